@@ -1,0 +1,1 @@
+"""Adapters to the world: mesh, agents, devices, virtualization platforms."""

@@ -1,0 +1,1 @@
+"""Racklet agents and the emulated plant behind them."""

@@ -1,0 +1,1 @@
+"""The encrypted mesh: identities, sessions, topics."""

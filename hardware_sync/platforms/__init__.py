@@ -1,0 +1,1 @@
+"""Virtualization platforms that move real load."""

@@ -1,0 +1,1 @@
+"""Numerical solvers: arrays in, arrays out; they know no rack and no file."""

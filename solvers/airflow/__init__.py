@@ -1,0 +1,1 @@
+"""Room airflow and heat: finite volumes on a staggered rectilinear grid."""

@@ -1,0 +1,1 @@
+"""The loop: screen, propose, try in the twin, commit."""

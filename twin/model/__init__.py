@@ -1,0 +1,1 @@
+"""The layout of a room and the scene the solvers see."""

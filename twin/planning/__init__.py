@@ -1,0 +1,1 @@
+"""Studies on a layout: steady solves, results, reports."""

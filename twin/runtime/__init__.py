@@ -1,0 +1,1 @@
+"""The live twin: inputs, engine, snapshots, historian."""

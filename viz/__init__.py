@@ -1,0 +1,1 @@
+"""The web face: Dash application, live 3-D viewer, figures."""
