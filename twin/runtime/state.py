@@ -1,0 +1,168 @@
+"""The state folder: everything a running twin keeps on disk, private to its owner, written atomically."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import platformdirs
+
+from twin.errors import OutsideError
+
+
+@dataclass(frozen=True, slots=True)
+class StateFolder:
+    """Paths of one twin's state; made by :func:`open_state`."""
+
+    root: Path
+
+    @property
+    def identities(self) -> Path:
+        """Certificate authority and the peers' certificates."""
+        return self.root / "identities"
+
+    @property
+    def run(self) -> Path:
+        """What concerns the present start alone: process ids, ports, agent configurations."""
+        return self.root / "run"
+
+    @property
+    def logs(self) -> Path:
+        """One log file per process."""
+        return self.root / "logs"
+
+    @property
+    def history(self) -> Path:
+        """The historian's database."""
+        return self.root / "history.db"
+
+    @property
+    def feed(self) -> Path:
+        """The socket between twin service and web process."""
+        return self.root / "feed.sock"
+
+    @property
+    def checkpoint(self) -> Path:
+        """The twin's last state of the air."""
+        return self.root / "checkpoint.npz"
+
+    @property
+    def processes(self) -> Path:
+        """What the supervisor says of its processes."""
+        return self.run / "processes.json"
+
+
+def default_state(layout_name: str) -> Path:
+    """Return the state folder of a layout when none is named: under the user's state directory."""
+    return platformdirs.user_state_path("racklet") / layout_name
+
+
+def open_state(root: Path) -> StateFolder:
+    """Make the state folder with private permissions, or check the one that is there.
+
+    Parameters
+    ----------
+    root : Path
+        The folder; parents are made.
+
+    Returns
+    -------
+    StateFolder
+
+    Raises
+    ------
+    OutsideError : it cannot be made or written.
+    """
+    state = StateFolder(root.expanduser().resolve())
+    try:
+        for folder in (state.root, state.identities, state.run, state.logs):
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            folder.chmod(0o700)
+        with tempfile.TemporaryFile(dir=state.root) as probe:
+            probe.write(b"x")
+    except OSError as error:
+        raise OutsideError(
+            f"state folder {root}: {error.strerror or error}. It must be a folder that you own and "
+            "can write; name another with --state."
+        ) from error
+    return state
+
+
+@contextlib.contextmanager
+def sole_owner(state: StateFolder) -> Iterator[None]:
+    """Hold the state folder for one running twin; the lock goes with the process, however it ends.
+
+    Raises
+    ------
+    OutsideError : another twin runs on this folder.
+    """
+    with (state.root / "lock").open("a+") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            lock.seek(0)
+            holder = lock.read().strip() or "unknown"
+            raise OutsideError(
+                f"state folder {state.root}: a twin already runs on it (process {holder}). "
+                "Stop it, or name another folder with --state."
+            ) from error
+        lock.truncate(0)
+        lock.write(str(os.getpid()))
+        lock.flush()
+        yield
+
+
+def write_atomically(path: Path, write: Callable[[BinaryIO], object], mode: int = 0o600) -> None:
+    """Write a file so that a kill at any moment leaves the old content or the new, never a mixture.
+
+    Parameters
+    ----------
+    path : Path
+        The file; its folder exists.
+    write : callable
+        Given the open binary file.
+    mode : int
+        Permissions of the new file.
+
+    Raises
+    ------
+    OutsideError : the disk is full or the folder not writable; the old content stands.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode), "wb") as file:
+            write(file)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        raise OutsideError(
+            f"{path}: cannot be written: {error.strerror or error}. The former content stands."
+        ) from error
+
+
+def write_json(path: Path, body: Any) -> None:
+    """Write a JSON file atomically.
+
+    Raises
+    ------
+    OutsideError : as :func:`write_atomically`.
+    """
+    write_atomically(path, lambda file: file.write(json.dumps(body, indent=1).encode()))
+
+
+def read_json(path: Path) -> Any:
+    """Return a JSON file's content, or None where it is missing or no JSON."""
+    try:
+        return json.loads(path.read_text())
+    except (OSError, ValueError):
+        return None
