@@ -1,0 +1,200 @@
+"""What goes into the airflow solver and what comes out: plain arrays with names."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from solvers.grid import Grid
+
+
+class AirCase(NamedTuple):
+    """Geometry and openings of a closed room.
+
+    All flow is made by units that take air out of the room at one patch and give it back at another, each
+    conserving volume. Walls are adiabatic and no-slip.
+
+    Attributes
+    ----------
+    grid : Grid    Face coordinates. [m]
+    solid : bool[nx, ny, nz]    Cells without air.
+    plate_x, plate_y, plate_z : bool[nx+1, ny, nz], bool[nx, ny+1, nz], bool[nx, ny, nz+1]
+        Thin impermeable panels on faces.
+    K_x, K_y, K_z : float32, the same shapes
+        Loss coefficient of porous faces, dp = 0.5 rho K V|V| with the approach velocity V; 0 is free. [-]
+    patch_axis : int64[np]    Axis that a patch is normal to: 0, 1, 2.
+    patch_index : int64[np]    Face index along that axis.
+    patch_lo, patch_hi : int64[np, 2]    Half-open cell range along the two other axes, in ascending order.
+    patch_side : int64[np]
+        +1: the fluid lies on the + side of the plane; -1: on the - side. The face itself is blocked.
+    unit_inlet, unit_outlet : int64[nu]
+        Patch where the air of a unit leaves the room, patch where it comes back.
+    """
+
+    grid: Grid
+    solid: NDArray[np.bool_]
+    plate_x: NDArray[np.bool_]
+    plate_y: NDArray[np.bool_]
+    plate_z: NDArray[np.bool_]
+    K_x: NDArray[np.float32]
+    K_y: NDArray[np.float32]
+    K_z: NDArray[np.float32]
+    patch_axis: NDArray[np.int64]
+    patch_index: NDArray[np.int64]
+    patch_lo: NDArray[np.int64]
+    patch_hi: NDArray[np.int64]
+    patch_side: NDArray[np.int64]
+    unit_inlet: NDArray[np.int64]
+    unit_outlet: NDArray[np.int64]
+
+
+class UnitInputs(NamedTuple):
+    """What the units do now.
+
+    Attributes
+    ----------
+    V_flow : float64[nu]    Air flow, >= 0. [m3/s]
+    Q_flow : float64[nu]    Heat into the air, for units in heat mode. [W]
+    T_supply : float64[nu]    NaN: heat mode; else the supply temperature that the unit cools down to. [K]
+    Q_max : float64[nu]    Cooling capacity in supply mode; a unit never heats in that mode. [W]
+    C : float64[nu]    Thermal mass: first-order lag C / (rho cp V_flow) of the outlet; 0 is none. [J/K]
+    """
+
+    V_flow: NDArray[np.float64]
+    Q_flow: NDArray[np.float64]
+    T_supply: NDArray[np.float64]
+    Q_max: NDArray[np.float64]
+    C: NDArray[np.float64]
+
+
+class Closure(NamedTuple):
+    """Turbulence closure.
+
+    Attributes
+    ----------
+    kind : str
+        ``"mixing_length"``: nu_t = constant |V| l with l the distance to the nearest wall (Chen and Xu 1998),
+        power-law wall friction. ``"laminar"``: molecular viscosity alone, resolved walls.
+    constant : float    0.03874 in Chen and Xu (1998). [-]
+    Pr_t : float    Turbulent Prandtl number. [-]
+    nu : float    Kinematic viscosity of the air. [m2/s]
+    Pr : float    Prandtl number of the air. [-]
+    """
+
+    kind: str = "mixing_length"
+    constant: float = 0.03874
+    Pr_t: float = 0.9
+    nu: float = 1.51e-5
+    Pr: float = 0.71
+
+
+class AirState(NamedTuple):
+    """Air of the room at one time; a pure value.
+
+    Attributes
+    ----------
+    u, v, w : float32[nx+1, ny, nz], [nx, ny+1, nz], [nx, ny, nz+1]
+        Velocity on the faces, along + axes. Steady results carry float64 so that mass closes to 1e-6. [m/s]
+    p : float32[nx, ny, nz]    Pressure less the hydrostatic one, defined up to a constant per region. [Pa]
+    T : float32[nx, ny, nz]    Temperature. [K]
+    T_unit : float64[nu]    Outlet temperature of the units. [K]
+    time : float    [s]
+    """
+
+    u: NDArray[np.floating]
+    v: NDArray[np.floating]
+    w: NDArray[np.floating]
+    p: NDArray[np.floating]
+    T: NDArray[np.floating]
+    T_unit: NDArray[np.float64]
+    time: float
+
+
+class Balances(NamedTuple):
+    """How well a state conserves mass and heat.
+
+    Attributes
+    ----------
+    mass_relative : float
+        Sum over the cells of |net volume flow out of the cell| / V_supply, float64 sums of the state as it
+        is stored (float32 fields cannot go below about 1e-6; steady results store float64). [-]
+    energy_relative : float
+        |Q_in - Q_out| / Q_in. For a mean steady state both are means over the averaging window and nothing
+        is excused as storage; for an instant the difference is what the air stores. [-]
+    Q_in : float    Heat that units in heat mode give to the air. [W]
+    Q_out : float    Heat that units in supply mode take out of it. [W]
+    V_supply : float    Air flow through all units. [m3/s]
+    """
+
+    mass_relative: float
+    energy_relative: float
+    Q_in: float
+    Q_out: float
+    V_supply: float
+
+
+class Probe(NamedTuple):
+    """Trilinear samples of a state.
+
+    Attributes
+    ----------
+    T : float64[n]    [K]
+    velocity : float64[n, 3]    [m/s]
+    p : float64[n]    [Pa]
+    """
+
+    T: NDArray[np.float64]
+    velocity: NDArray[np.float64]
+    p: NDArray[np.float64]
+
+
+class SteadyProgress(NamedTuple):
+    """Where a steady solve stands.
+
+    Attributes
+    ----------
+    step : int    Time steps so far, all grids together. [-]
+    time : float    Simulated time. [s]
+    cells : int    Cells of the grid in work. [-]
+    residuals : dict
+        ``mass``: leftover divergence after the projection over the supply flow;
+        ``velocity``: rms change of the velocity over a step / rms velocity; ``temperature``: rms change over
+        a step [K].
+    inlet_drift : float
+        Largest change of a unit's inlet temperature between the last two window means; inf at first. [K]
+    energy_closure : float    |Q_in - Q_out| / Q_in of the last window; inf at first. [-]
+    fraction : float    Estimate of the share of the work that is done, 0..1. [-]
+    """
+
+    step: int
+    time: float
+    cells: int
+    residuals: dict[str, float]
+    inlet_drift: float
+    energy_closure: float
+    fraction: float
+
+
+class SteadyResult(NamedTuple):
+    """Mean of a settled flow.
+
+    Attributes
+    ----------
+    state : AirState    Mean over the averaging window; velocities float64, divergence-free.
+    T_inlet_swing : float64[nu]    Max - min of the inlet temperature over the averaging window. [K]
+    balances : Balances    Of the mean state.
+    history : tuple of SteadyProgress    One entry per report.
+    wall_s : float    [s]
+    steps : int    [-]
+    converged : bool    False: `max_time` came before the flow settled.
+    """
+
+    state: AirState
+    T_inlet_swing: NDArray[np.float64]
+    balances: Balances
+    history: tuple[SteadyProgress, ...]
+    wall_s: float
+    steps: int
+    converged: bool
