@@ -42,7 +42,8 @@ class LoadModel:
     idle = min(idle share * rating, lowest power in the trace), so that the dynamic part is never negative.
     The dynamic part of rack r belongs to the workloads that start there, in shares
     w_i(t) = k_i (1 + 0.3 sin(2 pi t / T_i + phi_i)) / sum, seeded: the layout's own workloads of that rack,
-    or 4 to 6 unequal ones. A trace that knows its groups of tasks gives them, with their own demand, instead. Where a workload runs has no influence on what it asks for.
+    or 4 to 6 unequal ones. A trace that knows its groups of tasks gives them, with their own demand,
+    instead. Where a workload runs has no influence on what it asks for.
 
     Parameters
     ----------
