@@ -165,6 +165,11 @@ class FeedServer:
         frame = encode_frame({"type": "snapshot", "shape": array.shape, **summary}, array.tobytes())
         self._loop.call_soon_threadsafe(self._post, frame, True)
 
+    def greet(self, hello: Header) -> None:
+        """Change the greeting, and greet the clients that are there again: the grid or the scene is new."""
+        frame = encode_frame({"type": "hello", **hello})
+        self._loop.call_soon_threadsafe(self._regreet, frame)
+
     def publish(self, kind: str, body: Header) -> None:
         """Send a small message of the given type to every client; none is dropped."""
         self._loop.call_soon_threadsafe(self._post, encode_frame({"type": kind, **body}), False)
@@ -180,6 +185,12 @@ class FeedServer:
             self._latest = frame
         for connection in self._connections:
             connection.post(frame, newest_only=newest_only)
+
+    def _regreet(self, frame: bytes) -> None:
+        self._hello, self._latest = frame, None
+        for connection in self._connections:
+            connection.snapshot = None  # one on the old grid must not follow the new greeting
+            connection.post(frame, newest_only=False)
 
     def _run(self) -> None:
         asyncio.set_event_loop(self._loop)

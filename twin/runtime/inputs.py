@@ -1,0 +1,151 @@
+"""Inputs: the newest readings as boundary conditions of the twin, and how old they are."""
+
+from __future__ import annotations
+
+import bisect
+import dataclasses
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from twin.ports import Quality, Reading
+from twin.units import kelvin
+
+if TYPE_CHECKING:
+    from twin.model.scene import Operating
+    from twin.model.schema import Layout
+
+STALE_AFTER = 5.0  # a reading older than this is shown as stale; its value is held [s]
+REMEMBERED = 120.0  # predictions are kept this long, to meet late readings [s]
+
+
+class LiveInputs:
+    """The newest sound reading of every point, turned into what the solver needs.
+
+    Parameters
+    ----------
+    layout : Layout
+    operating : Operating
+        Held wherever nothing has been read yet.
+    """
+
+    def __init__(self, layout: Layout, operating: Operating) -> None:
+        self.latest: dict[str, Reading] = {}
+        self._layout = layout
+        self._nominal = operating
+
+    def take(self, readings: Iterable[Reading]) -> None:
+        """Keep the newest reading of each point; bad ones, and older than the known, are left out."""
+        for reading in readings:
+            known = self.latest.get(reading.point)
+            if reading.quality is not Quality.BAD and (known is None or reading.time >= known.time):
+                self.latest[reading.point] = reading
+
+    def age(self, point: str, now: float) -> float | None:
+        """Return how old the newest sound reading of a point is [s], or None if there is none."""
+        reading = self.latest.get(point)
+        return None if reading is None else max(0.0, now - reading.time)
+
+    def data_age(self, now: float) -> float | None:
+        """Return the age of the newest reading of all [s], or None before the first."""
+        newest = max((reading.time for reading in self.latest.values()), default=None)
+        return None if newest is None else max(0.0, now - newest)
+
+    def operating(self) -> Operating:
+        """Return how the room runs now: readings where there are some, nominal values elsewhere."""
+        racklet = {r.rack: r.id for r in reversed(self._layout.racklets)}
+        nominal = self._nominal
+        return dataclasses.replace(
+            nominal,
+            rack_power={r: self._value(f"{r}.power", value) for r, value in nominal.rack_power.items()},
+            fan_speed={
+                rack: self._value(f"{racklet.get(rack, rack)}.fan_speed", value)
+                for rack, value in nominal.fan_speed.items()
+            },
+            pump_speed={
+                rack: self._value(f"{racklet.get(rack, rack)}.pump_speed", value)
+                for rack, value in nominal.pump_speed.items()
+            },
+            cooler_fan_speed={
+                c: self._value(f"{c}.fan_speed", value) for c, value in nominal.cooler_fan_speed.items()
+            },
+            cooler_supply_temperature={
+                c: kelvin(self.latest[f"{c}.supply_temperature"].value)
+                if f"{c}.supply_temperature" in self.latest
+                else value
+                for c, value in nominal.cooler_supply_temperature.items()
+            },
+        )
+
+    def _value(self, point: str, otherwise: float) -> float:
+        reading = self.latest.get(point)
+        return otherwise if reading is None else reading.value
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Comparison:
+    """A measured value beside the twin's at the instant of the measurement.
+
+    Attributes
+    ----------
+    measured, predicted : float   Telemetry units.
+    time : float                  Instant of the measurement. [s since epoch]
+    """
+
+    measured: float
+    predicted: float
+    time: float
+
+    @property
+    def error(self) -> float:
+        """Predicted less measured."""
+        return self.predicted - self.measured
+
+
+class Comparer:
+    """Meets readings, which come late, with what the twin said for their instant."""
+
+    def __init__(self) -> None:
+        self.latest: dict[str, Comparison] = {}
+        self._times: list[float] = []
+        self._values: list[Mapping[str, float]] = []
+
+    def remember(self, time: float, predictions: Mapping[str, float]) -> None:
+        """Keep the twin's values of an instant [s since epoch]; the oldest go after two minutes."""
+        self._times.append(time)
+        self._values.append(predictions)
+        old = bisect.bisect_left(self._times, time - REMEMBERED)
+        del self._times[:old], self._values[:old]
+
+    def compare(self, readings: Iterable[Reading]) -> None:
+        """Compare readings with the remembered predictions, linear in time; too old ones are left out."""
+        for reading in readings:
+            if reading.quality is Quality.BAD:
+                continue
+            predicted = self._at(reading.time, reading.point)
+            if predicted is not None:
+                self.latest[reading.point] = Comparison(reading.value, predicted, reading.time)
+
+    def mean_error(self, points: Iterable[str], now: float) -> float | None:
+        """Return the mean absolute error over fresh comparisons of these points, or None without any."""
+        errors = [
+            abs(found.error)
+            for point in points
+            if (found := self.latest.get(point)) is not None and now - found.time < STALE_AFTER
+        ]
+        return float(np.mean(errors)) if errors else None
+
+    def _at(self, time: float, point: str) -> float | None:
+        if not self._times or time < self._times[0] or point not in self._values[-1]:
+            return None
+        after = bisect.bisect_left(self._times, time)
+        if after >= len(self._times):
+            return self._values[-1][point]
+        if after == 0:
+            return self._values[0].get(point)
+        t0, t1 = self._times[after - 1], self._times[after]
+        v0, v1 = self._values[after - 1].get(point), self._values[after].get(point)
+        if v0 is None or v1 is None:
+            return None
+        return v0 + (v1 - v0) * (time - t0) / (t1 - t0) if t1 > t0 else v1
