@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from solvers.airflow.case import AirState
-from twin.errors import OutsideError, TwinError
+from twin.errors import NotConvergedError, OutsideError, TwinError
 from twin.model.scene import Operating
 from twin.model.schema import Layout
 from twin.ports import Reading, Telemetry
@@ -173,6 +173,9 @@ class TwinService:
                 self._step()
                 stop.wait(max(0.0, PERIOD - (time.monotonic() - started)))
             self._engine.write_checkpoint(self._state.checkpoint)
+        except NotConvergedError:
+            self._state.checkpoint.unlink(missing_ok=True)  # the next start must not begin from it
+            raise
         finally:
             stop.set()
             self._recorder.close()
@@ -203,9 +206,8 @@ class TwinService:
         self._comparer.compare(readings)
         self._publish(predictions, now, lag)
         if self._is_due("prediction", now, PREDICTION_PERIOD):
-            self._recorder.put(
-                lambda store, at=self._engine.time(): store.append_predictions(at, predictions)
-            )
+            instant = self._engine.time()
+            self._recorder.put(lambda store: store.append_predictions(instant, predictions))
         if self._is_due("checkpoint", now, CHECKPOINT_PERIOD):
             self._write_checkpoint()
         if self._is_due("prune", now, PRUNE_PERIOD):
@@ -282,7 +284,7 @@ class TwinService:
         return True
 
     def _tick(self, stop: threading.Event) -> None:
-        """The loop's own thread: a failure of the loop must not stop the twin."""
+        """Tick the loop in its own thread; a failure of the loop must not stop the twin."""
         while self._decider is not None and not stop.wait(1.0):
             try:
                 self._decider.tick(self._clock())
