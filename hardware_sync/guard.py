@@ -35,8 +35,7 @@ class WriteLimit:
     point : str
     minimum, maximum : float   Inclusive; unit of the point.
     step : float               Largest change by one command; unit of the point.
-    slew : float               How fast that allowance grows again after a write; unit of the point per
-                               second.
+    slew : float               Growth of that allowance after a write; unit of the point per second.
     """
 
     point: str

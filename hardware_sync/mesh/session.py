@@ -30,8 +30,7 @@ class Peer:
     site : str
     listen : str                 ``127.0.0.1:7501``
     seeds : tuple of str         Listen addresses of at least three peers; its own may be among them. Only
-                                 seeds
-                                 are tried again and again, so any three of them may die and come back.
+                                 seeds are tried again and again after a link broke.
     agents : tuple of str        Names of all agents; the twin and the operator need them.
     """
 

@@ -1,0 +1,291 @@
+"""One racklet agent: reads its device, publishes, obeys the twin within its own limits.
+
+When the twin that was in charge falls silent, the agent looks after its rack alone. One task polls and
+publishes every period; commands are carried out one after the other between polls. The mesh reconnects by
+itself; a device that is gone makes the readings bad, is logged once, and its return is logged once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import time
+from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import zenoh
+
+from hardware_sync.adapters.modbus import DeviceError, ModbusDevice
+from hardware_sync.agent.config import AgentConfig
+from hardware_sync.codec import (
+    CodecError,
+    Heartbeat,
+    TelemetryMessage,
+    decode_command,
+    decode_heartbeat,
+    encode_result,
+    encode_telemetry,
+)
+from hardware_sync.guard import check_limits
+from hardware_sync.mesh.session import Peer, open_session
+from hardware_sync.mesh.topics import Role, Topics
+from twin.errors import RefusedError
+from twin.ports import Command, CommandResult, Quality, Reading
+
+log = logging.getLogger(__name__)
+
+REMEMBERED = 1024
+STATE_FAIL_SAFE = 4
+"""Code an agent reports as its racklet's state while it is in fail-safe."""
+
+
+class Agent:
+    """The agent's work, to be run in an event loop by `run`.
+
+    Parameters
+    ----------
+    config : AgentConfig
+    """
+
+    def __init__(self, config: AgentConfig) -> None:
+        self.config = config
+        self._topics = Topics(config.site)
+        self._device = ModbusDevice(config.device, config.points)
+        self._device_lock = asyncio.Lock()
+        self._device_answers = True
+        self._limits = {point.point: point.limit for point in config.points if point.limit is not None}
+        self._last: dict[str, Reading] = {}
+        self._results: OrderedDict[str, CommandResult] = OrderedDict()
+        self._commands: asyncio.Queue[zenoh.Query] = asyncio.Queue()
+        self._run = int.from_bytes(os.urandom(4), "big")
+        self._sequence = 0
+        self._supervisor = Supervisor(config.fail_safe.after)
+        self._before_fail_safe: dict[str, float] = {}
+        self._stop = asyncio.Event()
+
+    def stop(self) -> None:
+        """End `run` at the next opportunity."""
+        self._stop.set()
+
+    async def run(self) -> None:
+        """Join the mesh, poll, publish and obey until `stop`.
+
+        Raises
+        ------
+        OutsideError : the mesh cannot be joined (certificate, port).
+        """
+        loop = asyncio.get_running_loop()
+        config = self.config
+        peer = Peer(config.identity, Role.AGENT, config.site, config.listen, config.seeds)
+        session = open_session(peer)
+        obeying = asyncio.create_task(self._obey())
+        try:
+            queryable = session.declare_queryable(
+                self._topics.command(config.name),
+                lambda query: loop.call_soon_threadsafe(self._commands.put_nowait, query),
+            )
+            listener = session.declare_subscriber(
+                self._topics.heartbeat, lambda sample: self._hear(sample.payload.to_bytes())
+            )
+            publisher = session.declare_publisher(
+                self._topics.telemetry(config.name), congestion_control=zenoh.CongestionControl.DROP
+            )
+            token = session.liveliness().declare_token(self._topics.alive(config.name))
+            await self._poll_forever(publisher)
+            for declared in (token, listener, queryable):
+                declared.undeclare()
+        finally:
+            obeying.cancel()
+            self._device.close()
+            session.close()
+            log.info("%s left the mesh", config.name)
+
+    async def _poll_forever(self, publisher: zenoh.Publisher) -> None:
+        next_poll = time.monotonic()
+        while not self._stop.is_set():
+            await self._poll()
+            await self._look_after()
+            self._publish(publisher)
+            now = time.monotonic()
+            next_poll = max(next_poll + self.config.period, now)
+            try:
+                await asyncio.wait_for(self._stop.wait(), next_poll - now)
+            except TimeoutError:
+                continue
+
+    async def _poll(self) -> None:
+        try:
+            async with self._device_lock:
+                readings = await self._device.read()
+        except DeviceError as error:
+            if self._device_answers:
+                log.warning("%s: %s; readings are bad until it answers", self.config.name, error)
+            self._device_answers = False
+            self._last = {name: replace(reading, quality=Quality.BAD) for name, reading in self._last.items()}
+            return
+        if not self._device_answers:
+            log.info("%s: its device answers again", self.config.name)
+        self._device_answers = True
+        self._last = {reading.point: reading for reading in readings}
+
+    def _publish(self, publisher: zenoh.Publisher) -> None:
+        now = time.time()
+        readings = tuple(self._shown(reading) for reading in self._last.values())
+        message = TelemetryMessage(self.config.name, self._run, self._sequence, now, readings)
+        self._sequence += 1
+        publisher.put(encode_telemetry(message))
+
+    def _shown(self, reading: Reading) -> Reading:
+        if self._supervisor.silent and reading.point == f"{self.config.name}.state":
+            return replace(reading, value=float(STATE_FAIL_SAFE))
+        return reading
+
+    def _hear(self, payload: bytes) -> None:
+        try:
+            self._supervisor.hear(decode_heartbeat(payload), time.monotonic())
+        except CodecError as error:
+            log.warning("%s: %s", self.config.name, error)
+
+    async def _look_after(self) -> None:
+        """Go to fail-safe when the twin in charge falls silent; give the settings back on its return."""
+        changed = self._supervisor.judge(time.monotonic())
+        if changed is None and not (self._supervisor.silent and self._unsafe()):
+            return
+        if self._supervisor.silent:
+            if changed:
+                log.warning(
+                    "%s: no heartbeat for %g s: fail-safe", self.config.name, self.config.fail_safe.after
+                )
+                self._before_fail_safe = {
+                    point: self._last[point].value
+                    for point in self.config.fail_safe.settings
+                    if point in self._last and self._last[point].quality is not Quality.BAD
+                }
+            await self._set_all(self.config.fail_safe.settings)
+        else:
+            log.info("%s: the twin is back: fail-safe ends", self.config.name)
+            await self._set_all(self._before_fail_safe)
+
+    def _unsafe(self) -> bool:
+        """Say whether a fail-safe setting did not stick, for instance because the device restarted."""
+        return any(
+            point in self._last and abs(self._last[point].value - value) > 0.05 * max(1.0, abs(value))
+            for point, value in self.config.fail_safe.settings.items()
+        )
+
+    async def _set_all(self, settings: Mapping[str, float]) -> None:
+        for point, value in settings.items():
+            try:
+                async with self._device_lock:
+                    await self._device.write(point, value)
+            except DeviceError as error:
+                log.warning("%s: cannot set %s to %g: %s", self.config.name, point, value, error)
+                return
+
+    async def _obey(self) -> None:
+        while True:
+            query = await self._commands.get()
+            try:
+                result = await self._carry_out(query.payload.to_bytes() if query.payload else b"")
+                query.reply(query.key_expr, encode_result(result))
+            except (CodecError, zenoh.ZError) as error:
+                log.warning("%s: command not answered: %s", self.config.name, error)
+            finally:
+                query.drop()
+
+    async def _carry_out(self, payload: bytes) -> CommandResult:
+        """Decode, check and write one command.
+
+        Raises
+        ------
+        CodecError : not a command at all; there is no id to answer to.
+        """
+        command = decode_command(payload)
+        if known := self._results.get(command.id):
+            return known
+        try:
+            self._check(command)
+            async with self._device_lock:
+                await self._device.write(command.point, command.value)
+        except RefusedError as error:
+            log.warning("%s: refused command %s: %s", self.config.name, command.id, error)
+            return CommandResult(command.id, False, str(error))
+        except DeviceError as error:
+            return CommandResult(command.id, False, str(error))
+        log.info("%s: %s = %g (%s)", self.config.name, command.point, command.value, command.reason)
+        result = CommandResult(command.id, True, f"{command.point} set to {command.value:g}")
+        self._results[command.id] = result
+        while len(self._results) > REMEMBERED:
+            self._results.popitem(last=False)
+        return result
+
+    def _check(self, command: Command) -> None:
+        limit = self._limits.get(command.point)
+        if limit is None:
+            raise RefusedError(f"{command.point}: not a writable point of {self.config.name}")
+        check_limits(limit, command, time.time())
+
+
+class Supervisor:
+    """Whether the twin that is in charge can still be heard.
+
+    Only a twin that said ``auto`` is in charge; when it falls silent for `after` seconds the agent is on
+    its own until the next heartbeat of any mode.
+
+    Parameters
+    ----------
+    after : float    [s]
+    """
+
+    def __init__(self, after: float) -> None:
+        self._after = after
+        self._heard: float | None = None
+        self._in_charge = False
+        self.silent = False
+
+    def hear(self, heartbeat: Heartbeat, now: float) -> None:
+        """Take in a heartbeat; `now` is monotonic. [s]."""
+        self._heard, self._in_charge = now, heartbeat.mode == "auto"
+
+    def judge(self, now: float) -> bool | None:
+        """Return True when silence begins, False when it ends, else None; `now` is monotonic."""
+        heard = self._heard
+        if heard is None:
+            return None
+        lost = now - heard > self._after
+        if not self.silent and lost and self._in_charge:
+            self.silent = True
+            return True
+        if self.silent and not lost:
+            self.silent = False
+            return False
+        return None
+
+
+def run_agent(config_path: str | Path) -> None:
+    """Run one agent until SIGTERM or SIGINT.
+
+    Parameters
+    ----------
+    config_path : path
+        JSON file, see `hardware_sync.agent.config`.
+
+    Raises
+    ------
+    InputError : the configuration is wrong.
+    OutsideError : certificate expired, port taken.
+    """
+    config = AgentConfig.load(Path(config_path))
+    asyncio.run(_until_signalled(config))
+
+
+async def _until_signalled(config: AgentConfig) -> None:
+    agent = Agent(config)
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, agent.stop)
+    await agent.run()
