@@ -128,6 +128,11 @@ class FeedServer:
     """
 
     def __init__(self, path: Path, hello: Header, handlers: Mapping[str, Handler] | None = None) -> None:
+        if len(str(path).encode()) > SOCKET_PATH_LIMIT:
+            raise OutsideError(
+                f"feed socket {path}: the path is longer than the {SOCKET_PATH_LIMIT} bytes a Unix socket "
+                "may have. Choose a shorter state folder with --state."
+            )
         self.path = path
         self._hello = encode_frame({"type": "hello", **hello})
         self._handlers = dict(handlers or {})
@@ -138,11 +143,6 @@ class FeedServer:
         self._failure: OSError | None = None
         self._stop = asyncio.Event()
         self._thread = threading.Thread(target=self._run, name="feed", daemon=True)
-        if len(str(path).encode()) > SOCKET_PATH_LIMIT:
-            raise OutsideError(
-                f"feed socket {path}: the path is longer than the {SOCKET_PATH_LIMIT} bytes a Unix socket "
-                "may have. Choose a shorter state folder with --state."
-            )
         self._thread.start()
         self._started.wait()
         if self._failure is not None:

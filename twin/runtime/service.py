@@ -94,6 +94,8 @@ class TwinService:
         Agents that ought to be there.
     mode : str
         ``advise`` or ``auto``, shown to people.
+    heartbeat : callable, optional
+        Called once a second while the twin is in step: it tells the agents that somebody is in charge.
     clock : callable
         Wall clock. [s since epoch]
     """
@@ -106,6 +108,7 @@ class TwinService:
         cell: float | None = None,
         expected: frozenset[str] = frozenset(),
         mode: str = "advise",
+        heartbeat: Callable[[], None] | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.layout = layout
@@ -113,6 +116,7 @@ class TwinService:
         self.mode = mode
         self._state = state
         self._telemetry = telemetry
+        self._heartbeat = heartbeat
         self._clock = clock
         self._engine = Engine(layout, cell)
         self._inputs = LiveInputs(layout, Operating.nominal(layout))
@@ -205,6 +209,8 @@ class TwinService:
         self._comparer.remember(self._engine.time(), predictions)
         self._comparer.compare(readings)
         self._publish(predictions, now, lag)
+        if self._heartbeat is not None and self._is_due("heartbeat", now, 1.0):
+            self._heartbeat()
         if self._is_due("prediction", now, PREDICTION_PERIOD):
             instant = self._engine.time()
             self._recorder.put(lambda store: store.append_predictions(instant, predictions))

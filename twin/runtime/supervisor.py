@@ -43,7 +43,7 @@ class ProcessSpec:
     Attributes
     ----------
     name : str                 Shown to people, names the log file.
-    arguments : tuple of str   Arguments of ``python -m twin.cli``.
+    arguments : tuple of str   Arguments of the Python interpreter: ``-m``, module, ...
     environment : mapping      Added to the supervisor's own.
     """
 
@@ -140,7 +140,7 @@ class Supervisor:
             path.replace(path.with_suffix(".log.1"))
         with path.open("ab") as output:
             child.process = subprocess.Popen(
-                [sys.executable, "-m", "twin.cli", *child.spec.arguments],
+                [sys.executable, *child.spec.arguments],
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,

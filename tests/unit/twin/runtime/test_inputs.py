@@ -1,0 +1,85 @@
+"""Readings become boundary conditions, and meet the twin's values at their own instant."""
+
+from __future__ import annotations
+
+import pytest
+
+from twin.model.load import example_layout, load_layout
+from twin.model.scene import Operating
+from twin.ports import Quality, Reading
+from twin.runtime.inputs import Comparer, LiveInputs
+from twin.units import kelvin
+
+
+@pytest.fixture(scope="module")
+def layout():
+    return load_layout(example_layout("pod_two_row"))
+
+
+@pytest.fixture
+def inputs(layout):
+    return LiveInputs(layout, Operating.nominal(layout))
+
+
+def test_readings_replace_nominal_values_and_the_rest_is_held(inputs, layout):
+    nominal = Operating.nominal(layout)
+    inputs.take(
+        [
+            Reading("R02.power", 1234.0, 10.0),
+            Reading("K03.fan_speed", 0.9, 10.0),
+            Reading("K04.pump_speed", 0.5, 10.0),
+            Reading("C1.supply_temperature", 17.5, 10.0),
+        ]
+    )
+    now = inputs.operating()
+    assert now.rack_power["R02"] == 1234.0
+    assert now.rack_power["R01"] == nominal.rack_power["R01"]
+    assert now.fan_speed["R03"] == 0.9
+    assert now.pump_speed["R04"] == 0.5
+    assert now.cooler_supply_temperature["C1"] == pytest.approx(kelvin(17.5))
+    assert now.cooler_supply_temperature["C2"] == nominal.cooler_supply_temperature["C2"]
+
+
+def test_bad_and_late_readings_do_not_replace_newer_sound_ones(inputs):
+    inputs.take([Reading("R01.power", 1.0, 10.0)])
+    inputs.take([Reading("R01.power", 2.0, 11.0, Quality.BAD), Reading("R01.power", 3.0, 9.0)])
+    assert inputs.latest["R01.power"].value == 1.0
+    assert inputs.age("R01.power", 12.5) == pytest.approx(2.5)
+    assert inputs.age("R99.power", 12.5) is None
+    assert inputs.data_age(12.5) == pytest.approx(2.5)
+
+
+def test_a_late_reading_is_compared_with_the_twin_of_its_own_instant():
+    comparer = Comparer()
+    for second in range(10):
+        comparer.remember(float(second), {"R01.outlet_temperature": 20.0 + second})
+    comparer.compare([Reading("R01.outlet_temperature", 24.0, 3.5)])
+    met = comparer.latest["R01.outlet_temperature"]
+    assert (met.predicted, met.error) == (pytest.approx(23.5), pytest.approx(-0.5))
+
+
+def test_what_is_too_old_bad_or_not_modelled_is_not_compared():
+    comparer = Comparer()
+    comparer.remember(100.0, {"R01.outlet_temperature": 20.0})
+    comparer.remember(500.0, {"R01.outlet_temperature": 20.0})
+    comparer.compare(
+        [
+            Reading("R01.outlet_temperature", 1.0, 90.0),
+            Reading("R01.outlet_temperature", 1.0, 500.0, Quality.BAD),
+            Reading("R01.humidity", 1.0, 500.0),
+        ]
+    )
+    assert comparer.latest == {}
+    assert comparer.mean_error(["R01.outlet_temperature"], 500.0) is None
+
+
+def test_mean_error_takes_fresh_comparisons_alone():
+    comparer = Comparer()
+    comparer.remember(10.0, {"R01.outlet_temperature": 20.0, "R02.outlet_temperature": 20.0})
+    comparer.remember(20.0, {"R01.outlet_temperature": 20.0, "R02.outlet_temperature": 20.0})
+    comparer.compare(
+        [Reading("R01.outlet_temperature", 21.0, 10.0), Reading("R02.outlet_temperature", 23.0, 20.0)]
+    )
+    points = ["R01.outlet_temperature", "R02.outlet_temperature"]
+    assert comparer.mean_error(points, 14.0) == pytest.approx(2.0)
+    assert comparer.mean_error(points, 22.0) == pytest.approx(3.0)

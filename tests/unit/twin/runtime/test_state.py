@@ -1,0 +1,51 @@
+"""The state folder is private, has one owner, and its files are whole."""
+
+from __future__ import annotations
+
+import stat
+
+import pytest
+
+from twin.errors import OutsideError
+from twin.runtime.state import open_state, read_json, sole_owner, write_atomically, write_json
+
+
+def test_the_folder_and_its_parts_are_private(tmp_path):
+    state = open_state(tmp_path / "a" / "b")
+    for folder in (state.root, state.identities, state.run, state.logs):
+        assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+
+
+def test_a_file_in_the_place_of_the_folder_is_named(tmp_path):
+    (tmp_path / "state").write_text("")
+    with pytest.raises(OutsideError, match=r"state.*--state"):
+        open_state(tmp_path / "state")
+
+
+def test_a_second_owner_is_refused_and_told_who_has_it(tmp_path):
+    state = open_state(tmp_path)
+    with sole_owner(state), pytest.raises(OutsideError, match="already runs"), sole_owner(state):
+        pass
+    with sole_owner(state):
+        pass
+
+
+def test_a_failed_write_leaves_the_old_content(tmp_path):
+    path = tmp_path / "x.json"
+    write_json(path, {"a": 1})
+
+    def fail(file):
+        file.write(b"half")
+        raise OSError(28, "No space left on device")
+
+    with pytest.raises(OutsideError, match="No space left"):
+        write_atomically(path, fail)
+    assert read_json(path) == {"a": 1}
+    assert [p.name for p in tmp_path.iterdir()] == ["x.json"]
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+def test_a_torn_file_reads_as_nothing(tmp_path):
+    (tmp_path / "x.json").write_text('{"a": ')
+    assert read_json(tmp_path / "x.json") is None
+    assert read_json(tmp_path / "missing.json") is None

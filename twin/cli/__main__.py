@@ -1,0 +1,5 @@
+"""``python -m twin.cli``: what ``racklet`` does."""
+
+from twin.cli.commands import main
+
+main()
