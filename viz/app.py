@@ -1,0 +1,281 @@
+"""The web process: Dash pages, REST and WebSocket in one FastAPI application, served by uvicorn."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import socket
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import uvicorn
+from dash import Dash, html
+from fastapi import FastAPI
+
+from twin.errors import OutsideError
+from twin.runtime.historian import Historian
+from viz.api import make_router
+from viz.auth import Gate, HostFilter
+from viz.pages import live
+from viz.source import LiveSource
+
+log = logging.getLogger(__name__)
+
+PAGES = (live,)
+GRACE = 1  # s that open connections get at the end
+INDEX = """<!DOCTYPE html>
+<html lang="en" data-status="starting">
+<head>
+{%metas%}
+<meta name="color-scheme" content="dark light">
+<title>{%title%}</title>
+<link rel="icon" type="image/svg+xml" href="/assets/mark.svg">
+<script>
+document.documentElement.dataset.theme = localStorage.getItem("racklet-theme")
+  || (matchMedia("(prefers-color-scheme: light)").matches ? "light" : "dark");
+</script>
+{%css%}
+</head>
+<body>
+{%app_entry%}
+<noscript>This page needs JavaScript.</noscript>
+<footer>{%config%}{%scripts%}{%renderer%}</footer>
+</body>
+</html>"""
+
+
+class LazyHistory:
+    """The historian, opened when it is there: the web process may be up before the first reading is stored.
+
+    Parameters
+    ----------
+    url : str or Path
+    """
+
+    def __init__(self, url: str | Path) -> None:
+        self._url = url
+        self._historian: Historian | None = None
+        self._complained = False
+
+    def series(self, points: list[str], start: float, end: float, buckets: int = 500) -> dict[str, Any]:
+        """Return measured and predicted curves; empty ones while there is no history."""
+        historian = self._open()
+        return {} if historian is None else dict(historian.series(points, start, end, buckets))
+
+    def decisions(self, limit: int = 50) -> list[dict[str, Any]]:
+        """Return the newest decisions; none while there is no history."""
+        historian = self._open()
+        return [] if historian is None else historian.decisions(limit)
+
+    def close(self) -> None:
+        """Release the database."""
+        if self._historian is not None:
+            self._historian.close()
+
+    def _open(self) -> Historian | None:
+        text = str(self._url).removeprefix("sqlite:///")
+        if self._historian is None and ("://" in text or Path(text).exists()):
+            try:
+                self._historian = Historian(self._url, read_only=True)
+            except OutsideError as error:
+                if not self._complained:
+                    log.warning("%s", error)
+                self._complained = True
+        return self._historian
+
+
+def create_app(source: LiveSource, history_url: str | Path, names: Sequence[str] = ()) -> Dash:
+    """Build the application; its ASGI side is ``app.server``.
+
+    Parameters
+    ----------
+    source : LiveSource
+        Followed from the server's start to its end.
+    history_url : str or Path
+        The historian's database URL, or the path of its SQLite file.
+    names : sequence of str
+        Host names of the page beside this machine's own, as behind a proxy.
+
+    Returns
+    -------
+    Dash
+    """
+    history, gate = LazyHistory(history_url), Gate(tuple(names))
+
+    @contextlib.asynccontextmanager
+    async def lifespan(_server: FastAPI) -> AsyncIterator[None]:
+        follower = asyncio.create_task(source.run(), name="feed")
+        yield
+        follower.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await follower
+        history.close()
+
+    server = FastAPI(title="Racklet Twin", docs_url=None, redoc_url=None, openapi_url=None, lifespan=lifespan)
+    server.include_router(make_router(source, history, gate))
+    app = Dash(
+        __name__,
+        server=server,
+        backend="fastapi",
+        title="Racklet Twin",
+        update_title="",
+        index_string=INDEX,
+        add_log_handler=False,
+        pages_folder="",
+        meta_tags=[{"name": "viewport", "content": "width=device-width, initial-scale=1"}],
+    )
+    server.add_middleware(HostFilter, gate=gate)
+    app.layout = html.Div([_header(), live.layout(), _footer()], className="app")
+    for page in PAGES:
+        page.register(app, source, history)
+    return app
+
+
+def _header() -> html.Header:
+    stats = (
+        ("Speed", "stat-factor", "Simulated seconds a second"),
+        ("Racklets", "stat-agents", "Racklet agents on the mesh"),
+        ("Mode", "stat-mode", "Advise proposes; auto commits"),
+    )
+    return html.Header(
+        [
+            html.Div(
+                [
+                    html.Img(src="/assets/mark.svg", alt="", className="logo"),
+                    html.H1("Racklet Twin"),
+                    html.Span(id="layout-name", className="layout-name"),
+                ],
+                className="brand",
+            ),
+            html.Div(
+                [
+                    *(
+                        html.Div(
+                            [
+                                html.Span(label, className="stat-label"),
+                                html.Span("–", id=name, className="stat-value"),
+                            ],
+                            className="stat",
+                            title=hint,
+                        )
+                        for label, name, hint in stats
+                    ),
+                    html.Div(
+                        [
+                            html.I(className="badge-dot"),
+                            html.Strong("STARTING", id="badge-text"),
+                            html.Span(id="badge-age"),
+                        ],
+                        id="badge",
+                        className="badge",
+                        **{"data-status": "starting"},
+                    ),
+                    html.Button(
+                        html.Span(className="theme-icon"),
+                        id="theme-toggle",
+                        className="icon-button",
+                        title="Dark or light",
+                    ),
+                ],
+                className="top-right",
+            ),
+        ],
+        className="topbar",
+    )
+
+
+def _footer() -> html.Footer:
+    return html.Footer(
+        [
+            html.Span("– cells", id="foot-cells"),
+            html.Span(id="foot-picture"),
+            html.Ul(
+                id="foot-processes", className="processes", **{"aria-label": "Processes and their CPU use"}
+            ),
+        ],
+        className="statusbar",
+    )
+
+
+def claim_port(host: str, port: int) -> socket.socket:
+    """Bind the page's address, so that a clash is known before anything starts.
+
+    Parameters
+    ----------
+    host : str
+    port : int
+        0 for any free one.
+
+    Returns
+    -------
+    socket.socket
+        Bound and listening.
+
+    Raises
+    ------
+    OutsideError : the port is in use, not allowed, or the host is not this machine's.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    claimed = socket.socket(family, socket.SOCK_STREAM)
+    claimed.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        claimed.bind((host, port))
+        claimed.listen()  # else a second process could bind the same address
+    except OSError as error:
+        claimed.close()
+        raise OutsideError(
+            f"page address {host}:{port}: {error.strerror or error}. Stop what uses port {port}, or choose "
+            f"another with --port (0 takes any free one)."
+        ) from error
+    return claimed
+
+
+def check_port(host: str, port: int) -> None:
+    """Raise OutsideError where `claim_port` would, and leave the port free."""
+    claim_port(host, port).close()
+
+
+def serve(
+    feed_path: Path,
+    history_url: str | Path,
+    host: str = "127.0.0.1",
+    port: int = 8050,
+    names: Sequence[str] = (),
+    on_ready: Any = None,
+) -> None:
+    """Serve the page until SIGTERM or SIGINT.
+
+    Parameters
+    ----------
+    feed_path : Path
+        The twin service's socket; it may come and go.
+    history_url : str or Path
+        The historian.
+    host, port
+        Where to listen; this machine alone by default.
+    names : sequence of str
+        Further host names of the page.
+    on_ready : callable, optional
+        Called with the page's address once the port is bound.
+
+    Raises
+    ------
+    OutsideError : the port is in use.
+    """
+    claimed = claim_port(host, port)
+    app = create_app(LiveSource(Path(feed_path)), history_url, names)
+    config = uvicorn.Config(
+        app.server,
+        log_config=None,
+        access_log=False,
+        ws_per_message_deflate=False,  # frames are compressed already
+        timeout_graceful_shutdown=GRACE,
+        lifespan="on",
+    )
+    address = f"http://{f'[{host}]' if ':' in host else host}:{claimed.getsockname()[1]}"
+    log.info("the page is at %s", address)
+    if on_ready is not None:
+        on_ready(address)
+    uvicorn.Server(config).run(sockets=[claimed])

@@ -1,0 +1,198 @@
+"""The list of decisions: what the loop saw, tried in the twin, did, and what came of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from dash import html
+
+from viz import ids
+
+STATE_TEXT = {
+    "proposed": "Proposed",
+    "approved": "Approved",
+    "committed": "Committed",
+    "rejected": "Rejected",
+    "refused": "Refused",
+    "observed": "Observed",
+    "failed": "Failed",
+}
+NO_ACTION = "No action"
+Record = Mapping[str, Any]
+
+
+def decision_list(decisions: Sequence[Record]) -> list[Any]:
+    """Build the list, newest first as given.
+
+    Parameters
+    ----------
+    decisions : sequence of mapping
+        Decision records.
+
+    Returns
+    -------
+    list
+        Dash components; one that says so where there is no decision.
+    """
+    if not decisions:
+        return [
+            html.Div(
+                [
+                    html.Strong("No decisions yet"),
+                    html.P(
+                        "The allocator looks at the room every few minutes and on events; what it proposes appears here."
+                    ),
+                ],
+                className="empty",
+            )
+        ]
+    return [decision_item(record) for record in decisions]
+
+
+def decision_item(record: Record) -> html.Details:
+    """Build one expandable decision."""
+    identity, state = str(record.get("id")), str(record.get("state", ""))
+    chosen = chosen_candidate(record)
+    head = html.Summary(
+        [
+            html.Span(clock(record.get("time")), className="decision-time"),
+            html.Span(describe(chosen), className="decision-what", title=describe(chosen)),
+            html.Span(STATE_TEXT.get(state, state), className="pill", **{"data-state": state}),
+            html.Span(outcome(record, chosen), className="decision-outcome"),
+        ]
+    )
+    return html.Details(
+        [head, html.Div(_body(record, chosen), className="decision-body")], key=identity, className="decision"
+    )
+
+
+def chosen_candidate(record: Record) -> Record | None:
+    """Return the candidate that was chosen; None where the loop left things as they are."""
+    candidates = record.get("candidates") or []
+    return (
+        next((c for c in candidates if c.get("id") == record.get("chosen")), None)
+        if record.get("chosen")
+        else None
+    )
+
+
+def describe(candidate: Record | None) -> str:
+    """Say what a candidate does: ``move w12 R03 → R07; C1 supply 18 → 17 °C``."""
+    if candidate is None:
+        return NO_ACTION
+    moves = candidate.get("moves") or []
+    parts = [f"{move['workload']} {move['from']} → {move['to']}" for move in moves[:2]]
+    if len(moves) > len(parts):
+        parts.append(f"{len(moves) - len(parts)} more moves")
+    parts += [_setting(setting) for setting in (candidate.get("settings") or [])]
+    return "; ".join(parts) or NO_ACTION
+
+
+def _setting(setting: Record) -> str:
+    point = str(setting.get("point", ""))
+    asset, _, quantity = point.partition(".")
+    if "temperature" in quantity:
+        return f"{asset} supply {_number(setting.get('from'), 1)} → {_number(setting.get('to'), 1)} °C"
+    name = quantity.replace("_speed", "").replace("_", " ")
+    return f"{asset} {name} {_percent(setting.get('from'))} → {_percent(setting.get('to'))}"
+
+
+def outcome(record: Record, chosen: Record | None) -> str:
+    """Say what was predicted and seen: ``28.4 → 26.9 °C predicted · 27.0 °C observed``."""
+    before = (record.get("baseline") or {}).get("max_inlet_c")
+    predicted = ((chosen or {}).get("predicted") or {}).get("max_inlet_c")
+    observed = (record.get("observed") or {}).get("max_inlet_c")
+    if predicted is None:
+        text = f"max inlet {_number(before, 1)} °C"
+    else:
+        text = f"max inlet {_number(before, 1)} → {_number(predicted, 1)} °C predicted"
+    return text if observed is None else f"{text} · {_number(observed, 1)} °C observed"
+
+
+def _body(record: Record, chosen: Record | None) -> list[Any]:
+    observed = record.get("observed") or {}
+    facts = [
+        ("Trigger", str(record.get("trigger", "")).replace("event:", "event: ")),
+        ("Critical racks", ", ".join(record.get("critical") or []) or "none"),
+        ("Can take load", ", ".join(record.get("receivers") or []) or "none"),
+    ]
+    if chosen is not None:
+        predicted = chosen.get("predicted") or {}
+        facts.append(("Cooling, predicted", f"{_number(predicted.get('cooling_kw'), 1)} kW"))
+    if observed:
+        facts.append(
+            ("Prediction error", f"{_number(observed.get('error_k'), 2)} K at {clock(observed.get('time'))}")
+        )
+    body: list[Any] = [html.P(str(record.get("why") or "No reason was given."), className="decision-why")]
+    body.append(
+        html.Dl(
+            [part for name, value in facts for part in (html.Dt(name), html.Dd(value))], className="pairs"
+        )
+    )
+    candidates = record.get("candidates") or []
+    if candidates:
+        body.append(html.Div(f"{len(candidates)} tried in the twin", className="eyebrow"))
+        body.append(
+            html.Ul([_candidate(c, record.get("chosen")) for c in candidates], className="candidates")
+        )
+    results = [result for result in record.get("results") or [] if not _accepted(result)]
+    body += [html.P(f"Not carried out: {_message(result)}", className="decision-fault") for result in results]
+    if record.get("state") == "proposed":
+        identity = str(record.get("id"))
+        body.append(
+            html.Div(
+                [
+                    html.Button(
+                        "Approve",
+                        id={"type": ids.DECIDE, "verb": "approve", "decision": identity},
+                        className="button primary",
+                    ),
+                    html.Button(
+                        "Reject",
+                        id={"type": ids.DECIDE, "verb": "reject", "decision": identity},
+                        className="button",
+                    ),
+                ],
+                className="actions",
+            )
+        )
+    return body
+
+
+def _candidate(candidate: Record, chosen: str | None) -> html.Li:
+    predicted = (candidate.get("predicted") or {}).get("max_inlet_c")
+    refused = candidate.get("verdict") == "refused"
+    mark = "chosen" if candidate.get("id") == chosen else "refused" if refused else "accepted"
+    return html.Li(
+        [
+            html.Span(mark, className="mark", **{"data-mark": mark}),
+            html.Span(describe(candidate), className="candidate-what"),
+            html.Span(f"{_number(predicted, 1)} °C", className="candidate-value"),
+            html.Span(str(candidate.get("why") or ""), className="candidate-why"),
+        ]
+    )
+
+
+def _accepted(result: Any) -> bool:
+    return bool(result.get("accepted", True)) if isinstance(result, Mapping) else True
+
+
+def _message(result: Record) -> str:
+    return f"{result.get('id', '')} {result.get('message', '')}".strip()
+
+
+def _number(value: Any, digits: int) -> str:
+    return "–" if value is None else f"{float(value):.{digits}f}".replace("-", "−")
+
+
+def _percent(value: Any) -> str:
+    return "–" if value is None else f"{100 * float(value):.0f} %"
+
+
+def clock(time: Any) -> str:
+    """Local wall-clock time of an epoch time, ``HH:MM:SS``; a dash for None."""
+    if time is None:
+        return "–"
+    return datetime.fromtimestamp(float(time), UTC).astimezone().strftime("%H:%M:%S")

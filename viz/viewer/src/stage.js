@@ -1,0 +1,107 @@
+// Renderer, camera and orbit controls; draws only when something has changed.
+import * as THREE from "three";
+import { OrbitControls } from "three/examples/jsm/controls/OrbitControls.js";
+
+export class Stage {
+  constructor(parent, onDrawn) {
+    this.renderer = new THREE.WebGLRenderer({ antialias: true, powerPreference: "high-performance" });
+    this.renderer.setPixelRatio(Math.min(window.devicePixelRatio, 2));
+    this.canvas = this.renderer.domElement;
+    this.canvas.setAttribute("role", "img");
+    this.canvas.setAttribute("aria-label", "3-D view of the room; arrow keys orbit, plus and minus zoom");
+    this.canvas.tabIndex = 0;
+    parent.append(this.canvas);
+    this.scene = new THREE.Scene();
+    this.camera = new THREE.PerspectiveCamera(38, 1, 0.1, 200);
+    this.camera.up.set(0, 0, 1);
+    this.controls = new OrbitControls(this.camera, this.canvas);
+    this.controls.maxPolarAngle = 0.52 * Math.PI;
+    this.controls.minDistance = 1;
+    this.controls.maxDistance = 60;
+    this.controls.addEventListener("change", () => this.invalidate());
+    this.scene.add(new THREE.HemisphereLight(0xffffff, 0x5a6472, 2.1));
+    const sun = new THREE.DirectionalLight(0xffffff, 1.5);
+    sun.position.set(-3, -5, 9);
+    this.scene.add(sun);
+    this.onDrawn = onDrawn;
+    this.pending = false;
+    this.waiting = [];
+    this.frames = 0;
+    this.drawTime = 0;
+    new ResizeObserver(() => this.resize()).observe(parent);
+    this.parent = parent;
+    this.resize();
+    this.canvas.addEventListener("keydown", (event) => this.key(event));
+  }
+
+  resize() {
+    const { clientWidth: width, clientHeight: height } = this.parent;
+    if (!width || !height) return;
+    this.renderer.setSize(width, height);
+    this.camera.aspect = width / height;
+    this.camera.updateProjectionMatrix();
+    this.invalidate();
+  }
+
+  invalidate() {
+    if (this.pending) return;
+    this.pending = true;
+    requestAnimationFrame(() => {
+      this.pending = false;
+      const start = performance.now();
+      this.renderer.render(this.scene, this.camera);
+      this.drawTime = performance.now() - start;
+      this.frames += 1;
+      this.onDrawn();
+      for (const resolve of this.waiting.splice(0)) resolve();
+    });
+  }
+
+  /** Draw soon, and say when it has been drawn. */
+  drawn() {
+    this.invalidate();
+    return new Promise((resolve) => this.waiting.push(resolve));
+  }
+
+  look(position, target) {
+    this.camera.position.set(...position);
+    this.controls.target.set(...target);
+    this.controls.update();
+    this.invalidate();
+  }
+
+  key(event) {
+    const turns = { ArrowLeft: [-0.12, 0], ArrowRight: [0.12, 0], ArrowUp: [0, -0.1], ArrowDown: [0, 0.1] };
+    const offset = this.camera.position.clone().sub(this.controls.target);
+    if (turns[event.key]) {
+      const [around, over] = turns[event.key];
+      const flat = Math.hypot(offset.x, offset.y);
+      const azimuth = Math.atan2(offset.y, offset.x) + around;
+      const polar = Math.min(Math.max(Math.atan2(flat, offset.z) + over, 0.02), this.controls.maxPolarAngle);
+      const length = offset.length();
+      offset.set(
+        length * Math.sin(polar) * Math.cos(azimuth), length * Math.sin(polar) * Math.sin(azimuth),
+        length * Math.cos(polar));
+    } else if (event.key === "+" || event.key === "=") offset.multiplyScalar(0.88);
+    else if (event.key === "-") offset.multiplyScalar(1.14);
+    else return;
+    event.preventDefault();
+    this.look(this.controls.target.clone().add(offset).toArray(), this.controls.target.toArray());
+  }
+
+  /** Pixel place of a point of the room, and its depth; null behind the camera. */
+  project(at) {
+    const point = new THREE.Vector3(...at).project(this.camera);
+    if (point.z > 1 || point.z < -1) return null;
+    const { clientWidth: width, clientHeight: height } = this.parent;
+    return { x: (0.5 + 0.5 * point.x) * width, y: (0.5 - 0.5 * point.y) * height, depth: point.z };
+  }
+
+  /** First visible target under a pixel. */
+  pick(x, y, targets) {
+    const { clientWidth: width, clientHeight: height } = this.parent;
+    const ray = new THREE.Raycaster();
+    ray.setFromCamera(new THREE.Vector2((2 * x) / width - 1, 1 - (2 * y) / height), this.camera);
+    return ray.intersectObjects(targets.filter((target) => target.visible), false)[0] ?? null;
+  }
+}

@@ -1,0 +1,346 @@
+// The 3-D component: the room, slices, isosurfaces, labels, hover; and its controls.
+import { byId, fixed, h, setText } from "./dom.js";
+import { bandOf, cssGradient } from "./colormap.js";
+import { Isosurface } from "./isosurface.js";
+import { Room, palettes } from "./room.js";
+import { Slices } from "./slices.js";
+import { Stage } from "./stage.js";
+
+const AXES = ["X", "Y", "Z"];
+const PROBE_PAUSE = 90; // ms
+const CLICK_SLOP = 5; // px
+
+export function hasWebGl2() {
+  if (new URLSearchParams(location.search).get("webgl") === "off") return false;
+  return Boolean(document.createElement("canvas").getContext("webgl2"));
+}
+
+export class Viewer {
+  constructor(config, onSelect) {
+    this.config = config;
+    this.onSelect = onSelect;
+    this.stats = { frames: 0, painted: 0, sequence: null, bytes: 0, drawMs: 0, triangles: 0, fieldHz: 0 };
+    this.times = [];
+    this.labels = new Map();
+    this.rackSelected = null;
+    const place = byId("viewer-canvas");
+    this.stage = new Stage(place, () => this.afterDraw());
+    this.slices = new Slices(config.shown);
+    this.surfaces = config.isosurfaces.map(
+      (degrees, i) => new Isosurface(degrees, palettes.dark.bands[i ? "over" : "allowable"]));
+    this.stage.scene.add(this.slices.group, ...this.surfaces.map((surface) => surface.mesh));
+    this.labelLayer = h("div", { class: "labels", "aria-hidden": "true" });
+    this.tip = h("div", { class: "tip", role: "status", hidden: true });
+    place.append(this.labelLayer, this.tip);
+    this.listen();
+    this.buildControls();
+  }
+
+  // --- what is shown -------------------------------------------------------------------------------------
+
+  setTheme(name) {
+    this.theme = name;
+    this.stage.scene.background = null;
+    this.stage.renderer.setClearColor(palettes[name].background);
+    if (this.sceneData) this.buildRoom();
+    this.stage.invalidate();
+  }
+
+  setScene(data) {
+    const first = !this.sceneData;
+    this.sceneData = data;
+    this.slices.setRoom(data.lo, data.hi);
+    this.buildRoom();
+    this.fitSliders(first);
+    if (first) this.preset("iso");
+  }
+
+  buildRoom() {
+    if (this.room) {
+      this.stage.scene.remove(this.room.group);
+      this.room.dispose();
+    }
+    this.room = new Room(this.sceneData, this.theme);
+    this.stage.scene.add(this.room.group);
+    this.room.select(this.rackSelected);
+    this.labelLayer.replaceChildren();
+    this.labels.clear();
+    for (const anchor of this.room.anchors) {
+      const value = h("span", { class: "label-value" });
+      const label = h("div", { class: `label label-${anchor.kind}` }, h("b", {}, anchor.name), value);
+      this.labelLayer.append(label);
+      this.labels.set(anchor.name, { anchor, label, value, width: 0 });
+    }
+    if (this.summary) this.setSummary(this.summary);
+  }
+
+  setField(header, texture, bytes) {
+    const { lo, hi } = this.sceneData;
+    this.field = { shape: header.shape, data: texture, range: header.range };
+    this.slices.setField(header.shape, texture, header.range);
+    for (const surface of this.surfaces) surface.update(header.shape, texture, header.range, lo, hi);
+    this.stats.bytes = bytes;
+    this.stats.shape = header.shape;
+    this.stats.sequence = header.sequence;
+    return this.stage.drawn().then(() => {
+      this.stats.painted += 1;
+      this.times.push(performance.now());
+      if (this.times.length > 12) this.times.shift();
+      const span = this.times.at(-1) - this.times[0];
+      this.stats.fieldHz = span > 0 ? (1000 * (this.times.length - 1)) / span : 0;
+      this.probeAgain();
+    });
+  }
+
+  setSummary(summary) {
+    this.summary = summary;
+    if (!this.room) return;
+    const { limits } = this.config;
+    const bands = {};
+    for (const [name, rack] of Object.entries(summary.racks ?? {})) {
+      bands[name] = ["bottom", "middle", "top"].map((zone) => {
+        const sensor = summary.sensors?.[`${name}.inlet_temperature.${zone}`];
+        return bandOf(sensor?.predicted ?? rack.inlet_max_c, limits);
+      });
+      const label = this.labels.get(name);
+      if (!label) continue;
+      setText(label.value, fixed(rack.inlet_max_c, 1));
+      label.label.dataset.band = rack.band ?? bandOf(rack.inlet_max_c, limits);
+    }
+    for (const [name, cooler] of Object.entries(summary.coolers ?? {})) {
+      const label = this.labels.get(name);
+      if (label) setText(label.value, fixed(cooler.supply_c, 1));
+    }
+    this.room.paintRacks(bands);
+    this.stage.invalidate();
+  }
+
+  select(name) {
+    this.rackSelected = name;
+    this.room?.select(name);
+    for (const { anchor, label } of this.labels.values()) label.classList.toggle("selected", anchor.name === name);
+    this.stage.invalidate();
+  }
+
+  preset(name) {
+    const { lo, hi } = this.sceneData;
+    const size = lo.map((value, axis) => hi[axis] - value);
+    const middle = lo.map((value, axis) => value + size[axis] / 2);
+    const reach = Math.hypot(...size);
+    const tan = Math.tan((this.stage.camera.fov * Math.PI) / 360);
+    const { aspect } = this.stage.camera;
+    if (name === "top") {
+      const turned = size[1] > size[0] && aspect > 1;
+      const [across, down] = turned ? [size[1], size[0]] : [size[0], size[1]];
+      const distance = (Math.max(down, across / aspect) * 0.56) / tan + size[2] / 2;
+      const nudge = turned ? [-0.01, 0] : [0, -0.01];
+      this.stage.look([middle[0] + nudge[0], middle[1] + nudge[1], middle[2] + distance], middle);
+    } else if (name === "aisle" && this.room.aisleView()) {
+      const { position, target } = this.room.aisleView();
+      this.stage.look(position, target);
+    } else {
+      const distance = (reach * 0.5) / tan / Math.min(1, aspect * 0.95) * 0.86;
+      const direction = [-0.62, -0.86, 0.66];
+      const length = Math.hypot(...direction);
+      const target = [middle[0], middle[1], lo[2] + size[2] * 0.36];
+      this.stage.look(target.map((value, axis) => value + (direction[axis] / length) * distance), target);
+    }
+    for (const [key, button] of Object.entries(this.presets)) button.setAttribute("aria-pressed", key === name);
+  }
+
+  // --- controls ------------------------------------------------------------------------------------------
+
+  buildControls() {
+    this.presets = {};
+    const views = h("div", { class: "segmented", role: "group", "aria-label": "View" });
+    for (const [key, text] of [["iso", "Overview"], ["top", "Top"], ["aisle", "Cold aisle"]]) {
+      this.presets[key] = h("button", { type: "button", onclick: () => this.preset(key) }, text);
+      views.append(this.presets[key]);
+    }
+    byId("viewer-views").append(views);
+    this.stage.controls.addEventListener("start", () => {
+      for (const button of Object.values(this.presets)) button.setAttribute("aria-pressed", "false");
+    });
+
+    this.sliders = AXES.map((axis, i) => {
+      const toggle = h("input", { type: "checkbox", id: `slice-${axis}-on` });
+      const range = h("input", {
+        type: "range", id: `slice-${axis}`, min: 0, max: 1, step: 0.01, "aria-label": `Slice ${axis} position, metres`,
+      });
+      const value = h("output", { for: `slice-${axis}` });
+      toggle.addEventListener("change", () => this.setSlice(i, toggle.checked, Number(range.value)));
+      range.addEventListener("input", () => {
+        toggle.checked = true;
+        this.setSlice(i, true, Number(range.value));
+      });
+      byId("viewer-slices").append(
+        h("div", { class: "slice" }, h("label", { class: "chip" }, toggle, `Slice ${axis}`), range, value));
+      return { toggle, range, value };
+    });
+    this.surfaces.forEach((surface, i) => {
+      const toggle = h("input", { type: "checkbox", id: `iso-${surface.degrees}` });
+      toggle.addEventListener("change", () => this.setSurface(surface, toggle.checked));
+      byId("viewer-surfaces").append(
+        h("label", { class: `chip chip-${i ? "over" : "allowable"}` }, toggle, `${surface.degrees} °C surface`));
+    });
+    const [low, high] = this.config.shown;
+    const ticks = [0, 1, 2, 3, 4, 5, 6].map((i) => h("span", {}, `${low + ((high - low) * i) / 6}`));
+    byId("legend-air").append(
+      h("div", { class: "legend-title" }, "Air, °C"),
+      h("div", { class: "scale" },
+        h("div", { class: "scale-bar", style: `background: ${cssGradient()}` }), h("div", { class: "scale-ticks" }, ...ticks)));
+  }
+
+  fitSliders(first) {
+    const { lo, hi } = this.sceneData;
+    this.sliders.forEach(({ toggle, range, value }, axis) => {
+      range.min = lo[axis].toFixed(2);
+      range.max = hi[axis].toFixed(2);
+      range.step = 0.05;
+      if (first) {
+        const start = axis === 2 ? this.room.floorHeight + 1.2 : lo[axis] + (hi[axis] - lo[axis]) * 0.5;
+        range.value = start.toFixed(2);
+        toggle.checked = axis === 2;
+      }
+      setText(value, `${Number(range.value).toFixed(2)} m`);
+      this.setSlice(axis, toggle.checked, Number(range.value));
+    });
+  }
+
+  setSlice(axis, visible, place) {
+    setText(this.sliders[axis].value, `${place.toFixed(2)} m`);
+    this.slices.move(axis, place);
+    this.slices.show(axis, visible);
+    this.stage.invalidate();
+  }
+
+  setSurface(surface, visible) {
+    surface.mesh.visible = visible;
+    if (this.field && visible) {
+      surface.update(this.field.shape, this.field.data, this.field.range, this.sceneData.lo, this.sceneData.hi);
+    }
+    this.stats.triangles = surface.triangles;
+    this.stage.invalidate();
+  }
+
+  // --- labels and hover ----------------------------------------------------------------------------------
+
+  afterDraw() {
+    this.stats.frames = this.stage.frames;
+    this.stats.drawMs = this.stage.drawTime;
+    const placed = [];
+    const shown = [...this.labels.values()]
+      .map((entry) => ({ entry, at: this.stage.project(entry.anchor.at) }))
+      .sort((a, b) => (a.at?.depth ?? 2) - (b.at?.depth ?? 2));
+    for (const { entry, at } of shown) {
+      const { label } = entry;
+      entry.width = label.offsetWidth || entry.width;
+      const half = entry.width / 2 + 2;
+      const inside = at && at.x > half && at.y > 24 && at.x < this.stage.parent.clientWidth - half;
+      const free = inside && placed.every((p) => Math.abs(p.x - at.x) > p.half + half || Math.abs(p.y - at.y) > 24);
+      label.style.visibility = free ? "visible" : "hidden";
+      if (!free) continue;
+      label.style.transform = `translate(${at.x.toFixed(1)}px, ${at.y.toFixed(1)}px) translate(-50%, -100%)`;
+      placed.push({ x: at.x, y: at.y, half });
+    }
+  }
+
+  listen() {
+    const { canvas } = this.stage;
+    const local = (event) => {
+      const box = canvas.getBoundingClientRect();
+      return { x: event.clientX - box.left, y: event.clientY - box.top };
+    };
+    canvas.addEventListener("pointermove", (event) => {
+      if (event.buttons) this.leave();
+      else this.hover(local(event));
+    });
+    canvas.addEventListener("pointerleave", () => this.leave());
+    canvas.addEventListener("pointerdown", (event) => {
+      this.down = local(event);
+    });
+    canvas.addEventListener("pointerup", (event) => {
+      const up = local(event);
+      if (!this.down || Math.hypot(up.x - this.down.x, up.y - this.down.y) > CLICK_SLOP) return;
+      const hit = this.pickTarget(up, true);
+      if (hit?.object.userData.kind === "rack") this.onSelect(hit.object.userData.name);
+    });
+  }
+
+  pickTarget(at, throughSlices = false) {
+    if (!this.room) return null;
+    const targets = throughSlices ? this.room.targets : [...this.slices.planes, ...this.room.targets];
+    return this.stage.pick(at.x, at.y, targets);
+  }
+
+  leave() {
+    this.hovered = null;
+    this.tip.hidden = true;
+  }
+
+  hover(at) {
+    const hit = this.pickTarget(at);
+    if (!hit) {
+      this.leave();
+      return;
+    }
+    const point = hit.point.clone();
+    if (hit.object.userData.kind !== "slice") {
+      const normal = hit.face.normal.clone().transformDirection(hit.object.matrixWorld);
+      point.addScaledVector(normal, normal.dot(this.stage.camera.position.clone().sub(hit.point)) > 0 ? 0.05 : -0.05);
+    }
+    this.hovered = { at, point: point.toArray(), ...hit.object.userData };
+    this.stage.canvas.style.cursor = hit.object.userData.kind === "rack" ? "pointer" : "";
+    this.probe();
+  }
+
+  probeAgain() {
+    if (this.hovered) this.probe();
+  }
+
+  /** Ask the server for the number under the pointer; at most one question in the air. */
+  async probe() {
+    if (this.probing) {
+      this.probeWanted = true;
+      return;
+    }
+    this.probing = true;
+    const asked = this.hovered;
+    const [x, y, z] = asked.point.map((value) => value.toFixed(3));
+    try {
+      const reply = await fetch(`/api/probe?x=${x}&y=${y}&z=${z}`);
+      if (reply.ok && this.hovered) this.showTip(this.hovered, await reply.json());
+    } catch (error) {
+      if (!(error instanceof TypeError)) throw error; // the server is away; the badge says so
+    }
+    setTimeout(() => {
+      this.probing = false;
+      if (this.probeWanted && this.hovered) {
+        this.probeWanted = false;
+        this.probe();
+      }
+    }, PROBE_PAUSE);
+  }
+
+  showTip(hovered, reply) {
+    const { tip } = this;
+    const rack = hovered.kind === "rack" ? this.summary?.racks?.[hovered.name] : null;
+    const inside = reply.temperature_c == null;
+    const title = { rack: `Rack ${hovered.name}`, cooler: `Cooler ${hovered.name}`, tile: `Tile ${hovered.name}`,
+      floor: "Floor", slice: `Slice ${AXES[hovered.axis]}`, obstacle: hovered.name }[hovered.kind] ?? "Air";
+    tip.replaceChildren(
+      h("div", { class: "tip-title" }, title, hovered.zone ? ` · ${hovered.zone}` : ""),
+      h("div", { class: "tip-value" }, inside ? "inside a solid" : `${fixed(reply.temperature_c, 2)} °C`),
+      h("div", { class: "tip-place" }, reply.point.map((value, i) => `${"xyz"[i]} ${value.toFixed(2)}`).join("  "), " m"),
+      rack ? h("div", { class: "tip-place" }, `inlet max ${fixed(rack.inlet_max_c, 1)} °C · click for detail`) : null,
+    );
+    tip.dataset.value = reply.temperature_c ?? "";
+    tip.dataset.point = reply.point.join(",");
+    tip.dataset.sequence = reply.sequence ?? "";
+    tip.hidden = false;
+    const { clientWidth: width, clientHeight: height } = this.stage.parent;
+    const left = hovered.at.x + 18 + tip.offsetWidth > width ? hovered.at.x - 14 - tip.offsetWidth : hovered.at.x + 18;
+    const top = Math.min(Math.max(hovered.at.y - tip.offsetHeight / 2, 6), height - tip.offsetHeight - 6);
+    tip.style.transform = `translate(${Math.max(4, left)}px, ${top}px)`;
+  }
+}
