@@ -1,0 +1,246 @@
+"""The gate: nothing is committed that has not been tried in the twin and found to break no limit there."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from twin.allocation.plan import Candidate
+from twin.allocation.screening import feed_load
+from twin.allocation.situation import Situation
+from twin.model.operating import Operating
+from twin.units import celsius
+
+TOLERANCE = 0.2  # K, by which an inlet outside its recommended band may be hotter than without the plan
+BIAS_LIMIT = 5.0  # K, the most by which a trial is corrected with the sensors
+
+
+class TrialResult(Protocol):
+    """What the twin says of a future."""
+
+    @property
+    def inlet_start(self) -> Mapping[str, float]:
+        """Hottest inlet of every rack when the trial began, in K."""
+        ...
+
+    @property
+    def inlet_max(self) -> Mapping[str, float]:
+        """Hottest inlet of every rack in the second half of the horizon, in K."""
+        ...
+
+    @property
+    def cooling_power(self) -> float:
+        """Heat that the coolers take, mean over the horizon, in W."""
+        ...
+
+    @property
+    def electric_power(self) -> float:
+        """Electric power of the cooling, mean over the horizon, in W."""
+        ...
+
+    @property
+    def wall(self) -> float:
+        """Time the trial took, in s."""
+        ...
+
+
+class Trial(Protocol):
+    """The twin, run ahead."""
+
+    def freeze(self) -> None:
+        """Take the present state; every run that follows starts from it.
+
+        Raises
+        ------
+        OutsideError : there is no state, or nobody to run it.
+        """
+        ...
+
+    def __call__(self, now: Operating, candidate: Operating, horizon: float) -> TrialResult:
+        """Run ahead.
+
+        Parameters
+        ----------
+        now : Operating          In force until the plan has been carried out.
+        candidate : Operating    In force from then on.
+        horizon : float          [s]
+
+        Raises
+        ------
+        TwinError : the run failed; its result is unknown.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class Budget:
+    """What the time allows.
+
+    Attributes
+    ----------
+    horizon : float      How far each trial looks. [s]
+    candidates : int     How many are tried beside the baseline.
+    seconds : float      Time for all of it. [s]
+    note : str           For people.
+    """
+
+    horizon: float
+    candidates: int
+    seconds: float
+    note: str
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the form of the decision record."""
+        return {
+            "horizon_s": round(self.horizon, 1),
+            "candidates": self.candidates,
+            "seconds": round(self.seconds, 1),
+            "note": self.note,
+        }
+
+
+class TimeBudget:
+    """Divides the allocation period into trials, from what trials have cost so far.
+
+    A trial costs wall time in proportion to its horizon. Most of the period (half of it; for an event at most
+    15 s) is spent on the baseline and up to ``most`` candidates with the horizon wanted; if that is too
+    much, first the number of candidates falls to two, then the horizon to ``shortest``, then to one.
+
+    Parameters
+    ----------
+    period : float      Between decisions. [s]
+    longest, shortest : float   Horizon. [s]
+    most : int          Candidates.
+    cost : float        Wall time per second of horizon, before any trial was seen. [1]
+    """
+
+    def __init__(
+        self,
+        period: float,
+        longest: float = 300.0,
+        shortest: float = 40.0,
+        most: int = 5,
+        cost: float = 0.1,
+    ) -> None:
+        self.period = period
+        self.longest = max(shortest, min(longest, 2.0 * period))
+        self.shortest = shortest
+        self.most = most
+        self.cost = cost
+        self._measured = False
+
+    def record(self, horizon: float, wall: float) -> None:
+        """Learn the cost from a trial that took ``wall`` seconds for ``horizon`` seconds."""
+        seen = wall / max(horizon, 1e-6)
+        self.cost = 0.5 * self.cost + 0.5 * seen if self._measured else seen
+        self._measured = True
+
+    def divide(self, event: bool = False) -> Budget:
+        """Return how many candidates with which horizon fit."""
+        seconds = min(0.5 * self.period, 15.0) if event else 0.5 * self.period
+        trials = seconds / max(self.cost, 1e-9)  # seconds of horizon that fit
+        horizon = self.longest
+        candidates = int(trials / horizon) - 1
+        if candidates < 2:
+            candidates = 2
+            horizon = trials / 3.0
+        if horizon < self.shortest:
+            horizon = self.shortest
+            candidates = max(1, int(trials / horizon) - 1)
+        candidates = min(candidates, self.most)
+        late = self.cost * horizon * (candidates + 1) > seconds * 1.001
+        note = (
+            f"{candidates} candidates and the baseline, {horizon:.0f} s ahead each, "
+            f"{self.cost:.3f} s of work per second{' (measured)' if self._measured else ' (assumed)'}"
+            + ("; more than the time allowed" if late else "")
+        )
+        return Budget(horizon, candidates, seconds, note)
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What the gate says of a candidate.
+
+    Attributes
+    ----------
+    accepted : bool
+    why : str
+    """
+
+    accepted: bool
+    why: str
+
+
+def bias(situation: Situation, baseline: TrialResult) -> dict[str, float]:
+    """Sensor minus twin at the start of the trials, rack by rack, in K; 0 where no sensor can be relied on.
+
+    A trial starts from the live twin, whose error at a rack lasts over the horizon; predictions are
+    corrected by it, by 5 K at most.
+    """
+    correction: dict[str, float] = {}
+    for rack in situation.racks.values():
+        known = rack.inlet_max is not None and not rack.blind
+        error = (rack.inlet_max or 0.0) - baseline.inlet_start[rack.id] if known else 0.0
+        correction[rack.id] = min(BIAS_LIMIT, max(-BIAS_LIMIT, error))
+    return correction
+
+
+def corrected(result: TrialResult, correction: Mapping[str, float]) -> dict[str, float]:
+    """Hottest inlets of a trial with the bias taken off, in K."""
+    return {rack: value + correction.get(rack, 0.0) for rack, value in result.inlet_max.items()}
+
+
+def judge(
+    situation: Situation,
+    candidate: Candidate,
+    inlet: Mapping[str, float],
+    baseline: Mapping[str, float],
+    margin: float,
+    saving: bool,
+) -> Verdict:
+    """Say whether a candidate breaks a limit in its trial.
+
+    A rack may not be over its allowable limit, the margin included, unless it is so without the plan and the
+    plan does not make it hotter. It may not be over the recommended limit unless it is so without the plan
+    and not hotter by more than 0.2 K. A plan that only saves energy must leave every inlet under the
+    recommended limit, the margin included. Power may not exceed a rack's limit or a feed where it did not
+    before.
+
+    Parameters
+    ----------
+    situation : Situation
+    candidate : Candidate
+    inlet, baseline : mapping    Rack -> hottest inlet with and without the plan, corrected. [K]
+    margin : float               [K]
+    saving : bool                The plan only saves energy.
+    """
+    faults: list[str] = []
+    change = candidate.power_change()
+    for rack in situation.racks.values():
+        hot, before = inlet[rack.id], baseline[rack.id]
+        shown = f"{rack.id} {celsius(hot):.1f} degC ({celsius(before):.1f} without)"
+        if not hot < float("inf"):
+            faults.append(f"{rack.id}: the trial gives no temperature")
+        elif hot + margin > rack.inlet_allowable and hot > before:
+            faults.append(f"{shown}, allowable is {celsius(rack.inlet_allowable):.0f} less {margin:.1f}")
+        elif hot > rack.inlet_recommended and hot > before + TOLERANCE:
+            faults.append(f"{shown}, recommended is {celsius(rack.inlet_recommended):.0f}")
+        elif saving and hot + margin > rack.inlet_recommended:
+            faults.append(f"{shown}, too warm to save energy (margin {margin:.1f} K)")
+        more = change.get(rack.id, 0.0)
+        if more > 0 and rack.power_ahead + more > rack.power_limit:
+            over = rack.power_ahead + more
+            faults.append(f"{rack.id} {over:.0f} W, limit is {rack.power_limit:.0f} W")
+    before_load = feed_load(situation)
+    for feed, load in feed_load(situation, change).items():
+        if load > situation.feeds[feed] and load > before_load[feed] + 1.0:
+            faults.append(f"feed {feed} {load:.0f} W, limit is {situation.feeds[feed]:.0f} W")
+    if faults:
+        return Verdict(False, "; ".join(faults))
+    hottest = max(inlet, key=lambda rack: inlet[rack])
+    return Verdict(
+        True,
+        f"no limit broken; hottest inlet {celsius(inlet[hottest]):.1f} degC at {hottest} "
+        f"({celsius(max(baseline.values())):.1f} without)",
+    )

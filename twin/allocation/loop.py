@@ -1,0 +1,492 @@
+"""The allocation loop: see, find what is critical, propose, try in the twin, commit, compare."""
+
+from __future__ import annotations
+
+import copy
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+
+from twin.allocation.commit import Committer, Outcome
+from twin.allocation.gate import TimeBudget, Trial, TrialResult, bias, corrected, judge
+from twin.allocation.memory import LONG_AGO, LoopSettings, Memory, Mode
+from twin.allocation.plan import Candidate, Step, steps_of
+from twin.allocation.record import Record, candidate_of, comparable_at, entry_of, predicted
+from twin.allocation.screening import Bounds, Influence, critical_racks, propose, receiving_racks, score
+from twin.allocation.situation import Situation, View, see
+from twin.errors import TwinError
+from twin.model.schema import Layout
+from twin.ports import Actuator, Platform
+from twin.units import celsius
+
+log = logging.getLogger(__name__)
+
+
+class AllocationLoop:
+    """The loop of the seed, made honest; drive it with ``tick`` from one thread.
+
+    ``approve``, ``reject`` and ``on_event`` may come from any thread; they take effect at the next tick.
+    Every decision is saved when it is made and whenever its state changes; a plan is saved as ``approved``
+    before its first step and after every step, so that a crash leaves no action unrecorded.
+
+    Parameters
+    ----------
+    layout : Layout
+    telemetry_view : callable      Returns the newest consistent view, or None while there is none.
+    trial : Trial
+    actuator : Actuator            Behind the guard.
+    platform : Platform
+    save_decision : callable       Stores a decision record, durably.
+    mode : str                     ``advise`` or ``auto``.
+    period : float                 Between decisions. [s]
+    clock : callable               [s since epoch]
+    authorise : callable, optional   Told the ids of an approved plan's commands, for a read-only guard.
+    settings, bounds : optional    How careful, how far.
+    """
+
+    def __init__(
+        self,
+        layout: Layout,
+        telemetry_view: Callable[[], View | None],
+        trial: Trial,
+        actuator: Actuator,
+        platform: Platform,
+        save_decision: Callable[[Record], None],
+        mode: str = "advise",
+        period: float = 300.0,
+        clock: Callable[[], float] = time.time,
+        authorise: Callable[[Sequence[str]], None] | None = None,
+        settings: LoopSettings | None = None,
+        bounds: Bounds | None = None,
+        budget: TimeBudget | None = None,
+    ) -> None:
+        self.layout = layout
+        self.mode = Mode(mode)
+        self.period = period
+        self.settings = settings or LoopSettings()
+        self.bounds = bounds or Bounds()
+        self.budget = budget or TimeBudget(period)
+        self.influence = Influence(layout)
+        self.memory = Memory(
+            max(120.0, self.settings.workload_rest * period),
+            max(300.0, self.settings.relax_rest * period),
+            self.budget.longest,
+        )
+        self._view = telemetry_view
+        self._trial = trial
+        self._platform = platform
+        self._committer = Committer(actuator, platform, clock, authorise)
+        self._save = save_decision
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._answers: dict[str, bool] = {}
+        self._events: list[tuple[str, str]] = []
+        self._heard: dict[tuple[str, str], float] = {}
+        self._proposal: Record | None = None
+        self._watched: list[Record] = []
+        self._left: list[Step] = []
+        self._next: float | None = None
+
+    # ------------------------------------------------------------------ from any thread
+
+    def on_event(self, kind: str, detail: str = "") -> None:
+        """Hear of something that may not wait: ``inlet_over_limit``, ``agent_lost``, ``cooler_failed``.
+
+        The same event again within the debounce time is not heard.
+        """
+        now = self._clock()
+        with self._lock:
+            if now - self._heard.get((kind, detail), LONG_AGO) >= self.settings.debounce:
+                self._heard[kind, detail] = now
+                self._events.append((kind, detail))
+
+    def approve(self, id: str) -> Record:
+        """Say yes to a proposal; it is carried out at the next tick."""
+        return self._answer(id, True)
+
+    def reject(self, id: str) -> Record:
+        """Say no to a proposal."""
+        return self._answer(id, False)
+
+    @property
+    def pending(self) -> str | None:
+        """Id of the proposal that waits for a person."""
+        with self._lock:
+            return self._proposal["id"] if self._proposal else None
+
+    def _answer(self, id: str, yes: bool) -> Record:
+        with self._lock:
+            proposal = self._proposal
+            if proposal is None or proposal["id"] != id:
+                return {"accepted": False, "id": id, "why": f"no proposal {id!r} is waiting"}
+            if self._clock() >= proposal["expires"]:
+                return {"accepted": False, "id": id, "why": "the proposal has expired"}
+            if id in self._answers:
+                return {"accepted": False, "id": id, "why": "the proposal has been answered already"}
+            self._answers[id] = yes
+        return {"accepted": True, "id": id, "why": "approved" if yes else "rejected"}
+
+    # ------------------------------------------------------------------ the loop's own thread
+
+    def run(self, stop: threading.Event, pause: float = 1.0) -> None:
+        """Tick until ``stop`` is set; a failure of one pass is logged and does not end the loop."""
+        while not stop.wait(pause):
+            try:
+                self.tick(self._clock())
+            except TwinError as error:
+                log.error("allocation: %s", error)
+
+    def tick(self, now: float) -> Record | None:
+        """Do what is due, and return the decision that was made, if one was.
+
+        Parameters
+        ----------
+        now : float    [s since epoch]
+
+        Raises
+        ------
+        OutsideError : a decision cannot be stored, or the platform does not answer.
+        """
+        if self._next is None:
+            self._next = now + self.period
+        self._retry_taking_back()
+        self._observe(now)
+        self._settle_proposal(now)
+        with self._lock:
+            events, self._events = self._events, []
+        if not events and (now < self._next or self._proposal is not None):
+            return None
+        view = self._view()
+        if view is None:
+            return None
+        while self._next <= now:
+            self._next += self.period
+        kind = "event:" + ", ".join(f"{kind} {detail}".strip() for kind, detail in events)
+        return self._decide(view, now, kind if events else "period")
+
+    def decide_now(self, now: float, trigger: str = "request") -> Record | None:
+        """Make one decision whatever the clock says; None while there is no view."""
+        view = self._view()
+        return None if view is None else self._decide(view, now, trigger)
+
+    # ------------------------------------------------------------------ deciding
+
+    def _decide(self, view: View, now: float, trigger: str) -> Record:
+        if self._proposal is not None:
+            self._close(self._proposal, "rejected", f"superseded by a new decision ({trigger})")
+        workloads = tuple(self._platform.workloads())
+        situation = see(
+            self.layout, view, workloads, self.memory.commanded, now, self.settings.maximum_age
+        )  # fmt: skip
+        margin = self.margin(situation)
+        decision: Record = {
+            "id": datetime.fromtimestamp(now, UTC).strftime("D%Y%m%dT%H%M%S.%f")[:-3],
+            "time": now,
+            "trigger": trigger,
+            "mode": self.mode.value,
+            "state": "idle",
+            "baseline": None,
+            "critical": [],
+            "receivers": [],
+            "candidates": [],
+            "chosen": None,
+            "why": "",
+            "committed_at": None,
+            "results": [],
+            "observed": None,
+            "blind": situation.blind,
+            "margin_k": round(margin, 2),
+        }
+        obstacle = self._obstacle(situation)
+        if obstacle:
+            return self._conclude(decision, "refused", obstacle)
+        budget = self.budget.divide(event=trigger.startswith("event"))
+        decision["budget"] = budget.to_json()
+        self.memory.settle = budget.horizon
+        try:
+            self._trial.freeze()
+            baseline = self._run(situation, Candidate("nothing"), budget.horizon)
+        except TwinError as error:
+            return self._conclude(decision, "refused", f"nothing is done without the twin: {error}")
+        correction = bias(situation, baseline)
+        inlet = corrected(baseline, correction)
+        decision["baseline"] = predicted(inlet, baseline)
+        critical = critical_racks(situation, inlet, margin)
+        decision["critical"] = list(critical)
+        decision["receivers"] = list(receiving_racks(situation, inlet, margin, self.bounds))
+        candidates = propose(situation, inlet, self.influence, self.memory, self.bounds, margin)
+        best = self._try_all(
+            decision,
+            situation,
+            candidates[: budget.candidates],
+            baseline,
+            correction,
+            budget.horizon,
+            margin,
+            saving=not critical,
+        )
+        if best is None:
+            need = "; ".join(f"{rack}: {why}" for rack, why in critical.items())
+            if critical:
+                what = "no candidate passed the gate" if candidates else "nothing may be moved or set now"
+                return self._conclude(decision, "refused", f"{what} ({need})")
+            return self._conclude(decision, "idle", "all inlets and powers are within their limits")
+        decision["chosen"] = best.id
+        reasons = "; ".join(critical.values()) or "energy"
+        decision["why"] = f"{best.why} ({reasons})"
+        if self.mode is Mode.AUTO:
+            return self._commit(decision, best, now)
+        decision["expires"] = now + max(120.0, self.settings.approval * self.period)
+        decision["state"] = "proposed"
+        self._store(decision)
+        with self._lock:
+            self._proposal = decision
+        return decision
+
+    def margin(self, situation: Situation) -> float:
+        """Return the allowance for the prediction's error, from the live twin's and past ones, in K."""
+        past = sum(self.memory.errors) / len(self.memory.errors) if self.memory.errors else 0.0
+        error = situation.twin_error if situation.twin_error is not None else self.settings.margin_high
+        return min(self.settings.margin_high, max(self.settings.margin_low, error, past))
+
+    def _obstacle(self, situation: Situation) -> str:
+        blind = [rack for rack in situation.racks.values() if rack.blind]
+        if len(blind) > self.settings.blind_share * len(situation.racks):
+            return (
+                f"{len(blind)} of {len(situation.racks)} racks cannot be relied on "
+                f"({blind[0].id}: {blind[0].blind}); no action"
+            )
+        if situation.twin_error is None:
+            return "the twin has not been compared with any sensor yet; no action"
+        if situation.twin_error > self.settings.distrust:
+            return f"the twin is off by {situation.twin_error:.1f} K; it is not trusted; no action"
+        return ""
+
+    def _run(self, situation: Situation, candidate: Candidate, horizon: float) -> TrialResult:
+        result = self._trial(situation.operating_now, candidate.applied(situation.operating), horizon)
+        self.budget.record(horizon, result.wall)
+        return result
+
+    def _try_all(
+        self,
+        decision: Record,
+        situation: Situation,
+        candidates: Sequence[Candidate],
+        baseline: TrialResult,
+        correction: Mapping[str, float],
+        horizon: float,
+        margin: float,
+        saving: bool,
+    ) -> Candidate | None:
+        """Try each candidate in the twin and return the best that breaks no limit and is worth it."""
+        inlet = corrected(baseline, correction)
+        nothing = score(situation, inlet, Candidate("nothing"), margin)
+        best: Candidate | None = None
+        least = nothing - self.settings.gain
+        for candidate in candidates:
+            entry: Record = {
+                "id": candidate.id,
+                "moves": [move.to_json() for move in candidate.moves],
+                "settings": [setting.to_json() for setting in candidate.settings],
+                "predicted": None,
+                "verdict": "refused",
+                "why": "",
+                "horizon_s": round(horizon, 1),
+                "wall_s": None,
+            }
+            decision["candidates"].append(entry)
+            try:
+                result = self._run(situation, candidate, horizon)
+            except TwinError as error:
+                entry["why"] = f"the trial failed: {error}"
+                continue
+            hot = corrected(result, correction)
+            entry["predicted"] = predicted(hot, result)
+            entry["wall_s"] = round(result.wall, 2)
+            change = {rack: hot[rack] - inlet[rack] for rack in hot}
+            self.influence.learn(candidate, change)
+            verdict = judge(situation, candidate, hot, inlet, margin, saving)
+            entry["verdict"] = "accepted" if verdict.accepted else "refused"
+            entry["why"] = verdict.why
+            cost = score(situation, hot, candidate, margin)
+            entry["score"], entry["score_without"] = round(cost, 3), round(nothing, 3)
+            if verdict.accepted and cost < least:
+                least, best = cost, candidate
+            elif verdict.accepted and cost >= nothing - self.settings.gain:
+                entry["why"] += "; not worth it"
+        return best
+
+    # ------------------------------------------------------------------ acting
+
+    def _commit(self, decision: Record, candidate: Candidate, now: float) -> Record:
+        decision["state"] = "approved"
+
+        def progress(outcome: Outcome) -> None:
+            decision["results"] = outcome.results
+            self._store(decision)
+
+        outcome = self._committer.carry_out(steps_of(candidate), decision["why"], decision["id"], progress)
+        decision["results"] = outcome.results
+        if outcome.failure:
+            self._left += outcome.done
+            self.memory.note(outcome.done, now)
+            return self._conclude(decision, "failed", f"{decision['why']}; {outcome.failure}")
+        self.memory.note(outcome.done, now)
+        decision["committed_at"] = self._clock()
+        self._watched.append(decision)
+        return self._conclude(decision, "committed", decision["why"])
+
+    def _retry_taking_back(self) -> None:
+        if not self._left:
+            return
+        results: list[Record] = []
+        stamp = datetime.fromtimestamp(self._clock(), UTC).strftime("B%Y%m%dT%H%M%S.%f")[:-3]
+        before = self._left
+        self._left = self._committer.take_back(before, "left over from a failed plan", stamp, results)
+        for step in before:
+            if step not in self._left:
+                for setting in step.settings:
+                    self.memory.commanded[setting.point] = setting.old
+                log.info("taken back at last: %s", step.name)
+
+    def _settle_proposal(self, now: float) -> None:
+        with self._lock:
+            proposal = self._proposal
+            answer = self._answers.pop(proposal["id"], None) if proposal else None
+        if proposal is None:
+            return
+        if answer is None:
+            if now >= proposal["expires"]:
+                self._close(proposal, "rejected", "expired: nobody answered in time")
+            return
+        with self._lock:
+            self._proposal = None
+        if not answer:
+            self._conclude(proposal, "rejected", f"{proposal['why']}; rejected by a person")
+            return
+        candidate = candidate_of(proposal, proposal["chosen"])
+        obstacle = self._outdated(candidate, now)
+        if obstacle:
+            self._conclude(proposal, "refused", f"approved, but no longer possible: {obstacle}")
+        else:
+            self._commit(proposal, candidate, now)
+
+    def _outdated(self, candidate: Candidate, now: float) -> str:
+        """Why an approved plan must not be carried out any more; empty if it may."""
+        view = self._view()
+        if view is None:
+            return "there is no view of the room"
+        workloads = tuple(self._platform.workloads())
+        situation = see(
+            self.layout, view, workloads, self.memory.commanded, now, self.settings.maximum_age
+        )  # fmt: skip
+        where = {load.id: load.rack for load in workloads}
+        change = candidate.power_change()
+        for move in candidate.moves:
+            if where.get(move.workload) != move.source:
+                return f"{move.workload} is no longer on {move.source}"
+        for name, more in change.items():
+            rack = situation.racks[name]
+            if rack.blind:
+                return f"{name}: {rack.blind}"
+            if more > 0 and rack.power_ahead + more > rack.power_limit:
+                return f"{name} would draw {rack.power_ahead + more:.0f} W of {rack.power_limit:.0f} W"
+        for setting in candidate.settings:
+            if setting.asset in situation.blind_coolers:
+                return f"{setting.asset}: {situation.blind_coolers[setting.asset]}"
+        return self._obstacle(situation)
+
+    def _close(self, proposal: Record, state: str, why: str) -> None:
+        with self._lock:
+            self._proposal = None
+            self._answers.pop(proposal["id"], None)
+        self._conclude(proposal, state, f"{proposal['why']}; {why}")
+
+    def _store(self, decision: Record) -> None:
+        self._save(copy.deepcopy(decision))
+
+    def _conclude(self, decision: Record, state: str, why: str) -> Record:
+        decision["state"], decision["why"] = state, why
+        self._store(decision)
+        log.info("decision %s: %s: %s", decision["id"], state, why)
+        return decision
+
+    # ------------------------------------------------------------------ comparing
+
+    def _observe(self, now: float) -> None:
+        """Compare what was predicted with what is measured, once the horizon of a decision has passed."""
+        due = [decision for decision in self._watched if now >= comparable_at(decision)]
+        view = self._view() if due else None
+        if view is None:
+            return
+        situation = see(self.layout, view, (), self.memory.commanded, now, self.settings.maximum_age)
+        measured = {
+            rack.id: celsius(rack.inlet_max)
+            for rack in situation.racks.values()
+            if rack.inlet_max is not None and not rack.blind
+        }
+        for decision in due:
+            chosen = entry_of(decision, decision["chosen"])
+            expected = {rack: values["inlet_max_c"] for rack, values in chosen["predicted"]["racks"].items()}
+            errors = [abs(measured[rack] - expected[rack]) for rack in measured if rack in expected]
+            error = sum(errors) / len(errors) if errors else None
+            decision["observed"] = {
+                "time": now,
+                "max_inlet_c": round(max(measured.values()), 2) if measured else None,
+                "racks": {rack: {"inlet_max_c": round(value, 2)} for rack, value in measured.items()},
+                "error_k": None if error is None else round(error, 3),
+            }
+            self._watched.remove(decision)
+            if error is not None:
+                self.memory.errors.append(error)
+                if error > self.settings.distrust:
+                    self.on_event("prediction_missed", decision["id"])
+            self._conclude(decision, "observed", decision["why"])
+
+    # ------------------------------------------------------------------ after a crash
+
+    def restore(self, decisions: Iterable[Record]) -> None:
+        """Rebuild the memory from stored decisions, in any order.
+
+        Rests and set points in force come from the committed plans, proposals that have not expired wait
+        again, committed plans are compared when their horizon has passed, errors and influences are learnt
+        again. A plan that was broken off in the middle is closed as failed: the next pass starts from what
+        is measured.
+        """
+        now = self._clock()
+        for decision in sorted(decisions, key=lambda record: record["time"]):
+            self._next = max(now, decision["time"] + self.period)
+            self._learn_again(decision)
+            state = decision["state"]
+            if decision.get("committed_at") is not None:
+                candidate = candidate_of(decision, decision["chosen"])
+                self.memory.note(steps_of(candidate), decision["committed_at"])
+            if state == "committed":
+                self._watched.append(decision)
+            elif state == "observed" and decision["observed"]["error_k"] is not None:
+                self.memory.errors.append(decision["observed"]["error_k"])
+            elif state == "approved":
+                done = sum(result["ok"] for result in decision["results"])
+                self.memory.note(
+                    steps_of(candidate_of(decision, decision["chosen"]))[:done], decision["time"]
+                )
+                why = f"{decision['why']}; broken off after {done} steps by a restart"
+                self._conclude(decision, "failed", why)
+            elif state == "proposed":
+                if now < decision["expires"]:
+                    self._proposal = decision
+                else:
+                    self._conclude(decision, "rejected", f"{decision['why']}; expired during a restart")
+
+    def _learn_again(self, decision: Record) -> None:
+        baseline = decision.get("baseline") or {"racks": {}}
+        for entry in decision["candidates"]:
+            if entry["predicted"] is not None:
+                change = {
+                    rack: values["inlet_max_c"] - baseline["racks"][rack]["inlet_max_c"]
+                    for rack, values in entry["predicted"]["racks"].items()
+                    if rack in baseline["racks"]
+                }
+                self.influence.learn(candidate_of(decision, entry["id"]), change)

@@ -1,0 +1,96 @@
+"""What the loop remembers, and how careful and patient it is."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from twin.allocation.plan import Setting, Step
+
+LONG_AGO = -1e18
+
+
+class Mode(StrEnum):
+    """Who has the last word: a person (advise) or the loop (auto)."""
+
+    ADVISE = "advise"
+    AUTO = "auto"
+
+
+@dataclass(frozen=True)
+class LoopSettings:
+    """How careful and how patient the loop is.
+
+    Attributes
+    ----------
+    maximum_age : float        Readings older than this make a rack or cooler blind. [s]
+    margin_low, margin_high : float    Bounds of the allowance for the prediction's error. [K]
+    distrust : float           With a larger error of the live twin nothing is done. [K]
+    gain : float               A plan must be better than doing nothing by this. [kW-equivalents]
+    workload_rest : float      A workload that was moved stays for this many periods, at least 120 s.
+    relax_rest : float         Cooling that was raised is not lowered for this many periods, at least 300 s.
+    debounce : float           The same event again within this time is not heard. [s]
+    approval : float           A proposal is void after this many periods, at least 120 s.
+    blind_share : float        With a larger part of the racks blind nothing is done. [1]
+    """
+
+    maximum_age: float = 15.0
+    margin_low: float = 0.3
+    margin_high: float = 2.0
+    distrust: float = 5.0
+    gain: float = 0.05
+    workload_rest: float = 3.0
+    relax_rest: float = 6.0
+    debounce: float = 30.0
+    approval: float = 2.0
+    blind_share: float = 0.5
+
+
+@dataclass
+class Memory:
+    """What the loop remembers between decisions; all of it can be rebuilt from the decisions themselves.
+
+    Attributes
+    ----------
+    moved : dict        Workload -> when it was moved last. [s since epoch]
+    raised, lowered : dict    Point -> when its cooling was raised or lowered last. [s since epoch]
+    commanded : dict    Writable point -> last value that was accepted. [telemetry unit]
+    errors : deque      Errors of the latest predictions. [K]
+    """
+
+    workload_rest: float
+    relax_rest: float
+    settle: float
+    moved: dict[str, float] = field(default_factory=dict)
+    raised: dict[str, float] = field(default_factory=dict)
+    lowered: dict[str, float] = field(default_factory=dict)
+    commanded: dict[str, float] = field(default_factory=dict)
+    errors: deque[float] = field(default_factory=lambda: deque(maxlen=5))
+
+    def workload_rests(self, workload: str, now: float) -> bool:
+        """Whether a workload was moved too recently to be moved again."""
+        return now < self.moved.get(workload, LONG_AGO) + self.workload_rest
+
+    def setting_rests(self, setting: Setting, now: float) -> bool:
+        """Whether a set point was changed too recently to be changed in this direction.
+
+        More cooling waits until the last change has had its effect; less cooling also rests long after more.
+        """
+        settled = (
+            max(self.raised.get(setting.point, LONG_AGO), self.lowered.get(setting.point, LONG_AGO))
+            + self.settle
+        )
+        if setting.cools:
+            return now < self.raised.get(setting.point, LONG_AGO) + self.settle
+        return now < settled or now < self.raised.get(setting.point, LONG_AGO) + self.relax_rest
+
+    def note(self, steps: Iterable[Step], now: float) -> None:
+        """Remember what was carried out."""
+        for step in steps:
+            for move in step.moves:
+                self.moved[move.workload] = now
+            for setting in step.settings:
+                (self.raised if setting.cools else self.lowered)[setting.point] = now
+                self.commanded[setting.point] = setting.new

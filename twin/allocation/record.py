@@ -1,0 +1,47 @@
+"""The decision record: what is kept of a decision, and read back after a restart.
+
+The keys are those that the page and the historian rely on; ``budget``, ``blind``, ``margin_k``, ``expires``
+and a candidate's ``score`` come on top.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from twin.allocation.gate import TrialResult
+from twin.allocation.plan import Candidate, Move, Setting
+from twin.units import celsius
+
+Record = dict[str, Any]
+
+
+def predicted(inlet: Mapping[str, float], result: TrialResult) -> Record:
+    """Return what a trial says, inlets [K] corrected by the sensors."""
+    return {
+        "max_inlet_c": round(celsius(max(inlet.values())), 2),
+        "racks": {rack: {"inlet_max_c": round(celsius(value), 2)} for rack, value in inlet.items()},
+        "cooling_kw": round(result.cooling_power / 1e3, 3),
+        "electric_kw": round(result.electric_power / 1e3, 3),
+    }
+
+
+def entry_of(decision: Record, id: str) -> Record:
+    """Return the record of one of the decision's candidates."""
+    return next(entry for entry in decision["candidates"] if entry["id"] == id)
+
+
+def candidate_of(decision: Record, id: str) -> Candidate:
+    """Return one of the decision's candidates as it was proposed."""
+    entry = entry_of(decision, id)
+    return Candidate(
+        id,
+        tuple(Move.from_json(move) for move in entry["moves"]),
+        tuple(Setting.from_json(setting) for setting in entry["settings"]),
+        decision["why"],
+    )
+
+
+def comparable_at(decision: Record) -> float:
+    """Return when a prediction can be compared: the middle of the second half of its horizon. [s]."""
+    return decision["committed_at"] + 0.75 * entry_of(decision, decision["chosen"])["horizon_s"]

@@ -1,0 +1,242 @@
+"""What the loop sees before it decides: every rack and cooler, and which of them cannot be relied on."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from twin.allocation.plan import FAN, PUMP, SUPPLY
+from twin.model.catalog import ASHRAE_CLASSES
+from twin.model.operating import Operating, liquid_share
+from twin.model.schema import Cooler, Layout, Rack, Racklet
+from twin.ports import Quality, Reading, Workload
+from twin.units import celsius, kelvin
+
+INLET_POSITIONS = ("bottom", "middle", "top")
+SET_POINT_TOLERANCE = 1.5  # K, between a supply temperature and its set point: sensor and control error
+
+
+class View(Protocol):
+    """What the twin service knows at one instant."""
+
+    @property
+    def latest(self) -> Mapping[str, Reading]:
+        """Latest reading of every point."""
+        ...
+
+    @property
+    def alive(self) -> frozenset[str]:
+        """Agents (racklets, coolers) that are on the mesh."""
+        ...
+
+    @property
+    def operating(self) -> Operating:
+        """Operating conditions that the live twin runs on."""
+        ...
+
+    @property
+    def twin_error(self) -> float | None:
+        """Mean absolute error of the live twin at its temperature sensors, in K; None if unknown."""
+        ...
+
+
+@dataclass(frozen=True)
+class RackSituation:
+    """One rack as it is.
+
+    Attributes
+    ----------
+    id : str
+    power, power_ahead : float       Now, and forecast over the horizon. [W]
+    rating, cooling_capacity : float    Most it may draw, most its racklet can cool; inf if unknown. [W]
+    inlet_max : float or None        Hottest reliable inlet sensor; None where there is none. [K]
+    inlet_recommended, inlet_allowable : float   Upper ends of the ASHRAE class. [K]
+    feed : str or None
+    racklet : Racklet or None
+    blind : str                      Why the rack cannot be acted upon; empty if it can.
+    """
+
+    id: str
+    power: float
+    power_ahead: float
+    rating: float
+    cooling_capacity: float
+    inlet_max: float | None
+    inlet_recommended: float
+    inlet_allowable: float
+    feed: str | None
+    racklet: Racklet | None
+    blind: str = ""
+
+    @property
+    def power_limit(self) -> float:
+        """Most power that feed and racklet allow, in W."""
+        return min(self.rating, self.cooling_capacity)
+
+
+@dataclass(frozen=True)
+class Situation:
+    """The room as it is.
+
+    Attributes
+    ----------
+    time : float                 [s since epoch]
+    racks : dict                 Rack id -> RackSituation, in the layout's order.
+    coolers : dict               Cooler id -> Cooler, those that can be set.
+    blind_coolers : dict         Cooler id -> why it cannot be set.
+    workloads : tuple of Workload
+    operating : Operating        As now, racks' power at their forecast.
+    operating_now : Operating    As now.
+    set_points : dict            Writable point -> value in force. [telemetry unit]
+    feeds : dict                 Feed id -> capacity. [W]
+    twin_error : float or None   [K]
+    """
+
+    time: float
+    racks: Mapping[str, RackSituation]
+    coolers: Mapping[str, Cooler]
+    blind_coolers: Mapping[str, str]
+    workloads: tuple[Workload, ...]
+    operating: Operating
+    operating_now: Operating
+    set_points: Mapping[str, float]
+    feeds: Mapping[str, float]
+    twin_error: float | None
+
+    @property
+    def blind(self) -> dict[str, str]:
+        """Racks and coolers that cannot be acted upon, and why."""
+        racks = {rack.id: rack.blind for rack in self.racks.values() if rack.blind}
+        return racks | dict(self.blind_coolers)
+
+
+def see(
+    layout: Layout,
+    view: View,
+    workloads: tuple[Workload, ...],
+    commanded: Mapping[str, float],
+    now: float,
+    maximum_age: float,
+) -> Situation:
+    """Build the situation from the latest readings.
+
+    A rack is blind - nothing is moved to or from it and nothing is set on it - where its power or all of its
+    inlet sensors are missing, bad, not finite or older than ``maximum_age``, or where its agent is away.
+    A cooler is blind where its supply temperature is, or where it has failed.
+
+    Parameters
+    ----------
+    layout : Layout
+    view : View
+    workloads : tuple of Workload    What the platform says.
+    commanded : mapping              Writable point -> last value that was accepted. [telemetry unit]
+    now : float                      [s since epoch]
+    maximum_age : float              [s]
+    """
+    readings, operating = view.latest, view.operating
+
+    def reliable(point: str) -> float | None:
+        reading = readings.get(point)
+        return None if _fault(reading, now, maximum_age) or reading is None else reading.value
+
+    racks: dict[str, RackSituation] = {}
+    for rack in layout.racks:
+        racklet = layout.racklet_of(rack.id)
+        points = [f"{rack.id}.inlet_temperature.{position}" for position in INLET_POSITIONS]
+        inlets = [kelvin(value) for point in points if (value := reliable(point)) is not None]
+        measured = reliable(f"{rack.id}.power")
+        blind = ""
+        if racklet is not None and racklet.id not in view.alive:
+            blind = f"agent {racklet.id} is away"
+        elif measured is None:
+            blind = f"{rack.id}.power: {_fault(readings.get(f'{rack.id}.power'), now, maximum_age)}"
+        elif not inlets:
+            blind = f"{points[-1]}: {_fault(readings.get(points[-1]), now, maximum_age)}"
+        power = operating.power(rack) if measured is None else measured
+        growth = sum(load.demand_ahead - load.demand for load in workloads if load.rack == rack.id)
+        limits = ASHRAE_CLASSES[rack.ashrae_class]
+        racks[rack.id] = RackSituation(
+            rack.id,
+            power,
+            max(0.0, power + growth),
+            rack.rated_power or math.inf,
+            cooling_capacity(rack, racklet),
+            max(inlets, default=None),
+            kelvin(limits.recommended_high),
+            kelvin(limits.allowable_high),
+            rack.feed,
+            racklet,
+            blind,
+        )
+
+    blind_coolers: dict[str, str] = {}
+    for cooler in layout.coolers:
+        point = f"{cooler.id}.supply_temperature"
+        if cooler.id in operating.failed:
+            blind_coolers[cooler.id] = "has failed"
+        elif reason := _fault(readings.get(point), now, maximum_age):
+            blind_coolers[cooler.id] = f"{point}: {reason}"
+    set_points = _set_points(layout, operating, commanded)
+    supply = {cooler.id: kelvin(set_points[f"{cooler.id}.{SUPPLY}"]) for cooler in layout.coolers}
+    operating = replace(operating, cooler_supply_temperature=supply)
+    return Situation(
+        now,
+        racks,
+        {cooler.id: cooler for cooler in layout.coolers if cooler.id not in blind_coolers},
+        blind_coolers,
+        workloads,
+        replace(operating, rack_power={rack.id: rack.power_ahead for rack in racks.values()}),
+        replace(operating, rack_power={rack.id: rack.power for rack in racks.values()}),
+        set_points,
+        {feed.id: feed.capacity for feed in layout.feeds},
+        view.twin_error,
+    )
+
+
+def cooling_capacity(rack: Rack, racklet: Racklet | None) -> float:
+    """Most power of a rack that its racklet can cool at nominal speed, in W.
+
+    A liquid circuit takes the rack's liquid share; air takes the rest and is judged by inlet temperatures.
+    """
+    if racklet is None:
+        return math.inf
+    if racklet.cooling_module.kind == "air":
+        return racklet.cooling_module.capacity
+    share = liquid_share(rack)
+    return racklet.cooling_module.capacity / share if share > 0 else math.inf
+
+
+def _fault(reading: Reading | None, now: float, maximum_age: float) -> str:
+    """Why a reading cannot be relied on; empty if it can."""
+    if reading is None:
+        return "never read"
+    if reading.quality is not Quality.GOOD:
+        return f"quality {reading.quality.value}"
+    if not math.isfinite(reading.value):
+        return "not a number"
+    age = now - reading.time
+    return f"{age:.0f} s old" if age > maximum_age else ""
+
+
+def _set_points(layout: Layout, operating: Operating, commanded: Mapping[str, float]) -> dict[str, float]:
+    """Value in force of every writable point.
+
+    Speeds are measured. A supply set point cannot be: it is the last one commanded, else the layout's, or
+    where the cooler holds another temperature, that one to half a kelvin.
+    """
+    values: dict[str, float] = {}
+    for cooler in layout.coolers:
+        point = f"{cooler.id}.{SUPPLY}"
+        measured = celsius(operating.set_point(cooler))
+        assumed = celsius(cooler.supply_temperature)
+        if abs(measured - assumed) > SET_POINT_TOLERANCE:
+            assumed = round(2.0 * measured) / 2.0
+        values[point] = commanded.get(point, assumed)
+        values[f"{cooler.id}.{FAN}"] = operating.cooler_fan(cooler)
+    for racklet in layout.racklets:
+        values[f"{racklet.id}.{FAN}"] = operating.fan(racklet)
+        if racklet.cooling_module.kind == "liquid":
+            values[f"{racklet.id}.{PUMP}"] = operating.pump(racklet)
+    return values
