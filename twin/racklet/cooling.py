@@ -1,7 +1,8 @@
 """Cooling laws of a racklet: fans, pump, and how much of the rack's heat the coolant takes.
 
-Shared by the twin, the controller and the emulated plant, which run them with constants of their own. SI throughout;
-speeds are fractions of the maximum. Standard library only: a controller imports nothing else of the twin.
+Shared by the twin, the controller and the emulated plant, which run them with constants of their own. SI
+throughout; speeds are fractions of the maximum. Standard library only: a controller imports nothing else of
+the twin.
 """
 
 from __future__ import annotations
@@ -73,7 +74,8 @@ def liquid_conductance_ratio(
     """Conductance from chips to coolant inlet over its nominal value, at a pump speed.
 
     The circuit takes Q = eps m cp (T_chip - T_coolant), with flow m proportional to speed r and
-    NTU = UA / (m cp) proportional to r^(0.8 - 1), so the ratio is r eps(NTU_nominal r^-0.2) / eps(NTU_nominal).
+    NTU = UA / (m cp) proportional to r^(0.8 - 1), so the ratio is r eps(NTU_nominal r^-0.2) /
+    eps(NTU_nominal).
 
     Returns
     -------
@@ -101,7 +103,8 @@ def liquid_heat(
     """Heat that goes into the coolant; the rest of ``power`` goes into the air.
 
     Heat leaves the chips through two parallel conductances: to the coolant, g times its nominal value
-    (:func:`liquid_conductance_ratio`), and to the air. At nominal speed they divide the heat as share : 1 - share, so
+    (:func:`liquid_conductance_ratio`), and to the air. At nominal speed they divide the heat as share : 1 -
+    share, so
 
         Q_liquid = power share g / (share g + 1 - share),    at most capacity g
 

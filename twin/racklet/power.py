@@ -1,12 +1,13 @@
 """Power laws of a racklet: conversion loss over load, voltage droop, thermal derating.
 
-Standard library only, like :mod:`twin.racklet.cooling`. The losses are part of the rack's electric power, so they
-are heat that the rack's air already carries.
+Standard library only, like :mod:`twin.racklet.cooling`. The losses are part of the rack's electric power, so
+they are heat that the rack's air already carries.
 """
 
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 from typing import NamedTuple
 
 _LOAD = (0.1, 0.2, 0.5, 1.0)
@@ -33,8 +34,8 @@ class Output(NamedTuple):
 def conversion_loss(load: float) -> float:
     """Loss of a converter over its rated output, at ``load`` = output over rated output.
 
-    Linear between the points that 80 PLUS Titanium asks of 230 V redundant supplies (90, 94, 96 and 91 % at 10, 20,
-    50 and 100 % load); the first segment goes on to the idle loss, the last beyond full load.
+    Linear between the points that 80 PLUS Titanium asks of 230 V redundant supplies (90, 94, 96 and 91 % at
+    10, 20, 50 and 100 % load); the first segment goes on to the idle loss, the last beyond full load.
 
     Parameters
     ----------
@@ -71,7 +72,7 @@ def efficiency(load: float) -> float:
 
 
 def output_power(input_power: float, rated: float) -> float:
-    """Output of modules of total rating ``rated`` [W] that draw ``input_power`` [W]: the inverse of the loss. [W].
+    """Output of modules of total rating ``rated`` that draw ``input_power``: the inverse of the loss. [W].
 
     Input below the idle loss gives 0.
 
@@ -83,7 +84,7 @@ def output_power(input_power: float, rated: float) -> float:
         raise ValueError(f"rating must be above 0, not {rated}")
     drawn = input_power / rated
     points = [(0.0, conversion_loss(0.0)), *((x, x + y) for x, y in zip(_LOAD, _LOSS, strict=True))]
-    for (x0, d0), (x1, d1) in zip(points, points[1:], strict=False):
+    for (x0, d0), (x1, d1) in pairwise(points):
         if drawn <= d1 or x1 == _LOAD[-1]:
             return max(0.0, x0 + (x1 - x0) * (drawn - d0) / (d1 - d0)) * rated
     raise AssertionError("the last segment always answers")
@@ -104,7 +105,8 @@ def output(input_power: float, rated: float, voltage_nominal: float) -> Output:
     ------
     ValueError : a rating or the voltage is not positive.
 
-    Source : droop (primary) control of paralleled converters, Guerrero et al. 2011, IEEE Trans. Ind. Electron. 58(1).
+    Source : droop (primary) control of paralleled converters, Guerrero et al. 2011, IEEE Trans. Ind.
+    Electron. 58(1).
     """
     if voltage_nominal <= 0.0:
         raise ValueError(f"nominal voltage must be above 0, not {voltage_nominal}")
@@ -118,7 +120,7 @@ def output(input_power: float, rated: float, voltage_nominal: float) -> Output:
 def derated(rated: float, temperature: float) -> float:
     """Rating left at an air temperature [degC]: full to 50 degC, then 2.5 % less per kelvin. [W].
 
-    Source : the shape usual in data sheets of rack power supplies (full to 50 degC, half at 70 degC); a module's
-    own sheet goes before it.
+    Source : the shape usual in data sheets of rack power supplies (full to 50 degC, half at 70 degC); a
+    module's own sheet goes before it.
     """
     return rated * min(1.0, max(0.0, 1.0 - DERATING_PER_KELVIN * (temperature - DERATING_START)))

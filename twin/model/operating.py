@@ -1,0 +1,223 @@
+"""What the room does now, and what that means for each rack and cooler: flows, heat to liquid and to air.
+
+The twin and the emulated plant share this wiring; the plant gives a :class:`Perturbation` so that it never
+has the twin's constants.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from itertools import pairwise
+
+from twin.model.schema import Cooler, FanCurve, Layout, Rack, Racklet
+from twin.racklet import cooling
+
+
+@dataclass(frozen=True)
+class Operating:
+    """Everything that changes while the geometry stays: SI, temperatures in K. Names left out run at nominal.
+
+    Attributes
+    ----------
+    rack_power : mapping                  By rack: electric power, all of it heat. [W]
+    fan_speed, pump_speed : mapping       By racklet. [1]
+    cooler_supply_temperature : mapping   By cooler: set point. [K]
+    cooler_fan_speed : mapping            By cooler. [1]
+    failed : frozenset of str             Coolers whose fan and coil are off.
+    """
+
+    rack_power: Mapping[str, float] = field(default_factory=dict)
+    fan_speed: Mapping[str, float] = field(default_factory=dict)
+    pump_speed: Mapping[str, float] = field(default_factory=dict)
+    cooler_supply_temperature: Mapping[str, float] = field(default_factory=dict)
+    cooler_fan_speed: Mapping[str, float] = field(default_factory=dict)
+    failed: frozenset[str] = frozenset()
+
+    @classmethod
+    def nominal(cls, layout: Layout) -> Operating:
+        """Return the state the layout file describes, every name written out."""
+        return cls(
+            rack_power={rack.id: rack.nominal_power for rack in layout.racks},
+            fan_speed={unit.id: unit.cooling_module.fan_speed for unit in layout.racklets},
+            pump_speed={
+                unit.id: unit.cooling_module.pump_speed
+                for unit in layout.racklets
+                if unit.cooling_module.kind == "liquid"
+            },
+            cooler_supply_temperature={cooler.id: cooler.supply_temperature for cooler in layout.coolers},
+            cooler_fan_speed={cooler.id: cooler.fan_speed for cooler in layout.coolers},
+            failed=frozenset(cooler.id for cooler in layout.coolers if cooler.failed),
+        )
+
+    def power(self, rack: Rack) -> float:
+        """Electric power of a rack. [W]."""
+        return self.rack_power.get(rack.id, rack.nominal_power)
+
+    def fan(self, unit: Racklet) -> float:
+        """Fan speed of a racklet. [1]."""
+        return self.fan_speed.get(unit.id, unit.cooling_module.fan_speed)
+
+    def pump(self, unit: Racklet) -> float:
+        """Pump speed of a racklet. [1]."""
+        return self.pump_speed.get(unit.id, unit.cooling_module.pump_speed)
+
+    def cooler_fan(self, cooler: Cooler) -> float:
+        """Fan speed of a cooler, 0 where it failed. [1]."""
+        if cooler.id in self.failed:
+            return 0.0
+        return self.cooler_fan_speed.get(cooler.id, cooler.fan_speed)
+
+    def set_point(self, cooler: Cooler) -> float:
+        """Supply set point of a cooler. [K]."""
+        return self.cooler_supply_temperature.get(cooler.id, cooler.supply_temperature)
+
+
+@dataclass(frozen=True)
+class Perturbation:
+    """How a plant differs from its layout: factors and offsets by name, 1 and 0 where a name is left out.
+
+    Attributes
+    ----------
+    air_flow : mapping              By rack and cooler: factor on the flow. [1]
+    liquid : mapping                By racklet: factor on the heat to liquid. [1]
+    power : mapping                 By rack: factor on the heat released. [1]
+    capacity : mapping              By cooler: factor on the capacity. [1]
+    supply_temperature : mapping    By cooler: offset of what is held from the set point. [K]
+    """
+
+    air_flow: Mapping[str, float] = field(default_factory=dict)
+    liquid: Mapping[str, float] = field(default_factory=dict)
+    power: Mapping[str, float] = field(default_factory=dict)
+    capacity: Mapping[str, float] = field(default_factory=dict)
+    supply_temperature: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class SlotFlow:
+    """Air and heat of one slot: flow [m3/s], heat to the air [W], heat to liquid [W], thermal mass [J/K]."""
+
+    flow: float
+    air_heat: float
+    liquid_heat: float
+    thermal_mass: float
+
+
+def curve_factor(curve: FanCurve | None, temperature: float | None) -> float:
+    """Flow factor of server fans at an inlet temperature [K]; 1 without a curve or a temperature. [1]."""
+    if curve is None or temperature is None:
+        return 1.0
+    points = list(zip(curve.temperature, curve.factor, strict=True))
+    if temperature <= points[0][0]:
+        return points[0][1]
+    for (t0, f0), (t1, f1) in pairwise(points):
+        if temperature <= t1:
+            return f0 + (f1 - f0) * (temperature - t0) / (t1 - t0)
+    return points[-1][1]
+
+
+def racklet_liquid_heat(
+    layout: Layout, unit: Racklet, operating: Operating, perturbation: Perturbation | None = None
+) -> float:
+    """Heat one racklet's coolant takes; racklets of one rack serve equal parts of its power. [W]."""
+    if unit.cooling_module.kind != "liquid":
+        return 0.0
+    rack = layout.rack(unit.rack)
+    partners = sum(
+        other.rack == unit.rack and other.cooling_module.kind == "liquid" for other in layout.racklets
+    )
+    perturbation = perturbation or Perturbation()
+    power = operating.power(rack) * perturbation.power.get(rack.id, 1.0)
+    heat = cooling.liquid_heat(
+        power / partners,
+        liquid_share(rack),
+        operating.pump(unit),
+        unit.cooling_module.pump_speed,
+        unit.cooling_module.capacity,
+    )
+    return min(heat * perturbation.liquid.get(unit.id, 1.0), power / partners)
+
+
+def liquid_share(rack: Rack) -> float:
+    """Part of a rack's nominal heat that sits under cold plates, slots weighed by power. [1]."""
+    total = sum(rack.slot_powers)
+    if total <= 0.0:
+        return rack.liquid_share
+    return sum(_slot_share(rack, k) * power for k, power in enumerate(rack.slot_powers)) / total
+
+
+def rack_slots(
+    layout: Layout,
+    rack: Rack,
+    operating: Operating,
+    perturbation: Perturbation | None = None,
+    inlet_temperature: tuple[float, ...] | None = None,
+) -> tuple[SlotFlow, ...]:
+    """Air flow and heat of each slot of a rack, from the bottom.
+
+    Parameters
+    ----------
+    layout : Layout
+    rack : Rack
+    operating : Operating
+    perturbation : Perturbation, optional
+    inlet_temperature : tuple of float, optional
+        Air at each slot, for fan curves; without it their factor is 1. [K]
+    """
+    perturbation = perturbation or Perturbation()
+    unit = layout.racklet_of(rack.id)
+    speed = 1.0 if unit is None else cooling.air_flow(1.0, operating.fan(unit), unit.cooling_module.fan_speed)
+    speed *= perturbation.air_flow.get(rack.id, 1.0)
+
+    nominal = rack.slot_powers
+    drawn = operating.power(rack)
+    powers = [drawn * part for part in _parts(nominal, [slot.u_height for slot in rack.slots])]
+    released = perturbation.power.get(rack.id, 1.0)
+    liquid = sum(
+        racklet_liquid_heat(layout, other, operating, perturbation)
+        for other in layout.racklets
+        if other.rack == rack.id
+    )
+    wet = [_slot_share(rack, k) * power for k, power in enumerate(powers)]
+    wet_total = sum(wet)
+
+    common = [k for k, slot in enumerate(rack.slots) if slot.air is None]
+    common_flow = rack.air.nominal_flow(sum(powers[k] for k in common), sum(nominal[k] for k in common))
+    common_parts = _parts([nominal[k] for k in common], [rack.slots[k].u_height for k in common])
+    flows = dict(zip(common, (common_flow * part for part in common_parts), strict=True))
+    height = sum(slot.u_height for slot in rack.slots)
+
+    result = []
+    for k, slot in enumerate(rack.slots):
+        law = slot.air or rack.air
+        flow = flows[k] if slot.air is None else slot.air.nominal_flow(powers[k], nominal[k])
+        temperature = None if inlet_temperature is None else inlet_temperature[k]
+        to_liquid = liquid * wet[k] / wet_total if wet_total > 0.0 else 0.0
+        mass = slot.thermal_mass
+        result.append(
+            SlotFlow(
+                flow * speed * curve_factor(law.curve, temperature),
+                powers[k] * released - to_liquid,
+                to_liquid,
+                rack.thermal_mass * slot.u_height / height if mass is None else mass,
+            )
+        )
+    return tuple(result)
+
+
+def cooler_flow(cooler: Cooler, operating: Operating, perturbation: Perturbation | None = None) -> float:
+    """Air flow of a cooler. [m3/s]."""
+    factor = 1.0 if perturbation is None else perturbation.air_flow.get(cooler.id, 1.0)
+    return factor * cooling.air_flow(cooler.air_flow, operating.cooler_fan(cooler), cooler.fan_speed)
+
+
+def _slot_share(rack: Rack, k: int) -> float:
+    own = rack.slots[k].liquid_share
+    return rack.liquid_share if own is None else own
+
+
+def _parts(weights: tuple[float, ...] | list[float], fallback: list[int]) -> list[float]:
+    """Shares that add up to 1, by weight; by ``fallback`` where all weights are 0."""
+    used = weights if sum(weights) > 0.0 else fallback
+    total = sum(used)
+    return [weight / total for weight in used]

@@ -1,0 +1,253 @@
+"""The scene: a layout on a grid, with solids, plates, porous faces, flow-through units and all their names.
+
+:func:`build_scene` makes it once per geometry. What changes while the room runs (powers, speeds, set points)
+is an :class:`Operating` and enters through :meth:`Scene.unit_inputs`; what a state of the air means for the
+sensors comes out through :func:`observe`.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+import numpy as np
+from numpy.typing import NDArray
+
+from solvers.airflow.case import AirCase, AirState, Closure, UnitInputs
+from solvers.airflow.model import AirModel, probe, unit_inlet_temperature
+from twin.errors import Finding
+from twin.model.catalog import AIR_DENSITY, AIR_HEAT_CAPACITY
+from twin.model.geometry import Box, Xyz, sensor_points
+from twin.model.mesh import build_mesh
+from twin.model.operating import Operating, Perturbation, cooler_flow, rack_slots, racklet_liquid_heat
+from twin.model.schema import Layout, Racklet
+from twin.racklet import cooling, power
+from twin.units import celsius
+
+__all__ = ["Box", "Operating", "Perturbation", "Scene", "build_scene", "observe"]
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A layout on a grid.
+
+    Attributes
+    ----------
+    layout : Layout
+    case : AirCase                        What the airflow solver gets.
+    closure : Closure
+    cells : int
+    unit_names : tuple of str             By unit: ``R01.1`` (slots from the bottom), ``R01.leakage``, ``C1``.
+    rack_units : mapping                  Rack -> its slot units.
+    leakage_units : mapping               Rack -> its leakage unit, where it has one.
+    cooler_units : mapping                Cooler -> its unit.
+    sensor_points : mapping               Point -> place of a temperature or pressure probe in the air. [m]
+    boxes : tuple of Box                  For display.
+    findings : tuple of Finding           Warnings of the meshing.
+    room_cells, plenum_cells : bool[nx, ny, nz]   Air above and below the raised floor.
+    """
+
+    layout: Layout
+    case: AirCase
+    closure: Closure
+    cells: int
+    unit_names: tuple[str, ...]
+    rack_units: Mapping[str, tuple[int, ...]]
+    leakage_units: Mapping[str, int]
+    cooler_units: Mapping[str, int]
+    sensor_points: Mapping[str, Xyz]
+    boxes: tuple[Box, ...]
+    findings: tuple[Finding, ...]
+    room_cells: NDArray[np.bool_]
+    plenum_cells: NDArray[np.bool_]
+
+    def unit_inputs(
+        self,
+        operating: Operating,
+        perturbation: Perturbation | None = None,
+        T_inlet: NDArray[np.float64] | None = None,
+    ) -> UnitInputs:
+        """Return flow, heat, set point, capacity and thermal mass of every unit.
+
+        Parameters
+        ----------
+        operating : Operating
+        perturbation : Perturbation, optional
+            How a plant differs from the layout.
+        T_inlet : float64[nu], optional
+            Air at the units' inlets, for fan curves; without it their factor is 1. [K]
+
+        Returns
+        -------
+        UnitInputs
+            Racks in heat mode; coolers in supply mode, a failed one with no flow.
+        """
+        nu = len(self.unit_names)
+        V_flow, Q_flow, C = np.zeros(nu), np.zeros(nu), np.zeros(nu)
+        T_supply, Q_max = np.full(nu, np.nan), np.zeros(nu)
+        for rack in self.layout.racks:
+            units = self.rack_units[rack.id]
+            inlet = None if T_inlet is None else tuple(float(T_inlet[unit]) for unit in units)
+            slots = rack_slots(self.layout, rack, operating, perturbation, inlet)
+            for unit, slot in zip(units, slots, strict=True):
+                V_flow[unit], Q_flow[unit], C[unit] = slot.flow, slot.air_heat, slot.thermal_mass
+            if rack.id in self.leakage_units:
+                V_flow[self.leakage_units[rack.id]] = rack.leakage * sum(slot.flow for slot in slots)
+        for cooler in self.layout.coolers:
+            unit = self.cooler_units[cooler.id]
+            V_flow[unit] = cooler_flow(cooler, operating, perturbation)
+            C[unit] = cooler.thermal_mass
+            T_supply[unit] = operating.set_point(cooler)
+            Q_max[unit] = math.inf if cooler.supply == "fixed" else (cooler.capacity or 0.0)
+            if perturbation is not None:
+                T_supply[unit] += perturbation.supply_temperature.get(cooler.id, 0.0)
+                Q_max[unit] *= perturbation.capacity.get(cooler.id, 1.0)
+        return UnitInputs(V_flow, Q_flow, T_supply, Q_max, C)
+
+    def rack_air_flow(
+        self, operating: Operating, perturbation: Perturbation | None = None
+    ) -> dict[str, float]:
+        """Air flow of every rack, fan curves left out. [m3/s]."""
+        return {
+            rack.id: sum(slot.flow for slot in rack_slots(self.layout, rack, operating, perturbation))
+            for rack in self.layout.racks
+        }
+
+    def rack_air_heat(
+        self, operating: Operating, perturbation: Perturbation | None = None
+    ) -> dict[str, float]:
+        """Heat every rack gives to the air. [W]."""
+        return {
+            rack.id: sum(slot.air_heat for slot in rack_slots(self.layout, rack, operating, perturbation))
+            for rack in self.layout.racks
+        }
+
+    def liquid_heat(self, operating: Operating, perturbation: Perturbation | None = None) -> dict[str, float]:
+        """Heat every racklet's coolant takes. [W]."""
+        return {
+            unit.id: racklet_liquid_heat(self.layout, unit, operating, perturbation)
+            for unit in self.layout.racklets
+        }
+
+
+def build_scene(layout: Layout, cell: float | None = None) -> Scene:
+    """Put a layout on a grid.
+
+    Parameters
+    ----------
+    layout : Layout             One that ``load_layout`` accepted.
+    cell : float, optional      Target cell size; the layout's ``air.cell`` without it. [m]
+
+    Raises
+    ------
+    InputError : the grid needs more memory than there is, an opening is blocked or finer than the grid, or a
+    unit
+        takes air from a sealed space.
+    """
+    mesh = build_mesh(layout, layout.air.cell if cell is None else cell)
+    for finding in mesh.findings:
+        logger.warning("%s", finding)
+    closure = layout.air.closure
+    return Scene(
+        layout=layout,
+        case=mesh.case,
+        closure=Closure(closure.kind, closure.constant, closure.turbulent_prandtl),
+        cells=mesh.case.grid.cells,
+        unit_names=tuple(mesh.unit_names),
+        rack_units=MappingProxyType(mesh.rack_units),
+        leakage_units=MappingProxyType(mesh.leakage_units),
+        cooler_units=MappingProxyType(mesh.cooler_units),
+        sensor_points=MappingProxyType(sensor_points(layout)),
+        boxes=mesh.boxes,
+        findings=tuple(mesh.findings),
+        room_cells=mesh.room_cells,
+        plenum_cells=mesh.plenum_cells,
+    )
+
+
+def observe(scene: Scene, model: AirModel, state: AirState, operating: Operating) -> dict[str, float]:
+    """Say what every modelled sensor would read.
+
+    Parameters
+    ----------
+    scene : Scene
+    model : AirModel        Prepared from ``scene.case``.
+    state : AirState
+    operating : Operating   What the room does now.
+
+    Returns
+    -------
+    dict
+        Value by point in the units of the telemetry table: SI, temperatures in degC. Pressures are relative
+        to the volume mean of the room above the floor.
+    """
+    T_inlet = unit_inlet_temperature(model, state)
+    inputs = scene.unit_inputs(operating, T_inlet=T_inlet)
+    values = _probes(scene, model, state)
+    for rack in scene.layout.racks:
+        units = list(scene.rack_units[rack.id])
+        flow = inputs.V_flow[units]
+        weights = flow if flow.sum() > 0.0 else np.ones(flow.size)
+        values[f"{rack.id}.power"] = operating.power(rack)
+        values[f"{rack.id}.air_flow"] = float(flow.sum())
+        outlet = float(np.average(state.T_unit[units], weights=weights))
+        values[f"{rack.id}.outlet_temperature"] = celsius(outlet)
+    for cooler in scene.layout.coolers:
+        unit = scene.cooler_units[cooler.id]
+        flow, entering, leaving = float(inputs.V_flow[unit]), float(T_inlet[unit]), float(state.T_unit[unit])
+        values[f"{cooler.id}.supply_temperature"] = celsius(leaving)
+        values[f"{cooler.id}.return_temperature"] = celsius(entering)
+        values[f"{cooler.id}.air_flow"] = flow
+        values[f"{cooler.id}.fan_speed"] = operating.cooler_fan(cooler)
+        values[f"{cooler.id}.cooling_power"] = AIR_DENSITY * AIR_HEAT_CAPACITY * flow * (entering - leaving)
+    for unit in scene.layout.racklets:
+        values |= _racklet(scene.layout, unit, operating)
+    return values
+
+
+def _probes(scene: Scene, model: AirModel, state: AirState) -> dict[str, float]:
+    names = list(scene.sensor_points)
+    if not names:
+        return {}
+    sample = probe(model, state, np.array([scene.sensor_points[name] for name in names], np.float64))
+    room = scene.room_cells
+    ambient = float(np.average(state.p[room], weights=scene.case.grid.volumes[room]))
+    return {
+        name: float(sample.p[n]) - ambient if name.endswith(".pressure") else celsius(float(sample.T[n]))
+        for n, name in enumerate(names)
+    }
+
+
+def _racklet(layout: Layout, unit: Racklet, operating: Operating) -> dict[str, float]:
+    """Say what a racklet's own sensors would read."""
+    module, rack = unit.power_module, layout.rack(unit.rack)
+    sharing = sum(other.rack == unit.rack for other in layout.racklets)
+    delivered = power.output(
+        operating.power(rack) / sharing, module.module_power * module.modules, module.output_voltage
+    )
+    values = {
+        f"{unit.id}.fan_speed": operating.fan(unit),
+        f"{unit.id}.output_power": delivered.power,
+        f"{unit.id}.output_voltage": delivered.voltage,
+        f"{unit.id}.output_current": delivered.current,
+    }
+    loop = unit.cooling_module
+    if loop.kind == "liquid":
+        heat = racklet_liquid_heat(layout, unit, operating)
+        flow = loop.coolant_flow * operating.pump(unit) / loop.pump_speed
+        supply = celsius(loop.coolant_supply_temperature)
+        values |= {
+            f"{unit.id}.pump_speed": operating.pump(unit),
+            f"{unit.id}.coolant_flow": flow,
+            f"{unit.id}.coolant_supply_temperature": supply,
+            f"{unit.id}.coolant_return_temperature": cooling.coolant_return_temperature(
+                supply, heat, flow, loop.coolant_heat_capacity
+            ),
+            f"{unit.id}.liquid_heat": heat,
+        }
+    return values
