@@ -1,3 +1,36 @@
-"""Racklet Twin: digital twin and control system for server racks with racklets."""
+"""Racklet Twin: digital twin and control system for server racks with racklets.
+
+One function per command, with the same name and arguments; each is imported when it is first used, so that
+``import twin`` costs nothing::
+
+    twin.solve(layout, ...)      steady room: inlets, balances, result folder
+    twin.doctor(...)             what this machine has and lacks
+    twin.load_layout(path, ...)  read and check a layout file
+    twin.example_layout(name)    where an example layout lies
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from twin.model.load import example_layout, load_layout
+    from twin.planning.solve import solve
+    from twin.runtime.doctor import doctor
 
 __version__ = "0.1.0"
+__all__ = ["doctor", "example_layout", "load_layout", "solve"]
+
+_HOME = {
+    "doctor": "twin.runtime.doctor",
+    "example_layout": "twin.model.load",
+    "load_layout": "twin.model.load",
+    "solve": "twin.planning.solve",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'twin' has no attribute {name!r}")
+    return getattr(importlib.import_module(_HOME[name]), name)

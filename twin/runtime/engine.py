@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from solvers.airflow.case import AirState
-from solvers.airflow.model import AirModel, advance, prepare, restart, solve_steady
+from solvers.airflow.model import AirModel, advance, prepare, restart, solve_steady, unit_inlet_temperature
 from solvers.errors import SolverError
 from twin.errors import NotConvergedError
 from twin.model.scene import Operating, Scene, build_scene, observe
@@ -168,7 +168,8 @@ class Engine:
         if duration <= 0.0:
             return behind
         begun = self._monotonic()
-        inputs = self.scene.unit_inputs(operating)
+        T_inlet = unit_inlet_temperature(self.model, self.state)
+        inputs = self.scene.unit_inputs(operating, T_inlet=T_inlet)
         try:
             self.state = advance(self.model, self.state, inputs, duration, cfl=self.pace.effort.cfl)
         except SolverError as error:

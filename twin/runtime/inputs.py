@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from twin.ports import Quality, Reading
-from twin.units import kelvin
+from twin.units import celsius, kelvin
 
 if TYPE_CHECKING:
     from twin.model.scene import Operating
     from twin.model.schema import Layout
 
 STALE_AFTER = 5.0  # a reading older than this is shown as stale; its value is held [s]
+STOPPED = 0.02  # a cooler that moves less of its nominal air flow than this has failed [1]
 REMEMBERED = 120.0  # predictions are kept this long, to meet late readings [s]
 
 
@@ -54,29 +55,27 @@ class LiveInputs:
 
     def operating(self) -> Operating:
         """Return how the room runs now: readings where there are some, nominal values elsewhere."""
-        racklet = {r.rack: r.id for r in reversed(self._layout.racklets)}
         nominal = self._nominal
+        stopped = frozenset(
+            cooler.id
+            for cooler in self._layout.coolers
+            if self._value(f"{cooler.id}.air_flow", cooler.air_flow) < STOPPED * cooler.air_flow
+        )
         return dataclasses.replace(
             nominal,
-            rack_power={r: self._value(f"{r}.power", value) for r, value in nominal.rack_power.items()},
-            fan_speed={
-                rack: self._value(f"{racklet.get(rack, rack)}.fan_speed", value)
-                for rack, value in nominal.fan_speed.items()
-            },
-            pump_speed={
-                rack: self._value(f"{racklet.get(rack, rack)}.pump_speed", value)
-                for rack, value in nominal.pump_speed.items()
-            },
-            cooler_fan_speed={
-                c: self._value(f"{c}.fan_speed", value) for c, value in nominal.cooler_fan_speed.items()
-            },
+            rack_power=self._values(nominal.rack_power, "power"),
+            fan_speed=self._values(nominal.fan_speed, "fan_speed"),
+            pump_speed=self._values(nominal.pump_speed, "pump_speed"),
+            cooler_fan_speed=self._values(nominal.cooler_fan_speed, "fan_speed"),
             cooler_supply_temperature={
-                c: kelvin(self.latest[f"{c}.supply_temperature"].value)
-                if f"{c}.supply_temperature" in self.latest
-                else value
-                for c, value in nominal.cooler_supply_temperature.items()
+                cooler: kelvin(self._value(f"{cooler}.supply_temperature", celsius(value)))
+                for cooler, value in nominal.cooler_supply_temperature.items()
             },
+            failed=nominal.failed | stopped,
         )
+
+    def _values(self, nominal: Mapping[str, float], quantity: str) -> dict[str, float]:
+        return {asset: self._value(f"{asset}.{quantity}", value) for asset, value in nominal.items()}
 
     def _value(self, point: str, otherwise: float) -> float:
         reading = self.latest.get(point)

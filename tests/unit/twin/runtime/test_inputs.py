@@ -34,10 +34,16 @@ def test_readings_replace_nominal_values_and_the_rest_is_held(inputs, layout):
     now = inputs.operating()
     assert now.rack_power["R02"] == 1234.0
     assert now.rack_power["R01"] == nominal.rack_power["R01"]
-    assert now.fan_speed["R03"] == 0.9
-    assert now.pump_speed["R04"] == 0.5
+    assert now.fan_speed["K03"] == 0.9
+    assert now.pump_speed["K04"] == 0.5
     assert now.cooler_supply_temperature["C1"] == pytest.approx(kelvin(17.5))
     assert now.cooler_supply_temperature["C2"] == nominal.cooler_supply_temperature["C2"]
+
+
+def test_a_cooler_that_moves_no_air_has_failed(inputs):
+    assert inputs.operating().failed == frozenset()
+    inputs.take([Reading("C2.air_flow", 0.0, 10.0)])
+    assert inputs.operating().failed == {"C2"}
 
 
 def test_bad_and_late_readings_do_not_replace_newer_sound_ones(inputs):
