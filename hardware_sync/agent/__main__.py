@@ -10,6 +10,7 @@ import sys
 
 from hardware_sync.agent.agent import run_agent
 from twin.errors import InputError, TwinError
+from twin.runtime.supervisor import die_with_parent
 
 
 def main(arguments: list[str]) -> int:
@@ -19,6 +20,7 @@ def main(arguments: list[str]) -> int:
     )
     logging.getLogger("pymodbus").setLevel(logging.CRITICAL)
     log = logging.getLogger(__name__)
+    die_with_parent()
     try:
         if len(arguments) != 1:
             raise InputError("agent: give the configuration file and nothing else.")
