@@ -16,7 +16,6 @@ from pathlib import Path
 import psutil
 import pytest
 
-
 RUN = (sys.executable, "-m", "twin.cli", "run")
 
 
