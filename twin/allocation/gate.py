@@ -30,13 +30,8 @@ class TrialResult(Protocol):
         ...
 
     @property
-    def cooling_power(self) -> float:
-        """Heat that the coolers take, mean over the horizon, in W."""
-        ...
-
-    @property
-    def electric_power(self) -> float:
-        """Electric power of the cooling, mean over the horizon, in W."""
+    def cooler_power(self) -> Mapping[str, float]:
+        """Heat that every cooler takes, mean over the horizon, in W."""
         ...
 
     @property

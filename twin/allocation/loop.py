@@ -14,7 +14,15 @@ from twin.allocation.gate import TimeBudget, Trial, TrialResult, bias, corrected
 from twin.allocation.memory import LONG_AGO, LoopSettings, Memory, Mode
 from twin.allocation.plan import Candidate, Step, steps_of
 from twin.allocation.record import Record, candidate_of, comparable_at, entry_of, predicted
-from twin.allocation.screening import Bounds, Influence, critical_racks, propose, receiving_racks, score
+from twin.allocation.screening import (
+    Bounds,
+    Influence,
+    critical_racks,
+    electric_power,
+    propose,
+    receiving_racks,
+    score,
+)
 from twin.allocation.situation import Situation, View, see
 from twin.errors import TwinError
 from twin.model.schema import Layout
@@ -212,7 +220,9 @@ class AllocationLoop:
             return self._conclude(decision, "refused", f"nothing is done without the twin: {error}")
         correction = bias(situation, baseline)
         inlet = corrected(baseline, correction)
-        decision["baseline"] = predicted(inlet, baseline)
+        decision["baseline"] = predicted(
+            inlet, baseline, electric_power(situation, Candidate("nothing"), baseline.cooler_power)
+        )
         critical = critical_racks(situation, inlet, margin)
         decision["critical"] = list(critical)
         decision["receivers"] = list(receiving_racks(situation, inlet, margin, self.bounds))
@@ -282,7 +292,7 @@ class AllocationLoop:
     ) -> Candidate | None:
         """Try each candidate in the twin and return the best that breaks no limit and is worth it."""
         inlet = corrected(baseline, correction)
-        nothing = score(situation, inlet, Candidate("nothing"), margin)
+        nothing = score(situation, inlet, Candidate("nothing"), margin, baseline.cooler_power)
         best: Candidate | None = None
         least = nothing - self.settings.gain
         for candidate in candidates:
@@ -303,14 +313,16 @@ class AllocationLoop:
                 entry["why"] = f"the trial failed: {error}"
                 continue
             hot = corrected(result, correction)
-            entry["predicted"] = predicted(hot, result)
+            entry["predicted"] = predicted(
+                hot, result, electric_power(situation, candidate, result.cooler_power)
+            )
             entry["wall_s"] = round(result.wall, 2)
             change = {rack: hot[rack] - inlet[rack] for rack in hot}
             self.influence.learn(candidate, change)
             verdict = judge(situation, candidate, hot, inlet, margin, saving)
             entry["verdict"] = "accepted" if verdict.accepted else "refused"
             entry["why"] = verdict.why
-            cost = score(situation, hot, candidate, margin)
+            cost = score(situation, hot, candidate, margin, result.cooler_power)
             entry["score"], entry["score_without"] = round(cost, 3), round(nothing, 3)
             if verdict.accepted and cost < least:
                 least, best = cost, candidate

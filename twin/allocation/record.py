@@ -16,13 +16,13 @@ from twin.units import celsius
 Record = dict[str, Any]
 
 
-def predicted(inlet: Mapping[str, float], result: TrialResult) -> Record:
-    """Return what a trial says, inlets [K] corrected by the sensors."""
+def predicted(inlet: Mapping[str, float], result: TrialResult, electric_power: float) -> Record:
+    """Return what a trial says: inlets [K] corrected by the sensors, electric power of the cooling [W]."""
     return {
         "max_inlet_c": round(celsius(max(inlet.values())), 2),
         "racks": {rack: {"inlet_max_c": round(celsius(value), 2)} for rack, value in inlet.items()},
-        "cooling_kw": round(result.cooling_power / 1e3, 3),
-        "electric_kw": round(result.electric_power / 1e3, 3),
+        "cooling_kw": round(sum(result.cooler_power.values()) / 1e3, 3),
+        "electric_kw": round(electric_power / 1e3, 3),
     }
 
 

@@ -17,7 +17,7 @@ import numpy as np
 from twin.allocation.plan import FAN, PUMP, SUPPLY, Candidate, Move, Setting
 from twin.allocation.situation import RackSituation, Situation
 from twin.model.catalog import AIR_DENSITY, AIR_HEAT_CAPACITY
-from twin.model.operating import liquid_share
+from twin.model.operating import Operating, liquid_share
 from twin.model.schema import Cooler, Layout, Rack
 from twin.racklet.cooling import liquid_heat, rotor_power
 from twin.units import celsius, kelvin
@@ -297,14 +297,26 @@ def propose(
     return [candidate for _, candidate in scored]
 
 
-def score(situation: Situation, inlet: Mapping[str, float], candidate: Candidate, margin: float) -> float:
+def score(
+    situation: Situation,
+    inlet: Mapping[str, float],
+    candidate: Candidate,
+    margin: float,
+    cooler_power: Mapping[str, float] | None = None,
+) -> float:
     """Return the cost of a candidate, lower is better, in kW-equivalents.
 
     Sums 5 per K^2 of inlets over the recommended limit (margin included), 50 per kW of overload, the electric
-    power of chiller and cooler fans, and small costs of the moves and settings themselves.
+    power of the cooling, and small costs of the moves and settings themselves.
+
+    Parameters
+    ----------
+    inlet : mapping                     Rack -> hottest inlet with the candidate in force. [K]
+    margin : float                      [K]
+    cooler_power : mapping, optional    Heat that every cooler takes, from a trial. [W]
     """
     change = candidate.power_change()
-    cost = electric_power(situation, candidate) / 1e3
+    cost = electric_power(situation, candidate, cooler_power) / 1e3
     for rack in situation.racks.values():
         cost += OVERHEAT_COST * max(0.0, inlet[rack.id] + margin - rack.inlet_recommended) ** 2
         over = rack.power_ahead + change.get(rack.id, 0.0) - rack.power_limit
@@ -314,24 +326,37 @@ def score(situation: Situation, inlet: Mapping[str, float], candidate: Candidate
     return cost + MOVE_COST * len(candidate.moves) + SETTING_COST * len(candidate.settings)
 
 
-def electric_power(situation: Situation, candidate: Candidate) -> float:
+def electric_power(
+    situation: Situation, candidate: Candidate, cooler_power: Mapping[str, float] | None = None
+) -> float:
     """Estimate the electric power of chilled-water plant, cooler fans and coolant pumps, in W.
 
     The plant works at the cooler's COP, 2.5 % better per kelvin of warmer supply; fans and pumps follow
-    the cube law.
+    the cube law. Without ``cooler_power`` the coolers share the racks' heat to the air equally.
     """
     operating = candidate.applied(situation.operating)
     coolers = list(situation.coolers.values())
-    heat = sum(operating.rack_power.values()) / max(1, len(coolers))
+    if cooler_power is None:
+        air = sum(_air_heat(rack, operating) for rack in situation.racks.values())
+        cooler_power = {cooler.id: air / len(coolers) for cooler in coolers}
     total = 0.0
     for cooler in coolers:
-        total += heat / cop(cooler, operating.set_point(cooler))
+        total += cooler_power[cooler.id] / cop(cooler, operating.set_point(cooler))
         total += rotor_power(cooler.fan_power, operating.cooler_fan(cooler), cooler.fan_speed)
     for rack in situation.racks.values():
         if rack.racklet is not None and rack.racklet.cooling_module.kind == "liquid":
             module = rack.racklet.cooling_module
             total += rotor_power(module.pump_power, operating.pump(rack.racklet), module.pump_speed)
     return total
+
+
+def _air_heat(rack: RackSituation, operating: Operating) -> float:
+    power = operating.rack_power[rack.id]
+    if rack.racklet is None or rack.racklet.cooling_module.kind != "liquid":
+        return power
+    module = rack.racklet.cooling_module
+    pump = operating.pump(rack.racklet)
+    return power - liquid_heat(power, rack.liquid_share, pump, module.pump_speed, module.capacity)
 
 
 def cop(cooler: Cooler, supply: float) -> float:

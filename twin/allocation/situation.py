@@ -53,6 +53,7 @@ class RackSituation:
     rating, cooling_capacity : float    Most it may draw, most its racklet can cool; inf if unknown. [W]
     inlet_max : float or None        Hottest reliable inlet sensor; None where there is none. [K]
     inlet_recommended, inlet_allowable : float   Upper ends of the ASHRAE class. [K]
+    liquid_share : float             Part of its heat that sits under cold plates. [1]
     feed : str or None
     racklet : Racklet or None
     blind : str                      Why the rack cannot be acted upon; empty if it can.
@@ -66,6 +67,7 @@ class RackSituation:
     inlet_max: float | None
     inlet_recommended: float
     inlet_allowable: float
+    liquid_share: float
     feed: str | None
     racklet: Racklet | None
     blind: str = ""
@@ -166,6 +168,7 @@ def see(
             max(inlets, default=None),
             kelvin(limits.recommended_high),
             kelvin(limits.allowable_high),
+            liquid_share(rack),
             rack.feed,
             racklet,
             blind,

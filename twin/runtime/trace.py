@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 IDLE_SHARE = 0.35
-"""Power of an idle rack over its rating: SPECpower_ssj2008 results of 2017-2023 servers lie at 0.2-0.45."""
+"""Power of an idle rack over its nominal power: SPECpower_ssj2008 of 2017-2023 servers gives 0.2-0.45."""
 LONGEST_GAP = 3600.0  # s
 
 
@@ -138,9 +138,9 @@ def read_trace(
     ----------
     path : str or Path       CSV or Parquet: a telemetry table, the Frontier CDU recording, or either file of
                              the SURF pair (the other is looked for beside it). See ``trace_readers``.
-    layout : Layout          Gives the racks and their ratings.
+    layout : Layout          Gives the racks; recordings are scaled to their nominal power.
     longest_gap : float      A longer gap in a telemetry table is an error, a shorter one a warning. [s]
-    idle_share : float       For recordings of tasks: idle power over rating. [1]
+    idle_share : float       For recordings of tasks: idle power over nominal power. [1]
     seed : int               For recordings of tasks: their placement.
 
     Returns
@@ -163,7 +163,7 @@ def read_trace(
         elif any(name.startswith("power[") for name in columns):
             recording = read_frontier(table, ratings, faults)
         elif any(name.endswith(".power") for name in columns):
-            recording = read_telemetry(table, ratings, rack_powers(layout), longest_gap, faults)
+            recording = read_telemetry(table, ratings, rack_limits(layout), longest_gap, faults)
         else:
             shown = ", ".join(sorted(columns)[:8])
             faults.add("", f"columns {shown}", "no form that a trace can have", f"Give {FORMS}.", line=1)
@@ -187,14 +187,16 @@ def generated_trace(layout: Layout, seed: int = 0, days: float = 2.0, step: floa
     """Generate rack powers with stated statistics, for runs without a recording.
 
     The utilisation of rack r is   x_r = m_r + d_r cos(2 pi (t - 15 h) / 24 h) + a_r + b_r,   clipped to
-    [0, 1], and its power is   P_r = rating_r (s + (1 - s) x_r)   with the idle share s = 0.35.
+    [0, 1.5], and its power is   P_r = nominal_r (s + (1 - s) x_r)   with the idle share s = 0.35,
+    at most what the rack may draw. The nominal power of a layout is its design load, hence the high levels.
 
     ======  ==============================================  ========================================
     term    law                                             rationale
     ======  ==============================================  ========================================
-    m_r     uniform in 0.35-0.60, per rack                  CPU use of production clusters, Barroso
-                                                            et al. 2018, ch. 5: mostly 0.2-0.6
-    d_r     uniform in 0.05-0.15, peak at 15 h              day swing of interactive load, same source
+    m_r     uniform in 0.50-0.85, per rack                  design loads are approached, not reached:
+                                                            a room runs at 0.67-0.9 of its nominal
+    d_r     uniform in 0.05-0.15, peak at 15 h              day swing of interactive load, Barroso et al.
+                                                            2018, ch. 5
     a_r     AR(1), standard deviation 0.06, correlation     variation of one rack around its level;
             time 600 s                                      chosen, in the order of BitBrains' machines
     b_r     Poisson bursts, 0.5 an hour a rack, height      batch jobs and surges; chosen so that the
@@ -215,7 +217,7 @@ def generated_trace(layout: Layout, seed: int = 0, days: float = 2.0, step: floa
     ratings = rack_ratings(layout)
     n_racks, n = len(ratings), max(2, round(days * 86400.0 / step))
     time = np.arange(n) * step
-    level = rng.uniform(0.35, 0.60, n_racks)
+    level = rng.uniform(0.50, 0.85, n_racks)
     swing = rng.uniform(0.05, 0.15, n_racks)
     day = np.cos(2.0 * np.pi * (time - 15.0 * 3600.0) / 86400.0)
     utilisation = level + swing * day[:, None] + _ar1(rng, n, n_racks, 0.06, step / 600.0)
@@ -224,8 +226,9 @@ def generated_trace(layout: Layout, seed: int = 0, days: float = 2.0, step: floa
             height, length = rng.exponential(0.20), rng.exponential(900.0)
             utilisation[begin : begin + max(1, round(length / step)), rack] += height
     power = np.array(list(ratings.values())) * (
-        IDLE_SHARE + (1.0 - IDLE_SHARE) * np.clip(utilisation, 0.0, 1.0)
+        IDLE_SHARE + (1.0 - IDLE_SHARE) * np.clip(utilisation, 0.0, 1.5)
     )
+    power = np.minimum(power, np.array(list(rack_limits(layout).values())))
     note = f"seed {seed}: day cycle, AR(1) of 600 s, 0.5 bursts an hour a rack, idle share {IDLE_SHARE:.0%}"
     return Trace(time, power, tuple(ratings), "generated", note)
 
@@ -241,10 +244,10 @@ def _ar1(rng: np.random.Generator, n: int, columns: int, deviation: float, decay
 
 
 def rack_ratings(layout: Layout) -> dict[str, float]:
-    """Most that every rack may draw (its nominal power where none is stated), in the layout's order, in W."""
-    return {rack.id: rack.rated_power or rack.nominal_power for rack in layout.racks}
-
-
-def rack_powers(layout: Layout) -> dict[str, float]:
-    """Power that the layout gives every rack, in its order, in W."""
+    """Nominal power of every rack, what the room is designed for, in the layout's order, in W."""
     return {rack.id: rack.nominal_power for rack in layout.racks}
+
+
+def rack_limits(layout: Layout) -> dict[str, float]:
+    """Most that every rack may draw, infinite where nothing is stated, in the layout's order, in W."""
+    return {rack.id: rack.rated_power or float("inf") for rack in layout.racks}

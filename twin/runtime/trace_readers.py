@@ -162,9 +162,9 @@ def _read_csv(path: Path, faults: Faults) -> pd.DataFrame | None:
 def read_frontier(table: pd.DataFrame, ratings: Mapping[str, float], faults: Faults) -> Recording | None:
     """Map the CDU groups of the Frontier recording to racks: rack i takes column i.
 
-    Each column is multiplied by rating / (its own maximum), so the busiest moment of a column is the rack's
-    rating and every relative variation stays. With more racks than columns the columns are used again,
-    shifted by an hour a round.
+    Each column is multiplied by rating / (its own maximum), the rating being the rack's nominal power, so the
+    busiest moment of a column is the rack's rating and every relative variation stays. With more racks than
+    columns the columns are used again, shifted by an hour a round.
     """
     columns = sorted(
         (name for name in table.columns if _FRONTIER_COLUMN.fullmatch(name)),
@@ -192,7 +192,7 @@ def read_frontier(table: pd.DataFrame, ratings: Mapping[str, float], faults: Fau
     factors = np.array(list(ratings.values()))[: len(used)] / used
     note = (
         f"rack i follows CDU column i; column maxima {used.min() / 1e6:.2f}-{used.max() / 1e6:.2f} MW become "
-        f"the racks' ratings (factors {factors.min():.3g}-{factors.max():.3g}), relative variation kept"
+        f"the racks' nominal power (factors {factors.min():.3g}-{factors.max():.3g}), relative variation kept"
     )
     return Recording(time, power, "Frontier CDU groups, 15 s", note)
 
@@ -250,7 +250,7 @@ def read_surf(
     power = idle_share * rating + groups.sum(axis=2)
     note = (
         f"{len(tasks)} tasks in {bins} groups; one fully used task is {1.0 / peak:.0f} W above an idle share "
-        f"of {idle_share:.0%}, so that the busiest rack just reaches its rating"
+        f"of {idle_share:.0%}, so that the busiest rack just reaches its nominal power"
     )
     return Recording(np.arange(steps) * SURF_STEP, power, "SURF HPC tasks, 30 s, one week", note, groups)
 
@@ -319,11 +319,11 @@ def _place_tasks(
 def read_telemetry(
     table: pd.DataFrame,
     ratings: Mapping[str, float],
-    constant: Mapping[str, float],
+    limits: Mapping[str, float],
     longest_gap: float,
     faults: Faults,
 ) -> Recording | None:
-    """Read rack powers from a telemetry table; racks that it leaves out stay at ``constant``."""
+    """Read rack powers from a telemetry table; racks that it leaves out stay at their rating."""
     columns = [str(name) for name in table.columns if str(name).endswith(".power")]
     for name in columns:
         rack = name.removesuffix(".power")
@@ -338,24 +338,24 @@ def read_telemetry(
         return None
     values = fill_gaps(time, values, known, faults, longest_gap)
     for j, name in enumerate(known):
-        rating = ratings[name.removesuffix(".power")]
+        rating = limits[name.removesuffix(".power")]
         over = np.flatnonzero(values[:, j] > rating * (1 + 1e-9))
         if len(over):
             worst = values[over, j].max()
             faults.add(
                 f"column {name!r}", f"{len(over)} samples, up to {worst:.0f} W",
-                f"over the rack's {rating:.0f} W", "They are used as they are.",
+                f"over the {rating:.0f} W that the rack may draw", "They are used as they are.",
                 field=name, severity=Severity.WARNING,
             )  # fmt: skip
     missing = [rack for rack in ratings if f"{rack}.power" not in known]
     if missing:
         faults.add(
             f"racks {', '.join(missing)}", "", "the table has no column for them",
-            "They stay at the layout's power.", severity=Severity.WARNING,
+            "They stay at the layout's nominal power.", severity=Severity.WARNING,
         )  # fmt: skip
     index = {name.removesuffix(".power"): j for j, name in enumerate(known)}
     power = np.column_stack(
-        [values[:, index[rack]] if rack in index else np.full(len(time), constant[rack]) for rack in ratings]
+        [values[:, index[rack]] if rack in index else np.full(len(time), ratings[rack]) for rack in ratings]
     )
     return (
         None

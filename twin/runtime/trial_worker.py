@@ -1,0 +1,197 @@
+"""The process in which the twin is run ahead: ``python -m twin.runtime.trial_worker FD``.
+
+It talks through one end of a socket pair, inherited as a file descriptor, and ends when the other end closes.
+Requests are tuples: ``("scene", layout, cell)``, ``("state", prepared case or None, state)`` and
+``("run", now, candidate, horizon, options)``; answers are ``("ok", value)`` or ``("error", text)``.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import sys
+import time
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from typing import Any
+
+from solvers.airflow.case import AirCase, AirState, Closure
+from solvers.airflow.model import AirModel, advance, initial_state, prepare, restart
+from solvers.errors import SolverError
+from twin.errors import TwinError
+from twin.model.operating import Operating
+from twin.model.scene import Scene, build_scene, observe
+from twin.model.schema import Layout
+from twin.units import kelvin
+
+NICENESS = 10
+INTERVAL = 5.0  # s, between samples of a trial
+INLET_POSITIONS = ("bottom", "middle", "top")
+
+
+@dataclass(frozen=True)
+class TrialOptions:
+    """How a trial is run.
+
+    Attributes
+    ----------
+    cfl : float            Courant number of the time steps. [-]
+    action_time : float    How long it takes until a plan is in force. [s]
+    """
+
+    cfl: float = 8.0
+    action_time: float = 5.0
+
+
+@dataclass(frozen=True)
+class TrialResult:
+    """What the twin says of a future.
+
+    Attributes
+    ----------
+    inlet_start : dict     Rack -> hottest inlet sensor when the plan comes into force. [K]
+    inlet_mean : dict      Rack -> mean over the inlet sensors and the second half of the horizon. [K]
+    inlet_max : dict       Rack -> hottest inlet sensor in the second half of the horizon. [K]
+    cooler_power : dict    Cooler -> heat it takes, mean over the horizon. [W]
+    horizon, wall : float  Time looked ahead, time that took. [s]
+    """
+
+    inlet_start: dict[str, float]
+    inlet_mean: dict[str, float]
+    inlet_max: dict[str, float]
+    cooler_power: dict[str, float]
+    horizon: float
+    wall: float
+
+
+class Runner:
+    """Runs the twin ahead on a grid of its own.
+
+    Parameters
+    ----------
+    layout : Layout
+    cell : float    Target cell size. [m]
+    """
+
+    def __init__(self, layout: Layout, cell: float) -> None:
+        self._layout = layout
+        self._scene: Scene = build_scene(layout, cell)
+        self._model = prepare(self._scene.case, self._scene.closure, layout.air.reference_temperature)
+        self._live: AirModel | None = None
+        self._state: AirState | None = None
+        inputs = self._scene.unit_inputs(Operating.nominal(layout))
+        advance(self._model, initial_state(self._model), inputs, 0.05)  # loads or compiles the kernels
+
+    @property
+    def cells(self) -> int:
+        """Cells of the trial's grid."""
+        return self._scene.cells
+
+    def take(self, live: tuple[AirCase, Closure, float] | None, state: AirState) -> None:
+        """Take over a state of the live twin; its case is given when its grid has changed."""
+        if live is not None:
+            self._live = prepare(*live)
+        if self._live is None:
+            raise ValueError("the live twin's grid has not been given")
+        self._state = restart(self._model, self._live, state)
+
+    def run(self, now: Operating, candidate: Operating, horizon: float, options: TrialOptions) -> TrialResult:
+        """Run from the state taken over: ``now`` until the plan is in force, then ``candidate``.
+
+        Parameters
+        ----------
+        now, candidate : Operating
+        horizon : float            After the plan has come into force. [s]
+        options : TrialOptions
+
+        Raises
+        ------
+        ValueError : no state has been taken over.
+        SolverError : the solver failed.
+        """
+        if self._state is None:
+            raise ValueError("no state has been taken over")
+        begun = time.perf_counter()
+        state = self._advance(self._state, now, options.action_time, options.cfl)
+        start = self._inlets(state, candidate)
+        samples = max(4, math.ceil(horizon / INTERVAL))
+        hottest: list[dict[str, float]] = []
+        means: list[dict[str, float]] = []
+        heat = dict.fromkeys((cooler.id for cooler in self._layout.coolers), 0.0)
+        for _ in range(samples):
+            state = self._advance(state, candidate, horizon / samples, options.cfl)
+            values = observe(self._scene, self._model, state, candidate)
+            hottest.append(self._hottest(values))
+            means.append(self._means(values))
+            for cooler in heat:
+                heat[cooler] += values.get(f"{cooler}.cooling_power", 0.0) / samples
+        late = slice(samples // 2, None)
+        racks = list(start)
+        return TrialResult(
+            start,
+            {rack: sum(m[rack] for m in means[late]) / len(means[late]) for rack in racks},
+            {rack: max(h[rack] for h in hottest[late]) for rack in racks},
+            heat,
+            horizon,
+            time.perf_counter() - begun,
+        )
+
+    def _advance(self, state: AirState, operating: Operating, duration: float, cfl: float) -> AirState:
+        return advance(self._model, state, self._scene.unit_inputs(operating), duration, cfl=cfl)
+
+    def _inlets(self, state: AirState, operating: Operating) -> dict[str, float]:
+        return self._hottest(observe(self._scene, self._model, state, operating))
+
+    def _hottest(self, values: dict[str, float]) -> dict[str, float]:
+        return {rack: max(sensors) for rack, sensors in self._sensors(values).items()}
+
+    def _means(self, values: dict[str, float]) -> dict[str, float]:
+        return {rack: sum(sensors) / len(sensors) for rack, sensors in self._sensors(values).items()}
+
+    def _sensors(self, values: dict[str, float]) -> dict[str, list[float]]:
+        points = {
+            rack.id: [f"{rack.id}.inlet_temperature.{p}" for p in INLET_POSITIONS]
+            for rack in self._layout.racks
+        }
+        return {
+            rack: [kelvin(values[point]) for point in names if point in values]
+            for rack, names in points.items()
+        }
+
+
+def serve(connection: Connection) -> None:
+    """Answer requests until the other end closes."""
+    runner: Runner | None = None
+    while True:
+        try:
+            request = connection.recv()
+        except (EOFError, OSError):
+            return
+        try:
+            runner, answer = _answer(runner, request)
+            connection.send(("ok", answer))
+        except (SolverError, TwinError, ValueError, ArithmeticError, MemoryError) as error:
+            connection.send(("error", f"{type(error).__name__}: {error}"))
+
+
+def _answer(runner: Runner | None, request: tuple[Any, ...]) -> tuple[Runner | None, Any]:
+    kind, *arguments = request
+    if kind == "scene":
+        runner = Runner(*arguments)
+        return runner, runner.cells
+    if runner is None:
+        raise ValueError("the scene has not been built")
+    if kind == "state":
+        return runner, runner.take(*arguments)
+    return runner, runner.run(*arguments)
+
+
+def main() -> None:
+    """Serve on the file descriptor named on the command line."""
+    os.nice(NICENESS)
+    with Connection(int(sys.argv[1])) as connection:
+        serve(connection)
+
+
+if __name__ == "__main__":
+    main()
