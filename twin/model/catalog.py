@@ -10,10 +10,12 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Literal
 
-AIR_DENSITY = 1.2
-"""Dry air at 20 degC and 1013 hPa, rounded as ASHRAE's standard air. [kg/m3]"""
-AIR_HEAT_CAPACITY = 1006.0
-"""Dry air at 20 degC, constant pressure. [J/(kg K)]"""
+from solvers.airflow.case import CP, RHO
+
+AIR_DENSITY = RHO
+"""Of the solver: dry air at 20 degC and 1013 hPa. [kg/m3]"""
+AIR_HEAT_CAPACITY = CP
+"""Of the solver: dry air at 20 degC, constant pressure. [J/(kg K)]"""
 
 
 @dataclass(frozen=True, slots=True)

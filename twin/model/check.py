@@ -230,7 +230,8 @@ class _Check:
         floor = self.layout.room.raised_floor
         if floor > 0.0 and floor > 0.8 * size[2]:
             self._error(
-                "room", "room.raised_floor", f"{floor:g} m", f"leaves no room under the ceiling at {size[2]:g} m",
+                "room", "room.raised_floor", f"{floor:g} m",
+                f"leaves no room under the ceiling at {size[2]:g} m",
                 "The room's height counts from the slab",
             )  # fmt: skip
         for box in self.boxes:
@@ -244,19 +245,35 @@ class _Check:
                     box, "position", "; ".join(out), "lies outside the room [m]", "Move it into the room"
                 )
         for point, place in sensor_points(self.placed).items():
-            name = point.split(".")[0]
-            field = self.fields.get(name, "")
-            subject = f"sensor '{name}'" if field.startswith("sensors") else f"sensor {point}"
-            at = f"({place[0]:g}, {place[1]:g}, {place[2]:g})"
-            if any(place[a] < 0.0 or place[a] > size[a] for a in range(3)):
-                self._error(
-                    subject, field, at, "lies outside the room", "Move it, or the face it looks out of"
-                )
-            elif any(_inside(place, box) for box in self.boxes if box.kind in ("rack", "cooler", "obstacle")):
-                inner = next(box for box in self.boxes if box.kind != "tile" and _inside(place, box))
-                self._error(
-                    subject, field, at, f"lies inside {inner.kind} '{inner.name}'", "Move it into the air"
-                )
+            self._sensor(point, place)
+
+    def _sensor(self, point: str, place: tuple[float, float, float]) -> None:
+        """Check the place of a sensor; of a rack's own ones the middle one speaks for all."""
+        name, _, where = point.partition(".")
+        derived = not self.fields.get(name, "").startswith("sensors")
+        if derived and not where.endswith("middle"):
+            return
+        size = self.layout.room.size
+        inner = next(
+            (box for box in self.boxes if box.kind in ("rack", "cooler", "obstacle") and _inside(place, box)),
+            None,
+        )
+        if any(place[a] < 0.0 or place[a] > size[a] for a in range(3)):
+            rule = "lies outside the room"
+        elif inner is not None:
+            rule = f"lies inside {inner.kind} '{inner.name}'"
+        else:
+            return
+        if derived:
+            subject, rule, remedy = (
+                f"rack '{name}'",
+                f"the air before its front {rule}",
+                "Turn or move the rack",
+            )
+        else:
+            subject, remedy = f"sensor '{name}'", "Move it into the air"
+        at = f"({place[0]:g}, {place[1]:g}, {place[2]:g})"
+        self._error(subject, self.fields.get(name, ""), at, rule, remedy)
 
     def overlaps(self) -> None:
         blocks = [box for box in self.boxes if box.kind in ("rack", "cooler", "obstacle")]

@@ -6,6 +6,7 @@ import difflib
 import logging
 import re
 from collections.abc import Iterator, Sequence
+from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from importlib.resources import files
 from pathlib import Path
@@ -303,7 +304,7 @@ def _validate(source: _Source) -> tuple[Layout | None, frozenset[str]]:
 
     Returns the layout, or None where its frame is faulty, and the ids of objects left out.
     """
-    data = dict(source.tree)
+    data = deepcopy(source.tree)
     source.kept = {key: list(range(len(value))) for key, value in data.items() if isinstance(value, list)}
     dropped: set[str] = set()
     while True:
@@ -315,7 +316,10 @@ def _validate(source: _Source) -> tuple[Layout | None, frozenset[str]]:
         for fault in faults:
             path = fault["loc"]
             _note(source, fault, source.original(path))
-            unusable.add(path if fault["type"] == "extra_forbidden" and len(path) == 1 else path[:2])
+            if fault["type"] == "extra_forbidden":
+                del _at(data, path[:-1])[path[-1]]
+            else:
+                unusable.add(path[:2])
         if any(path[:1] in ((), ("room",), ("name",)) for path in unusable):
             return None, frozenset(dropped)
         for key in {str(path[0]) for path in unusable}:
@@ -327,6 +331,12 @@ def _validate(source: _Source) -> tuple[Layout | None, frozenset[str]]:
                 dropped.update(_ids([value[n] for n in numbers if isinstance(n, int)]))
             else:
                 dropped.update(_ids(value))
+
+
+def _at(data: Any, path: _Path) -> Any:
+    for step in path:
+        data = data[step]
+    return data
 
 
 def _note(source: _Source, fault: ErrorDetails, path: _Path) -> None:
@@ -344,7 +354,7 @@ def _note(source: _Source, fault: ErrorDetails, path: _Path) -> None:
     rule = str(context.get("rule") or context.get("error") or fault["msg"])
     rule = rule[0].lower() + rule[1:]
     if kind == "literal_error":
-        rule = f"must be {context['expected']}"
+        rule, about = f"must be {context['expected']}", about or "one of them"
     elif kind == "string_pattern_mismatch":
         rule = "must be a name: a letter, then letters, digits, _ or -, at most 40 characters"
     elif kind == "model_type":

@@ -19,7 +19,6 @@ from numpy.typing import NDArray
 from solvers.airflow.case import AirCase, AirState, Closure, UnitInputs
 from solvers.airflow.model import AirModel, probe, unit_inlet_temperature
 from twin.errors import Finding
-from twin.model.catalog import AIR_DENSITY, AIR_HEAT_CAPACITY
 from twin.model.geometry import Box, Xyz, sensor_points
 from twin.model.mesh import build_mesh
 from twin.model.operating import Operating, Perturbation, cooler_flow, rack_slots, racklet_liquid_heat
@@ -204,7 +203,7 @@ def observe(scene: Scene, model: AirModel, state: AirState, operating: Operating
         values[f"{cooler.id}.return_temperature"] = celsius(entering)
         values[f"{cooler.id}.air_flow"] = flow
         values[f"{cooler.id}.fan_speed"] = operating.cooler_fan(cooler)
-        values[f"{cooler.id}.cooling_power"] = AIR_DENSITY * AIR_HEAT_CAPACITY * flow * (entering - leaving)
+        values[f"{cooler.id}.cooling_power"] = model.rho * model.cp * flow * (entering - leaving)
     for unit in scene.layout.racklets:
         values |= _racklet(scene.layout, unit, operating)
     return values
