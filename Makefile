@@ -41,7 +41,7 @@ schema: .venv/.synced ## Rewrite layouts/schema.json from the model
 
 lock: $(UV) ## Resolve pyproject.toml anew into the hashed lock
 	$(UV) pip compile --quiet --upgrade --generate-hashes --no-header --no-emit-index-url \
-	    --python-version 3.11 --group dev pyproject.toml --output-file requirements.lock
+	    --universal --python-version 3.11 --group dev pyproject.toml --output-file requirements.lock
 
 clean: ## Remove the environment and every cache
 	rm -rf .venv .tools .ruff_cache .pytest_cache .import_linter_cache build dist
@@ -53,7 +53,7 @@ clean: ## Remove the environment and every cache
 	@echo "Setting up .venv from requirements.lock"
 	[ -x $(BIN)/python ] || $(UV) venv --quiet --python $(PYTHON) .venv
 	VIRTUAL_ENV=.venv $(UV) pip sync --quiet --require-hashes requirements.lock
-	VIRTUAL_ENV=.venv $(UV) pip install --quiet --no-deps --editable .
+	VIRTUAL_ENV=.venv $(UV) pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
 
 .tools/bin/uv: | system-python

@@ -17,7 +17,7 @@ from twin.runtime.service import TwinService
 from twin.runtime.settings import RunSettings
 from twin.runtime.state import StateFolder, open_state
 from twin.runtime.supervisor import die_with_parent
-from twin.runtime.trial import TwinTrial
+from twin.runtime.trial import COARSENING, TwinTrial
 
 KEPT_DECISIONS = 200  # that the loop remembers after a restart
 
@@ -72,7 +72,7 @@ def run_twin_process(path: Path) -> None:
 
         armed = WriteMode.ARMED if settings.mode == "auto" else WriteMode.READ_ONLY
         guard = Guard(mesh.config.limits, mesh.actuator, mode=armed, current=current)
-        with TwinTrial(service.view, layout) as trial:
+        with TwinTrial(layout, service.view, cell=COARSENING * (settings.cell or layout.air.cell)) as trial:
             loop = AllocationLoop(
                 layout,
                 service.view,
