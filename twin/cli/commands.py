@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import logging
+import math
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -146,12 +147,7 @@ def solve(
             task = bar.add_task("Solving", total=1.0)
 
             def show(progress: Any) -> None:
-                bar.update(
-                    task,
-                    completed=progress.fraction,
-                    description=f"Solving: {progress.time:.0f} s simulated, "
-                    f"inlets drift {progress.drift:.2f} K, heat closes to {100 * progress.energy_relative:.2f} %",
-                )
+                bar.update(task, completed=progress.fraction, description=_describe(progress))
 
             result = solve_layout(
                 _find_layout(layout),
@@ -164,6 +160,14 @@ def solve(
             print(json.dumps(result.as_json()))
         else:
             _print_solution(result)
+
+
+def _describe(progress: Any) -> str:
+    text = f"Solving {progress.cells} cells: {progress.time:.0f} s simulated"
+    if math.isfinite(progress.inlet_drift):
+        text += f", inlets drift {progress.inlet_drift:.2f} K"
+        text += f", heat closes to {100 * progress.energy_closure:.2f} %"
+    return text
 
 
 def _print_solution(result: Any) -> None:

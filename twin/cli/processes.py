@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from pathlib import Path
 
@@ -72,7 +73,8 @@ def run_twin_process(path: Path) -> None:
 
         armed = WriteMode.ARMED if settings.mode == "auto" else WriteMode.READ_ONLY
         guard = Guard(mesh.config.limits, mesh.actuator, mode=armed, current=current)
-        with TwinTrial(layout, service.view, cell=COARSENING * (settings.cell or layout.air.cell)) as trial:
+        cell = COARSENING * (settings.cell or layout.air.cell)
+        with contextlib.closing(TwinTrial(layout, service.view, cell=cell)) as trial:
             loop = AllocationLoop(
                 layout,
                 service.view,
