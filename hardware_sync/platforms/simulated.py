@@ -13,6 +13,7 @@ from typing import Any
 from twin.errors import OutsideError
 from twin.ports import CommandResult, Workload
 
+SOCKET = "platform.sock"
 TIMEOUT = 30.0
 RETRY = 0.2
 MAXIMUM_LINE = 1 << 20
@@ -26,12 +27,12 @@ class SimulatedPlatform:
 
     Parameters
     ----------
-    path : Path        The platform's socket, ``<state>/platform.sock``.
+    state : Path       State folder; the platform's socket in it is ``platform.sock``.
     timeout : float    Longest wait for an answer; a migration takes a few seconds. [s]
     """
 
-    def __init__(self, path: Path, *, timeout: float = TIMEOUT) -> None:
-        self._path = path
+    def __init__(self, state: Path, *, timeout: float = TIMEOUT) -> None:
+        self._path = state / SOCKET
         self._timeout = timeout
         self._lock = threading.Lock()
 

@@ -1,0 +1,319 @@
+"""The emulated hardware of a whole room as one process: physics, sensors, Modbus devices, platform.
+
+It stands where racklets, coolers and a cluster would stand: agents read and write it over Modbus TCP and know
+no difference, the allocator moves its workloads over ``<state>/platform.sock``. It keeps step with the wall
+clock; after a kill it goes on from ``<state>/plant.npz`` with the clock's time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import json
+import logging
+import signal
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import numba
+import numpy as np
+
+from hardware_sync.adapters.modbus_server import EmulatedDevice, serve_devices
+from hardware_sync.agent.deploy import read_agents
+from hardware_sync.agent.plant_model import PlantModel
+from hardware_sync.agent.sensor_model import SensorBank
+from hardware_sync.mesh.identity import write_atomically
+from hardware_sync.platforms.emulated import EmulatedPlatform, serve_platform
+from hardware_sync.platforms.simulated import SOCKET
+from twin.errors import InputError, OutsideError
+from twin.model.load import load_layout
+from twin.model.schema import Layout
+from twin.runtime.trace import generated_trace, rack_ratings, read_trace
+from twin.runtime.workloads import LoadModel
+
+log = logging.getLogger(__name__)
+
+PERIOD = 0.5
+CHECKPOINT_PERIOD = 5.0
+CHECKPOINT_VALID = 900.0
+LONGEST_STEP = 2.0
+LONGEST_LAG = 30.0
+HORIZON = 300.0
+FORECAST_PERIOD = 15.0
+
+
+class TraceLoad:
+    """The workloads' demand by the wall clock; implements `hardware_sync.platforms.emulated.Load`.
+
+    Parameters
+    ----------
+    layout : Layout
+    model : LoadModel
+    start : float     Instant at which the trace begins. [s since epoch]
+    speed : float     Seconds of the trace per second of the clock. [1]
+    """
+
+    def __init__(self, layout: Layout, model: LoadModel, start: float, speed: float) -> None:
+        self._model = model
+        self._ratings = rack_ratings(layout)
+        self._movable = {spec.id: spec.movable for spec in model.workloads}
+        self._ids = tuple(self._movable)
+        self._start, self._speed = start, speed
+        self._forecast: tuple[float, dict[str, float]] = (-np.inf, {})
+
+    def placement(self) -> Mapping[str, str]:
+        """Return where every workload starts: id -> rack."""
+        return self._model.placement
+
+    def movable(self, id: str) -> bool:
+        """Say whether a workload can be moved."""
+        return self._movable[id]
+
+    def demand(self, now: float) -> dict[str, float]:
+        """Return the power every workload asks for. [W]."""
+        values = self._model.demands(np.array([self._trace_time(now)]))[0]
+        return dict(zip(self._ids, values.tolist(), strict=True))
+
+    def demand_ahead(self, now: float) -> dict[str, float]:
+        """Return the forecast of the same over the next five minutes, renewed every 15 s. [W]."""
+        made, forecast = self._forecast
+        if not made <= now < made + FORECAST_PERIOD:
+            forecast = self._model.demands_ahead(self._trace_time(now), HORIZON * self._speed)
+            self._forecast = (now, forecast)
+        return forecast
+
+    def idle_power(self, rack: str) -> float:
+        """Return what a rack draws without workloads. [W]."""
+        return self._model.idle_power(rack)
+
+    def rating(self, rack: str) -> float:
+        """Return the most a rack may draw. [W]."""
+        return self._ratings[rack]
+
+    def racks(self) -> tuple[str, ...]:
+        """Return the racks."""
+        return tuple(self._ratings)
+
+    def _trace_time(self, now: float) -> float:
+        return max(0.0, now - self._start) * self._speed
+
+
+class Plant:
+    """Everything of the plant but the event loop.
+
+    Parameters
+    ----------
+    layout : Layout
+    state : Path          State folder with the agents' configurations.
+    load_model : LoadModel
+    speed : float         Simulated seconds per second of the clock. [1]
+    seed : int            Of perturbation and sensors.
+    cell : float, optional   Target cell size. [m]
+    clock : callable      Seconds since the epoch.
+    """
+
+    def __init__(
+        self,
+        layout: Layout,
+        state: Path,
+        load_model: LoadModel,
+        *,
+        speed: float = 1.0,
+        seed: int = 0,
+        cell: float | None = None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.speed = speed
+        self._clock = clock
+        self._checkpoint = state / "plant.npz"
+        agents = read_agents(state)
+        if not agents:
+            raise InputError(
+                f"emulated plant ({state}): no agents are configured. Start it with 'racklet run'."
+            )
+        self.address = (agents[0].device.host, agents[0].device.port)
+        self.devices = [EmulatedDevice(agent.device.id, agent.points, self._write) for agent in agents]
+        load = TraceLoad(layout, load_model, _trace_start(state / "plant.json", clock()), speed)
+        self.platform = EmulatedPlatform(state / "platform.json", load, clock)
+        self.model = PlantModel(layout, seed, cell)
+        self._points = [point.point for device in self.devices for point in device.points]
+        self._sensors = SensorBank(self._points, seed)
+        self._ratings = rack_ratings(layout)
+        self._saved = clock()
+        self._now = self._begin()
+
+    def step(self) -> None:
+        """Bring the physics up to the clock and let the sensors sample.
+
+        A plant that was away or cannot keep up catches up by steps of at most `LONGEST_STEP`; what is more
+        than `LONGEST_LAG` is skipped, and said.
+
+        Raises
+        ------
+        NotConvergedError : the solver failed.
+        """
+        now = self._clock()
+        lag = now - self._now
+        if lag > LONGEST_LAG or lag < 0:
+            log.warning("the plant skips %.1f s to be in step with the clock again", lag)
+            self._now, lag = now - PERIOD, PERIOD
+        step = min(lag, LONGEST_STEP)
+        self.model.advance(step * self.speed, self._power(now))
+        self._now += step
+
+    def measure(self) -> None:
+        """Let the sensors sample the truth and show it in the devices' registers."""
+        truth = self.model.truth()
+        now = self._clock()
+        self._sensors.sample(now, np.array([truth.get(point, np.nan) for point in self._points]))
+        sensors = self._sensors
+        shown = zip(sensors.value.tolist(), sensors.measured.tolist(), sensors.status.tolist(), strict=True)
+        for device in self.devices:
+            for point in device.points:
+                device.update(point.point, *next(shown))
+
+    def save(self) -> None:
+        """Write the checkpoint when it is time for one."""
+        now = self._clock()
+        if 0 <= now - self._saved < CHECKPOINT_PERIOD:
+            return
+        self._saved = now
+        buffer = io.BytesIO()
+        np.savez(buffer, wall=np.float64(self._now), **self.model.dump())
+        try:
+            write_atomically(self._checkpoint, buffer.getvalue())
+        except OSError as error:
+            log.warning("plant checkpoint (%s): %s", self._checkpoint, error)
+
+    def _write(self, point: str, value: float) -> bool:
+        return self.model.write(point, value)
+
+    def _power(self, now: float) -> dict[str, float]:
+        """Return what the racks draw: their workloads' demand, capped at the rating. [W]."""
+        return {
+            rack: min(power, self._ratings[rack]) for rack, power in self.platform.rack_power(now).items()
+        }
+
+    def _begin(self) -> float:
+        now = self._clock()
+        try:
+            with np.load(self._checkpoint, allow_pickle=False) as stored:
+                arrays = {name: stored[name] for name in stored.files}
+            age = now - float(arrays.pop("wall"))
+        except FileNotFoundError:
+            age, arrays = np.inf, {}
+        except (OSError, ValueError, KeyError) as error:
+            log.warning("plant checkpoint (%s) is of no use: %s", self._checkpoint, error)
+            age, arrays = np.inf, {}
+        if 0 <= age < CHECKPOINT_VALID and self.model.load(arrays):
+            log.info("plant: %d cells, goes on from %.0f s ago", self.model.cells, age)
+            return now - min(age, LONGEST_LAG)
+        self.model.settle(self._power(now))
+        log.info("plant: %d cells, begins settled", self.model.cells)
+        return self._clock()
+
+
+def run_plant(
+    layout_path: str | Path,
+    state_dir: str | Path,
+    trace: str | Path | None = None,
+    speed: float = 1.0,
+    seed: int = 0,
+    *,
+    overrides: Sequence[str] = (),
+    cell: float | None = None,
+) -> None:
+    """Run the emulated plant until SIGTERM or SIGINT, on one thread.
+
+    Start it with ``NUMBA_NUM_THREADS=1`` in the environment, so that no thread pool is made at all.
+
+    Parameters
+    ----------
+    layout_path : path
+    state_dir : path
+        State folder; `hardware_sync.agent.deploy.write_configs` was there before.
+    trace : path, optional
+        Recording that drives the racks; a generated one without it.
+    speed : float
+        Simulated seconds per second of the clock. [1]
+    seed : int
+        Of trace, workloads, perturbation and sensors.
+    overrides : sequence of str
+        ``path=value`` for the layout.
+    cell : float, optional
+        Target cell size; 1.6 times the layout's without it. [m]
+
+    Raises
+    ------
+    InputError : layout or trace is wrong, or no agents are configured.
+    OutsideError : port or socket taken, state folder not writable.
+    NotConvergedError : the solver failed.
+    """
+    numba.set_num_threads(1)
+    layout = load_layout(layout_path, overrides)
+    recording = read_trace(trace, layout) if trace else generated_trace(layout, seed)
+    plant = Plant(
+        layout,
+        Path(state_dir),
+        LoadModel(layout, recording, seed),
+        speed=speed,
+        seed=seed,
+        cell=cell,
+    )
+    asyncio.run(_serve(plant, Path(state_dir)))
+
+
+async def _serve(plant: Plant, state: Path) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    plant.measure()
+    devices = await serve_devices(*plant.address, plant.devices)
+    platform = await serve_platform(plant.platform, state / SOCKET)
+    log.info("plant serves %d devices on %s:%d", len(plant.devices), *plant.address)
+    settling = asyncio.create_task(_settle_forever(plant))
+    try:
+        while not stop.is_set():
+            begun = loop.time()
+            await asyncio.to_thread(plant.step)
+            plant.measure()
+            await asyncio.to_thread(plant.save)
+            try:
+                await asyncio.wait_for(stop.wait(), max(0.0, PERIOD - (loop.time() - begun)))
+            except TimeoutError:
+                continue
+    finally:
+        settling.cancel()
+        platform.close()
+        await devices.shutdown()
+
+
+async def _settle_forever(plant: Plant) -> None:
+    while True:
+        try:
+            plant.platform.settle()
+        except OutsideError as error:
+            log.warning("%s", error)
+        await asyncio.sleep(0.2)
+
+
+def _trace_start(path: Path, now: float) -> float:
+    """Return when the trace began: kept in a file, so that a restart does not begin it again.
+
+    Raises
+    ------
+    OutsideError : the file cannot be written.
+    """
+    try:
+        start = float(json.loads(path.read_text(encoding="utf-8"))["trace_start"])
+        if start <= now:
+            return start
+    except (OSError, ValueError, KeyError, TypeError):
+        log.info("the trace begins now")
+    try:
+        write_atomically(path, (json.dumps({"trace_start": now}) + "\n").encode())
+    except OSError as error:
+        raise OutsideError(f"state folder ({path.parent}): {error.strerror}. It must be writable.") from error
+    return now
