@@ -9,6 +9,13 @@ from numpy.typing import NDArray
 
 from solvers.grid import Grid
 
+RHO = 1.204
+"""Density of air at 20 degC and 101.3 kPa. [kg/m3]"""
+CP = 1006.0
+"""Specific heat of air. [J/(kg K)]"""
+GRAVITY = 9.81
+"""[m/s2]"""
+
 
 class AirCase(NamedTuple):
     """Geometry and openings of a closed room.

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from solvers.airflow.case import (
+    CP,
+    RHO,
     AirCase,
     AirState,
     Balances,
@@ -17,24 +20,101 @@ from solvers.airflow.case import (
     SteadyResult,
     UnitInputs,
 )
+from solvers.airflow.geometry import build_geometry
+from solvers.airflow.step import Stepper
+from solvers.errors import CaseError, GridMismatchError
+
+__all__ = [
+    "AirModel",
+    "advance",
+    "balances",
+    "initial_state",
+    "prepare",
+    "probe",
+    "restart",
+    "solve_steady",
+    "unit_inlet_temperature",
+    "unit_inlet_temperature_max",
+    "warm_up",
+]
+
+_MAX_DT = 1.0  # s, where nothing moves yet
+_FIRST_DT = 0.2  # s
+_GROWTH = 1.3  # of the step, from one to the next
+_MASS_TOLERANCE = 1e-5  # leftover divergence over the supply flow that ends the pressure iterations
+_PRESSURE_ITERATIONS = 8
 
 
 class AirModel:
-    """A prepared case: metrics, masks, multigrid and work arrays. Not thread-safe: one thread a model."""
+    """A prepared case: metrics, masks, multigrid and work arrays.
 
-    case: AirCase
-    closure: Closure
-    T_ref: float
+    The functions of this module are pure from outside, but they work in arrays of the model: use one model from
+    one thread at a time. Two models are independent.
+
+    Attributes
+    ----------
+    case : AirCase
+    closure : Closure
+    T_ref : float    Temperature of neutral buoyancy. [K]
+    rho, cp : float    Density [kg/m3] and specific heat [J/(kg K)] of the air.
+    stepper : Stepper    The work arrays and the step; private to `solvers`.
+    """
+
+    def __init__(self, case: AirCase, closure: Closure, T_ref: float) -> None:
+        self.case = case
+        self.closure = closure
+        self.T_ref = float(T_ref)
+        self.rho = RHO
+        self.cp = CP
+        self.stepper = Stepper(case, build_geometry(case, closure), closure, self.T_ref)
+
+    @property
+    def cells(self) -> int:
+        """Number of cells, solids included. [-]."""
+        return self.case.grid.cells
+
+    @property
+    def regions(self) -> int:
+        """Number of connected fluid regions; each must balance its unit flows. [-]."""
+        return self.stepper.pressure.regions
 
 
-def prepare(case: AirCase, closure: Closure = Closure(), T_ref: float = 293.15) -> AirModel:  # noqa: B008
-    """Check everything and build what every step needs; once per case."""
-    raise NotImplementedError
+def prepare(case: AirCase, closure: Closure | None = None, T_ref: float = 293.15) -> AirModel:
+    """Check everything and build what every step needs; once per case.
+
+    Parameters
+    ----------
+    case : AirCase
+    closure : Closure, optional    Mixing length of Chen and Xu (1998) by default.
+    T_ref : float    Temperature of neutral buoyancy. [K]
+
+    Raises
+    ------
+    GridMismatchError : an array of the case has not the shape or kind that the grid asks for.
+    CaseError : the openings or units cannot work; the message names the patch.
+    """
+    if not (math.isfinite(T_ref) and T_ref > 0):
+        raise CaseError(f"T_ref: {T_ref} K is no absolute temperature.")
+    return AirModel(case, closure or Closure(), T_ref)
 
 
 def initial_state(model: AirModel, T: float = 293.15) -> AirState:
-    """Air at rest at one temperature."""
-    raise NotImplementedError
+    """Air at rest at one temperature.
+
+    Parameters
+    ----------
+    T : float    [K]
+    """
+    nx, ny, nz = model.case.grid.shape
+    return AirState(
+        u=np.zeros((nx + 1, ny, nz), dtype=np.float32),
+        v=np.zeros((nx, ny + 1, nz), dtype=np.float32),
+        w=np.zeros((nx, ny, nz + 1), dtype=np.float32),
+        p=np.zeros((nx, ny, nz), dtype=np.float32),
+        T=np.full((nx, ny, nz), T, dtype=np.float32),
+        T_unit=np.full(model.case.unit_inlet.size, float(T)),
+        time=0.0,
+    )
 
 
 def advance(
@@ -46,8 +126,48 @@ def advance(
     max_dt: float | None = None,
     on_step: Callable[[AirState], None] | None = None,
 ) -> AirState:
-    """Step to exactly ``state.time + duration``."""
-    raise NotImplementedError
+    """Step to exactly ``state.time + duration``; the given state stays as it is.
+
+    First order in time (implicit, so that Courant numbers above 1 are stable), second order in space where the
+    fields are smooth. The steps are equal parts of what is left, no longer than the Courant number allows.
+
+    Parameters
+    ----------
+    duration : float    [s]
+    cfl : float    Largest dt (|u|/dx + |v|/dy + |w|/dz) over the cells. [-]
+    max_dt : float, optional    Largest step; 1 s by default. [s]
+    on_step : callable, optional    Called with the state after every step; costs a copy of the fields each.
+
+    Raises
+    ------
+    GridMismatchError : the state or the inputs do not fit the model.
+    CaseError : the inputs are out of range or leave a closed region unbalanced.
+    ConvergenceError : the solution diverged; no state is handed back.
+    """
+    check_state(model, state)
+    if not (math.isfinite(duration) and duration >= 0):
+        raise CaseError(f"duration: {duration} s must be finite and not negative.")
+    if not cfl > 0:
+        raise CaseError(f"cfl: {cfl} must be positive.")
+    limit = _MAX_DT if max_dt is None else float(max_dt)
+    if not limit > 0:
+        raise CaseError(f"max_dt: {max_dt} s must be positive.")
+    stepper = model.stepper
+    moved = stepper.load(state, inputs)
+    end = state.time + duration
+    if moved and duration > 0:
+        stepper.settle_flow()
+    dt = _FIRST_DT if moved else limit
+    while end - stepper.time > 1e-9 * max(1.0, abs(end)):
+        rate = stepper.courant()
+        dt = min(limit, cfl / rate if rate > 0 else limit, _GROWTH * dt)
+        left = end - stepper.time
+        stepper.step(left / math.ceil(left / dt - 1e-9), _MASS_TOLERANCE, _PRESSURE_ITERATIONS)
+        if on_step is not None:
+            on_step(stepper.state())
+    stepper.check()
+    stepper.time = end
+    return stepper.state()
 
 
 def solve_steady(
@@ -60,34 +180,202 @@ def solve_steady(
     cfl: float = 8.0,
 ) -> SteadyResult:
     """March until the flow has settled, then average it."""
-    raise NotImplementedError
+    from solvers.airflow.steady import settle  # noqa: PLC0415
+
+    return settle(model, inputs, state, tolerance, progress, max_time, cfl)
 
 
 def unit_inlet_temperature(model: AirModel, state: AirState) -> NDArray[np.float64]:
-    """Area mean of the temperature over the inlet patch of each unit."""
-    raise NotImplementedError
+    """Area mean of the temperature over the inlet patch of each unit: what leaves the room there.
+
+    Returns
+    -------
+    float64[nu]    [K]
+    """
+    check_state(model, state)
+    return model.stepper.units.inlet_theta(_theta(model, state)) + model.T_ref
 
 
 def unit_inlet_temperature_max(model: AirModel, state: AirState) -> NDArray[np.float64]:
-    """Largest cell temperature over the inlet patch of each unit."""
-    raise NotImplementedError
+    """Largest cell temperature over the inlet patch of each unit.
+
+    Returns
+    -------
+    float64[nu]    [K]
+    """
+    check_state(model, state)
+    return model.stepper.units.inlet_theta_max(_theta(model, state)) + model.T_ref
 
 
 def balances(model: AirModel, state: AirState, inputs: UnitInputs) -> Balances:
-    """How well a state conserves mass and heat."""
-    raise NotImplementedError
+    """How well a state conserves mass and heat; see `Balances` for what each number means."""
+    check_state(model, state)
+    stepper = model.stepper
+    stepper.set_inputs(inputs)
+    units = stepper.units
+    outflow = outflow_of(model, state)
+    theta_in = units.inlet_theta(_theta(model, state))
+    Q_in, Q_out = units.heat(np.asarray(state.T_unit, dtype=np.float64) - model.T_ref, theta_in)
+    scale = max(abs(Q_in), abs(Q_out), 1e-9)
+    return Balances(
+        mass_relative=float(np.abs(outflow).sum() / units.V_supply) if units.V_supply > 0 else 0.0,
+        energy_relative=abs(Q_in - Q_out) / (abs(Q_in) if Q_in else scale),
+        Q_in=Q_in,
+        Q_out=Q_out,
+        V_supply=units.V_supply,
+    )
+
+
+def outflow_of(model: AirModel, state: AirState) -> NDArray[np.float64]:
+    """Net volume flow out of each cell for the inputs last set, in float64; [nx, ny, nz]. [m3/s]."""
+    geometry = model.stepper.geometry
+    flows = [np.asarray(f, dtype=np.float64) * a for f, a in zip(state[:3], geometry.open_area, strict=True)]
+    total = np.diff(flows[0], axis=0) + np.diff(flows[1], axis=1) + np.diff(flows[2], axis=2)
+    return total - model.stepper.units.inflow_cells(geometry.shape)
 
 
 def probe(model: AirModel, state: AirState, points: NDArray[np.float64]) -> Probe:
-    """Trilinear samples of a state, solids ignored."""
-    raise NotImplementedError
+    """Trilinear samples of a state, solids ignored.
+
+    Near a wall or a solid the weights of the cells without air go to the others; a point with no air around it
+    reads the nearest air cell. Velocity is taken from the cell centres.
+
+    Parameters
+    ----------
+    points : float64[n, 3]    Inside or outside the room; outside counts as on its boundary. [m]
+    """
+    check_state(model, state)
+    points = np.asarray(points, dtype=np.float64)
+    if points.ndim != 2 or points.shape[1] != 3:
+        raise GridMismatchError(f"points: shape {points.shape}; [n, 3] is needed.")
+    fluid = model.stepper.geometry.fluid
+    lows, weights = [], []
+    for d, centres in enumerate(model.case.grid.centres):
+        at = np.clip(points[:, d], centres[0], centres[-1])
+        low = np.clip(np.searchsorted(centres, at) - 1, 0, max(centres.size - 2, 0))
+        high = np.minimum(low + 1, centres.size - 1)
+        gap = np.where(high > low, centres[high] - centres[low], 1.0)
+        lows.append((low, high))
+        weights.append((at - centres[low]) / gap)
+    fields = [
+        np.asarray(state.T, dtype=np.float64),
+        0.5 * (state.u[1:] + state.u[:-1]).astype(np.float64),
+        0.5 * (state.v[:, 1:] + state.v[:, :-1]).astype(np.float64),
+        0.5 * (state.w[:, :, 1:] + state.w[:, :, :-1]).astype(np.float64),
+        np.asarray(state.p, dtype=np.float64),
+    ]
+    total = np.zeros(points.shape[0])
+    values = np.zeros((len(fields), points.shape[0]))
+    for corner in range(8):
+        side = [(corner >> d) & 1 for d in range(3)]
+        index = tuple(lows[d][side[d]] for d in range(3))
+        weight = np.prod([weights[d] if side[d] else 1 - weights[d] for d in range(3)], axis=0) * fluid[index]
+        total += weight
+        for number, field in enumerate(fields):
+            values[number] += weight * field[index]
+    lost = np.flatnonzero(total < 1e-9)
+    if lost.size:
+        cells = np.argwhere(fluid)
+        centres = np.stack([c[cells[:, d]] for d, c in enumerate(model.case.grid.centres)], axis=1)
+        for n in lost:
+            nearest = tuple(cells[((centres - points[n]) ** 2).sum(axis=1).argmin()])
+            values[:, n] = [field[nearest] for field in fields]
+            total[n] = 1.0
+    values /= total
+    return Probe(T=values[0], velocity=values[1:4].T.copy(), p=values[4])
 
 
 def restart(model_to: AirModel, model_from: AirModel, state: AirState) -> AirState:
-    """Interpolate a state onto another grid of the same room."""
-    raise NotImplementedError
+    """Interpolate a state onto another grid of the same room.
+
+    The first step of `advance` makes the velocity divergence-free again.
+
+    Raises
+    ------
+    GridMismatchError : the state does not fit `model_from`, or the models have not the same number of units.
+    """
+    check_state(model_from, state)
+    if model_to.case.unit_inlet.size != model_from.case.unit_inlet.size:
+        raise GridMismatchError(
+            f"restart: {model_from.case.unit_inlet.size} units cannot become {model_to.case.unit_inlet.size}."
+        )
+    old, new = model_from.case.grid, model_to.case.grid
+    fluid = model_from.stepper.geometry.fluid
+    T = _fill_solids(np.asarray(state.T, dtype=np.float64), fluid)
+    p = _fill_solids(np.asarray(state.p, dtype=np.float64), fluid)
+    faces = []
+    for axis, field in enumerate(state[:3]):
+        source = [old[d] if d == axis else old.centres[d] for d in range(3)]
+        target = [new[d] if d == axis else new.centres[d] for d in range(3)]
+        values = _interpolate(np.asarray(field, dtype=np.float64), source, target)
+        values *= model_to.stepper.geometry.open_area[axis] > 0
+        faces.append(values.astype(np.float32))
+    return AirState(
+        *faces,
+        p=_interpolate(p, old.centres, new.centres).astype(np.float32),
+        T=_interpolate(T, old.centres, new.centres).astype(np.float32),
+        T_unit=np.array(state.T_unit, dtype=np.float64),
+        time=state.time,
+    )
 
 
 def warm_up(progress: Callable[[str, int, int], None] | None = None) -> None:
-    """Compile (or load from the cache) every kernel."""
-    raise NotImplementedError
+    """Compile (or load from the cache) every kernel that a live twin uses.
+
+    Parameters
+    ----------
+    progress : callable, optional    Called as (kernel, number done before it, number of kernels).
+    """
+    from solvers.airflow.warm import compile_all  # noqa: PLC0415
+
+    compile_all(progress)
+
+
+def check_state(model: AirModel, state: AirState) -> None:
+    """Raise GridMismatchError unless the arrays of a state fit the model."""
+    nx, ny, nz = model.case.grid.shape
+    shapes = {
+        "u": (nx + 1, ny, nz),
+        "v": (nx, ny + 1, nz),
+        "w": (nx, ny, nz + 1),
+        "p": (nx, ny, nz),
+        "T": (nx, ny, nz),
+        "T_unit": (model.case.unit_inlet.size,),
+    }
+    for name, shape in shapes.items():
+        array = getattr(state, name)
+        if np.shape(array) != shape or array.dtype.kind != "f":
+            raise GridMismatchError(
+                f"state.{name}: shape {np.shape(array)}; the grid asks for floats of {shape}."
+            )
+
+
+def _theta(model: AirModel, state: AirState) -> NDArray[np.float64]:
+    """Padded T - T_ref in float64."""
+    nx, ny, nz = model.case.grid.shape
+    out = np.zeros((nx + 3, ny + 2, nz + 2))
+    out[1 : nx + 1, 1:-1, 1:-1] = np.asarray(state.T, dtype=np.float64) - model.T_ref
+    return out.ravel()
+
+
+def _fill_solids(values: NDArray[np.float64], fluid: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Give each solid cell the value of the nearest air cell, counted in cells."""
+    from scipy.ndimage import distance_transform_edt  # noqa: PLC0415
+
+    nearest = distance_transform_edt(~fluid, return_distances=False, return_indices=True)
+    return values[tuple(nearest)]
+
+
+def _interpolate(values: NDArray[np.float64], source, target) -> NDArray[np.float64]:
+    """Linear interpolation axis by axis; constant beyond the outer points."""
+    for axis in range(3):
+        points = source[axis]
+        at = np.clip(target[axis], points[0], points[-1])
+        low = np.clip(np.searchsorted(points, at) - 1, 0, max(points.size - 2, 0))
+        high = np.minimum(low + 1, points.size - 1)
+        weight = (at - points[low]) / np.where(high > low, points[high] - points[low], 1.0)
+        shape = [1, 1, 1]
+        shape[axis] = -1
+        weight = weight.reshape(shape)
+        values = np.take(values, low, axis) * (1 - weight) + np.take(values, high, axis) * weight
+    return values

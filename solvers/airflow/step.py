@@ -1,0 +1,276 @@
+"""One implicit time step of the air: momentum, heat, pressure, units."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+from numba import config
+from numpy.typing import NDArray
+
+from solvers.airflow.case import GRAVITY, RHO, AirCase, AirState, Closure, UnitInputs
+from solvers.airflow.geometry import Geometry, pad_state, unpad
+from solvers.airflow.kernels import (
+    Scratch,
+    add_weighted,
+    advance_heat,
+    buoyancy,
+    courant_rate,
+    eddy_viscosity,
+    net_outflow,
+    predict_momentum,
+    project,
+    volume_flow,
+)
+from solvers.airflow.units import Units
+from solvers.errors import ConvergenceError
+from solvers.linear.multigrid import Pressure, strides
+
+_SPEED_LIMIT = 200.0  # m/s; beyond, the solution has diverged
+
+
+class Stepper:
+    """Padded fields of one case and the step that moves them on.
+
+    Holds the work arrays, so one thread at a time may use it.
+
+    Parameters
+    ----------
+    case : AirCase
+    geometry : Geometry
+    closure : Closure
+    T_ref : float    Temperature of neutral buoyancy. [K]
+    sweeps : int    Jacobi sweeps of the implicit transport, even. [-]
+    """
+
+    def __init__(
+        self, case: AirCase, geometry: Geometry, closure: Closure, T_ref: float, sweeps: int = 8
+    ) -> None:
+        self.geometry = geometry
+        self.closure = closure
+        self.T_ref = T_ref
+        self.sweeps = sweeps
+        self.pressure = Pressure(case.grid, geometry.fluid, geometry.open_area, geometry.resists)
+        self.units = Units(case, geometry, self.pressure.region, T_ref)
+        size = geometry.volume.size
+        self.size = size
+        self.nx = geometry.shape[0]
+        self.sx, self.sy = strides(geometry.shape)
+        fields = [np.zeros(size, dtype=np.float32) for _ in range(13)]
+        self.u, self.v, self.w, self.p, self.theta = fields[:5]
+        self._flow = fields[5:8]
+        self._nu, self._lift, self._still, self._b = fields[8:12]
+        self._row = np.zeros(self.sx, dtype=np.float32)
+        self._scratch = [
+            Scratch(*(np.zeros(size, dtype=np.float32) for _ in Scratch._fields)) for _ in range(2)
+        ]
+        self._sums = np.zeros(2)
+        self.theta_unit = np.zeros(self.units.count)
+        self.time = 0.0
+        self.divergence = 0.0
+        self.iterations = 0
+        self._loss = self._porous_losses()
+        self._pool = ThreadPoolExecutor(1) if config.NUMBA_NUM_THREADS > 1 and size > 20_000 else None
+
+    def load(self, state: AirState, inputs: UnitInputs) -> bool:
+        """Take over a state and inputs; returns whether a unit's flow differs from that of the state."""
+        shape = self.geometry.shape
+        for axis, (field, values) in enumerate(zip((self.u, self.v, self.w), state[:3], strict=True)):
+            field[:] = pad_state(values, axis, shape)
+            field *= self.geometry.flow_area[axis] > 0
+        self.p[:] = pad_state(values=state.p, axis=None, shape=shape)
+        self.theta[:] = pad_state(
+            np.where(self.geometry.fluid, state.T.astype(np.float64) - self.T_ref, 0), None, shape
+        )
+        self.p /= np.float32(RHO)
+        self.theta_unit = np.array(state.T_unit, dtype=np.float64) - self.T_ref
+        self.time = float(state.time)
+        return self.set_inputs(inputs)
+
+    def set_inputs(self, inputs: UnitInputs) -> bool:
+        """Take new inputs and set the velocities of the patches."""
+        self.units.set_inputs(inputs)
+        axis, face, velocity = self.units.face_velocities()
+        moved = False
+        for d, field in enumerate((self.u, self.v, self.w)):
+            of = axis == d
+            moved |= not np.allclose(field[face[of]], velocity[of], rtol=1e-3, atol=1e-5)
+            field[face[of]] = velocity[of]
+        self.units.set_source(self.theta_unit)
+        return moved
+
+    def state(self) -> AirState:
+        """Value copy of the present fields."""
+        shape = self.geometry.shape
+        u, v, w = (unpad(f, d, shape).copy() for d, f in enumerate((self.u, self.v, self.w)))
+        p = unpad(self.p, None, shape) * np.float32(RHO)
+        T = (unpad(self.theta, None, shape).astype(np.float64) + self.T_ref).astype(np.float32)
+        return AirState(u, v, w, p, T, self.theta_unit + self.T_ref, self.time)
+
+    def courant(self) -> float:
+        """Largest sum of |velocity| / width over the cells. [1/s]."""
+        return float(
+            courant_rate(
+                self.u, self.v, self.w, *self.geometry.inverse_width, self.nx, self.sx, self.sy, self._row
+            )
+        )
+
+    def step(self, dt: float, tolerance: float = 1e-5, iterations: int = 4) -> None:
+        """Move everything on by dt. (E1-E10).
+
+        Raises
+        ------
+        ConvergenceError : a field is not finite any more.
+        """
+        geometry, nx, sx, sy = self.geometry, self.nx, self.sx, self.sy
+        for field, area, out in zip((self.u, self.v, self.w), geometry.flow_area, self._flow, strict=True):
+            volume_flow(field, area, out)
+        eddy_viscosity(self.u, self.v, self.w, geometry.mixing, self.closure.nu, nx, sx, sy, self._nu)
+        # the drag of porous faces is linearised about the same velocity in the momentum and in the pressure equation
+        resistance = self._resistance(dt)
+        if self._pool is None:
+            self._horizontal(dt)
+            self._heat_and_vertical(dt)
+        else:
+            other = self._pool.submit(self._horizontal, dt)
+            self._heat_and_vertical(dt)
+            other.result()
+        self.pressure.set_resistance(resistance)
+        self._project(dt, tolerance, iterations)
+        theta_in = self.units.inlet_theta(self.theta)
+        self.theta_unit = self.units.outlet_theta(self.theta_unit, theta_in, dt)
+        self.units.set_source(self.theta_unit)
+        self.time += dt
+
+    def settle_flow(self, tolerance: float = 1e-6, iterations: int = 40) -> None:
+        """Make the velocity divergence-free for the present unit flows, leaving the pressure alone."""
+        self.pressure.set_resistance(self._resistance(0.0))
+        keep = self.p.copy()
+        self._project(1.0, tolerance, iterations)
+        self.p[:] = keep
+
+    def _horizontal(self, dt: float) -> None:
+        for axis, field in enumerate((self.u, self.v)):
+            self._predict(field, axis, self._still, self._scratch[0], dt)
+
+    def _heat_and_vertical(self, dt: float) -> None:
+        geometry, units, closure = self.geometry, self.units, self.closure
+        scratch = self._scratch[1]
+        molecular = closure.nu / closure.Pr - closure.nu / closure.Pr_t
+        advance_heat(
+            self.theta,
+            *self._flow,
+            self._nu,
+            molecular,
+            1 / closure.Pr_t,
+            geometry.components[3],
+            units.source,
+            units.sink,
+            geometry.volume,
+            scratch,
+            dt,
+            self.sweeps,
+            self.nx,
+            self.sx,
+            self.sy,
+            self._sums,
+        )
+        self._add_heat(scratch.d, dt)
+        buoyancy(self.theta, GRAVITY / self.T_ref, self._lift)
+        self._predict(self.w, 2, self._lift, scratch, dt)
+
+    def _predict(self, field, axis: int, extra, scratch: Scratch, dt: float) -> None:
+        predict_momentum(
+            field,
+            self.p,
+            *self._flow,
+            self._nu,
+            self.geometry.components[axis],
+            extra,
+            scratch,
+            dt,
+            self.sweeps,
+            axis,
+            self.nx,
+            self.sx,
+            self.sy,
+        )
+
+    def _add_heat(self, d: NDArray[np.float32], dt: float) -> None:
+        """Add the temperature increment, with the heat that the sweeps missed, region by region."""
+        if self.pressure.regions == 1:
+            missed, weight = self._sums
+            share = missed / weight if weight > 0 else 0.0
+            add_weighted(d, float(np.clip(share, -0.5, 0.5)), self.theta)
+            return
+        region, fluid = self.pressure.region, self.pressure.fluid
+        held = self.geometry.volume[fluid] + dt * self.units.sink[fluid].astype(np.float64)
+        gain = dt * (self.units.source[fluid] - self.units.sink[fluid] * self.theta[fluid].astype(np.float64))
+        inside, of = d[fluid], region[fluid]
+        count = self.pressure.regions
+        missed = np.bincount(of, weights=gain - held * inside, minlength=count)
+        weight = np.bincount(of, weights=held * np.abs(inside), minlength=count)
+        share = np.clip(np.divide(missed, weight, out=np.zeros(count), where=weight > 0), -0.5, 0.5)
+        self.theta[fluid] += inside + share.astype(np.float32)[of] * np.abs(inside)
+
+    def _porous_losses(self) -> NDArray[np.float64]:
+        axis, face = self.pressure.resisting_faces
+        return np.array(
+            [
+                self.geometry.components[a].loss[f] / self.geometry.components[a].inverse_gap[f]
+                for a, f in zip(axis.tolist(), face.tolist(), strict=True)
+            ]
+        )
+
+    def _resistance(self, dt: float) -> NDArray[np.float64]:
+        """dt K |u| of the porous faces. [m]."""
+        axis, face = self.pressure.resisting_faces
+        speed = np.zeros(face.size)
+        for d, field in enumerate((self.u, self.v, self.w)):
+            of = axis == d
+            speed[of] = np.abs(field[face[of]])
+        return dt * self._loss * speed
+
+    def _project(self, dt: float, tolerance: float, iterations: int) -> None:
+        geometry, units, nx, sx, sy = self.geometry, self.units, self.nx, self.sx, self.sy
+        net_outflow(self.u, self.v, self.w, *geometry.area, units.inflow, nx, sx, sy, self._b)
+        target = tolerance * units.V_supply
+        if units.V_supply == 0:
+            target = tolerance * max(float(np.abs(f).sum(dtype=np.float64)) for f in self._flow)
+        x = self.pressure.solve(self._b, target, iterations)
+        history = self.pressure.history
+        if not np.isfinite(history).all() or not np.isfinite(self._sums).all():
+            raise ConvergenceError(
+                f"the air flow diverged at t = {self.time:g} s (step {dt:g} s): a field is not finite. "
+                "Lower the Courant number or the largest step, and check flows and heat of the units.",
+                history.tolist(),
+            )
+        levels, size = self.pressure.levels, self.size
+        project(
+            self.u,
+            self.v,
+            self.w,
+            self.p,
+            levels.cx[:size],
+            levels.cy[:size],
+            levels.cz[:size],
+            *geometry.inverse_area,
+            x,
+            dt,
+            nx,
+            sx,
+            sy,
+        )
+        self.iterations = self.pressure.iterations
+        scale = units.V_supply if units.V_supply > 0 else 1.0
+        self.divergence = float(history[-1]) / scale
+
+    def check(self) -> None:
+        """Raise if the velocity has run away."""
+        rate = max(float(np.abs(f).max()) for f in (self.u, self.v, self.w))
+        if not rate < _SPEED_LIMIT:
+            raise ConvergenceError(
+                f"the air flow diverged at t = {self.time:g} s: {rate:g} m/s. Lower the Courant number or the "
+                "largest step, and check flows and heat of the units.",
+                [rate],
+            )

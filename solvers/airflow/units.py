@@ -1,0 +1,223 @@
+"""Flow-through units: what they take from the room and what they give back."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from solvers.airflow.case import CP, RHO, AirCase, UnitInputs
+from solvers.airflow.geometry import Geometry
+from solvers.errors import CaseError, GridMismatchError
+from solvers.linear.multigrid import flat_cells
+
+_STILL = 1e-6  # m3/s below which a unit counts as standing still
+
+
+class Units:
+    """Sources and sinks of the units on the grid, for the inputs last set.
+
+    Parameters
+    ----------
+    case : AirCase
+    geometry : Geometry
+    region : int64[padded]    Connected fluid region of each cell.
+    T_ref : float    Temperature that theta counts from. [K]
+
+    Attributes
+    ----------
+    V_supply : float    Air flow through all units. [m3/s]
+    inflow : float32[padded]    Volume that enters a cell from its patches, less what leaves. [m3/s]
+    sink : float32[padded]    Volume that leaves a cell into units. [m3/s]
+    source : float32[padded]    Inflow times its theta plus heat / (rho cp). [K m3/s]
+    """
+
+    def __init__(self, case: AirCase, geometry: Geometry, region: NDArray[np.int64], T_ref: float) -> None:
+        self._case = case
+        self._patches = geometry.patches
+        self._region = region
+        self._T_ref = T_ref
+        self.count = case.unit_inlet.size
+        unit_of_inlet = np.full(case.patch_axis.size, -1)
+        unit_of_inlet[case.unit_inlet] = np.arange(self.count)
+        unit_of_outlet = np.full(case.patch_axis.size, -1)
+        unit_of_outlet[case.unit_outlet] = np.arange(self.count)
+        owner = self._patches.owner
+        self._inlet = unit_of_inlet[owner] if owner.size else np.zeros(0, dtype=np.int64)
+        self._outlet = unit_of_outlet[owner] if owner.size else np.zeros(0, dtype=np.int64)
+        self._is_inlet = np.flatnonzero(self._inlet >= 0)
+        self._is_outlet = np.flatnonzero(self._outlet >= 0)
+        size = geometry.volume.size
+        self.inflow = np.zeros(size, dtype=np.float32)
+        self.sink = np.zeros(size, dtype=np.float32)
+        self.source = np.zeros(size, dtype=np.float32)
+        self._inflow_exact = np.zeros(size)
+        self.V_supply = 0.0
+        self.inputs: UnitInputs | None = None
+
+    def set_inputs(self, inputs: UnitInputs) -> bool:
+        """Take new inputs; returns whether a flow has changed.
+
+        Raises
+        ------
+        GridMismatchError : an array has not one value per unit.
+        CaseError : a value is out of range, or a closed region does not balance.
+        """
+        old = self.inputs
+        if old is inputs:
+            return False
+        for name, values in inputs._asdict().items():
+            if np.shape(values) != (self.count,):
+                raise GridMismatchError(
+                    f"inputs.{name}: shape {np.shape(values)}; there are {self.count} units."
+                )
+        fresh = UnitInputs(*(np.array(values, dtype=np.float64) for values in inputs))
+        if not (np.isfinite(fresh.V_flow).all() and (fresh.V_flow >= 0).all()):
+            raise CaseError(
+                f"inputs.V_flow: flows must be finite and not negative, got {fresh.V_flow.tolist()}."
+            )
+        if not np.isfinite(fresh.Q_flow).all() or np.isinf(fresh.T_supply).any():
+            raise CaseError(
+                "inputs.Q_flow and inputs.T_supply: every value must be finite (T_supply may be NaN)."
+            )
+        if not ((fresh.C >= 0).all() and np.isfinite(fresh.C).all()):
+            raise CaseError("inputs.C: thermal masses must be finite and not negative.")
+        supply = ~np.isnan(fresh.T_supply)
+        if not (fresh.Q_max[supply] >= 0).all():
+            raise CaseError("inputs.Q_max: units in supply mode need a capacity >= 0 (inf is allowed).")
+        flow = np.where(fresh.V_flow > _STILL, fresh.V_flow, 0.0)
+        fresh = fresh._replace(V_flow=flow)
+        moved = old is None or not np.array_equal(old.V_flow, flow)
+        if moved:
+            self._check_regions(flow)
+            self._set_flows(flow)
+        self.inputs = fresh
+        self._supply = supply
+        self._moving = flow > 0
+        capacity = np.where(supply & self._moving, fresh.Q_max, 0.0)
+        safe = np.where(self._moving, flow, 1.0)
+        self._drop = capacity / (RHO * CP * safe)
+        self._rise = np.where(supply, 0.0, fresh.Q_flow) / (RHO * CP * safe)
+        self._rate = np.divide(RHO * CP * safe, fresh.C, out=np.full(self.count, np.inf), where=fresh.C > 0)
+        # heat of units that stand still goes into the air before their outlet
+        still = np.where(~self._moving & ~supply & (fresh.C == 0), fresh.Q_flow, 0.0) / (RHO * CP)
+        which = self._is_outlet
+        self._deposit = still[self._outlet[which]] * self._patches.share[which]
+        self._carried = flow[self._outlet[which]] * self._patches.share[which]
+        return moved
+
+    def face_velocities(self) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
+        """Axis, flat index and velocity along + of every patch face."""
+        patches = self._patches
+        assert self.inputs is not None
+        flow = np.zeros(patches.owner.size)
+        flow[self._is_outlet] = self.inputs.V_flow[self._outlet[self._is_outlet]]
+        flow[self._is_inlet] = -self.inputs.V_flow[self._inlet[self._is_inlet]]
+        area = patches.area[patches.owner] if patches.owner.size else flow
+        return patches.axis, patches.face, patches.side * flow / area
+
+    def inflow_cells(self, shape: tuple[int, int, int]) -> NDArray[np.float64]:
+        """Volume that enters each cell from its patches, [nx, ny, nz]. [m3/s]."""
+        return self._inflow_exact[flat_cells(shape)]
+
+    def inlet_theta(self, theta: NDArray[np.floating]) -> NDArray[np.float64]:
+        """Area mean of theta over the inlet of each unit: what leaves the room. [K]."""
+        which = self._is_inlet
+        values = theta[self._patches.cell[which]].astype(np.float64) * self._patches.share[which]
+        return np.bincount(self._inlet[which], weights=values, minlength=self.count)
+
+    def inlet_theta_max(self, theta: NDArray[np.floating]) -> NDArray[np.float64]:
+        """Largest theta over the inlet of each unit. [K]."""
+        which = self._is_inlet
+        out = np.full(self.count, -np.inf)
+        np.maximum.at(out, self._inlet[which], theta[self._patches.cell[which]].astype(np.float64))
+        return out
+
+    def set_source(self, theta_unit: NDArray[np.float64]) -> None:
+        """Spread what the outlets give back over the cells before them."""
+        which = self._is_outlet
+        cells = self._patches.cell[which]
+        self.source[cells] = 0
+        np.add.at(self.source, cells, self._carried * theta_unit[self._outlet[which]] + self._deposit)
+
+    def outlet_theta(self, theta_unit: NDArray[np.float64], theta_in: NDArray[np.float64], dt: float):
+        """Outlet temperatures after dt: heat or cooling of the inlet air, lagged by the thermal mass. (E10)."""
+        inputs = self.inputs
+        assert inputs is not None
+        cooled = np.minimum(theta_in, np.maximum(inputs.T_supply - self._T_ref, theta_in - self._drop))
+        target = np.where(self._supply, cooled, theta_in + self._rise)
+        reached = target + (theta_unit - target) * np.exp(-dt * self._rate)
+        heavy = inputs.C > 0
+        warmed = theta_unit + np.where(
+            heavy & ~self._supply, inputs.Q_flow * dt / np.where(heavy, inputs.C, 1.0), 0.0
+        )
+        return np.where(self._moving, reached, np.where(heavy, warmed, theta_in))
+
+    def heat(self, theta_unit: NDArray[np.float64], theta_in: NDArray[np.float64]) -> tuple[float, float]:
+        """Heat given to the air by heat-mode units, taken by supply-mode units. [W]."""
+        inputs = self.inputs
+        assert inputs is not None
+        given = RHO * CP * inputs.V_flow * (theta_unit - theta_in)
+        still = np.where(~self._moving & (inputs.C == 0), inputs.Q_flow, 0.0)
+        return float((given + still)[~self._supply].sum()), float(-given[self._supply].sum())
+
+    def heat_and_capacity(self) -> tuple[float, float]:
+        """Heat of the heat-mode units and cooling capacity of the supply-mode units that move air. [W]."""
+        inputs = self.inputs
+        assert inputs is not None
+        heat = float(inputs.Q_flow[~self._supply].sum())
+        return heat, float(inputs.Q_max[self._supply & self._moving].sum())
+
+    def start_temperature(self) -> float:
+        """Temperature to start a steady solve from: the mean supply, else T_ref. [K]."""
+        inputs = self.inputs
+        assert inputs is not None
+        blow = self._supply & self._moving
+        if not blow.any():
+            return self._T_ref
+        return float(np.average(inputs.T_supply[blow], weights=inputs.V_flow[blow]))
+
+    def supply_theta(self, theta_unit: NDArray[np.float64]) -> float | None:
+        """Flow-weighted outlet theta of the supply-mode units; None if one of them is at its limit. [K]."""
+        inputs = self.inputs
+        assert inputs is not None
+        blow = self._supply & self._moving
+        if not blow.any() or (np.abs(theta_unit - (inputs.T_supply - self._T_ref))[blow] > 0.1).any():
+            return None
+        return float(np.average(theta_unit[blow], weights=inputs.V_flow[blow]))
+
+    def _set_flows(self, flow: NDArray[np.float64]) -> None:
+        patches = self._patches
+        leave, enter = self._is_inlet, self._is_outlet
+        out = flow[self._inlet[leave]] * patches.share[leave]
+        into = flow[self._outlet[enter]] * patches.share[enter]
+        inflow = np.zeros(self.inflow.size)
+        sink = np.zeros(self.inflow.size)
+        np.add.at(inflow, patches.cell[enter], into)
+        np.add.at(inflow, patches.cell[leave], -out)
+        np.add.at(sink, patches.cell[leave], out)
+        self._inflow_exact = inflow
+        self.inflow[:] = inflow
+        self.sink[:] = sink
+        self.V_supply = float(flow.sum())
+
+    def _check_regions(self, flow: NDArray[np.float64]) -> None:
+        """Each closed region must get as much air as it gives."""
+        patches = self._patches
+        net: dict[int, float] = {}
+        total: dict[int, float] = {}
+        members: dict[int, list[int]] = {}
+        first = np.unique(patches.owner, return_index=True)[1]
+        for position in first.tolist():
+            patch = int(patches.owner[position])
+            room = int(self._region[patches.cell[position]])
+            unit_in, unit_out = int(self._inlet[position]), int(self._outlet[position])
+            value = flow[unit_out] if unit_out >= 0 else (-flow[unit_in] if unit_in >= 0 else 0.0)
+            net[room] = net.get(room, 0.0) + value
+            total[room] = total.get(room, 0.0) + abs(value)
+            members.setdefault(room, []).append(patch)
+        for room, value in net.items():
+            if abs(value) > 1e-6 * max(total[room], _STILL):
+                raise CaseError(
+                    f"closed air region {room}: patches {members[room]} bring {value:+.6g} m3/s net into it; "
+                    "it must be 0. Give it an opening (a leak, a tile) or match the flows of its units."
+                )
