@@ -123,9 +123,10 @@ def create_app(source: LiveSource, history_url: str | Path, names: Sequence[str]
         update_title="",
         index_string=INDEX,
         add_log_handler=False,
-        pages_folder="",
+        use_pages=False,
         meta_tags=[{"name": "viewport", "content": "width=device-width, initial-scale=1"}],
     )
+    app.backend.websocket_capability = False  # callbacks go over HTTP; the field has the one WebSocket
     server.add_middleware(HostFilter, gate=gate)
     app.layout = html.Div([_header(), live.layout(), _footer()], className="app")
     for page in PAGES:

@@ -5,13 +5,14 @@ The page's own colours stand in ``assets/page.css``; the figures repeat what the
 
 from __future__ import annotations
 
+import math
 from typing import Any, NamedTuple
 
 RECOMMENDED_C = (18.0, 27.0)  # ASHRAE TC 9.9 (2021), all air classes
 ALLOWABLE_C = (15.0, 32.0)  # class A1
 ISOSURFACES_C = (27.0, 32.0)
-SHOWN_C = (15.0, 45.0)  # the air's scale: fixed, so that a colour means the same all day
-AIR_SCALE = "Plasma"
+SHOWN_C = (12.0, 42.0)  # the air's scale: fixed, so that a colour means the same all day
+AIR_SCALE = "thermal"
 FONT = "Inter Variable, system-ui, -apple-system, Segoe UI, Roboto, sans-serif"
 
 
@@ -68,7 +69,7 @@ def palette(theme: str | None) -> Palette:
 
 def band_of(temperature: float | None) -> str:
     """Name the ASHRAE band of an inlet temperature [degC]: below, recommended, allowable, over or unknown."""
-    if temperature is None or temperature != temperature:
+    if temperature is None or math.isnan(temperature):
         return "unknown"
     if temperature < RECOMMENDED_C[0]:
         return "below"

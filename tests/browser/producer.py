@@ -93,8 +93,9 @@ class Room:
         outside = 1 / (1 + np.exp(-(np.abs(y - 3.3) - 0.62) / 0.12))
         ends = 1 / (1 + np.exp(-(np.abs(x - 4.2) - 1.9) / 0.25))
         aisle = 1 - (1 - outside) * (1 - ends)
-        over = 1 / (1 + np.exp(-(z - FLOOR - 1.75) / 0.16))
-        warm = 1 - (1 - aisle) * (1 - 0.75 * over)
+        spill = np.exp(-(((x - 3.9) / 0.55) ** 2)) * (1 + 0.15 * math.sin(time / 11))  # the hot racks' recirculation
+        over = 1 / (1 + np.exp(-(z - FLOOR - 1.8 + 0.3 * spill) / 0.16))
+        warm = 1 - (1 - aisle) * (1 - np.clip(0.6 + 0.35 * spill, 0, 0.98) * over)
         hot = 8.0 + 3.2 * (z - FLOOR) / 3
         plume = 0.0
         for box in self.boxes:
@@ -109,7 +110,7 @@ class Room:
             0.35 * np.sin(a * x + 0.3 * time + a) * np.sin(b * y - 0.4 * time) * np.cos(c * z + 0.2 * time)
             for a, b, c in ((3.1, 4.3, 2.2), (6.7, 5.1, 7.3), (11.0, 9.0, 12.0))
         )
-        field = SUPPLY_C + 0.4 + warm * (hot * heat + eddies) + plume * heat
+        field = SUPPLY_C + 0.4 + warm * (hot * (1 + 0.35 * spill) * heat + eddies) + plume * heat
         field = np.where(z < FLOOR, SUPPLY_C - 0.2 + 0.1 * eddies, field).astype(np.float32)
         field[self.solid] = np.nan
         return field

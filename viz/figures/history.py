@@ -77,6 +77,7 @@ def history_figure(
         gridcolor=colours.grid,
         zeroline=False,
         nticks=5,
+        tickformat="%H:%M",
         hoverformat="%H:%M:%S",
         fixedrange=True,
     )

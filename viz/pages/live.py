@@ -104,6 +104,11 @@ def _racks() -> html.Section:
                 role="listbox",
                 **{"aria-label": "Racks by inlet temperature"},
             ),
+            html.Div(
+                [html.H2("Coolers"), html.Span("supply → return, °C", className="hint")],
+                className="panel-head coolers-head",
+            ),
+            html.Ul(id="cooler-list", className="cooler-list"),
         ],
         className="panel racks",
         id="racks-panel",
@@ -118,7 +123,14 @@ def _room() -> html.Section:
     }
     return html.Section(
         [
-            html.Div([html.H2("Room"), html.Div(id="viewer-views")], className="panel-head"),
+            html.Div(
+                [
+                    html.H2("Room"),
+                    html.Div(id="viewer-surfaces", className="surfaces"),
+                    html.Div(id="viewer-views"),
+                ],
+                className="panel-head",
+            ),
             html.Div(
                 [
                     html.Div(id="viewer-canvas", className="viewer-canvas"),
@@ -149,20 +161,24 @@ def _room() -> html.Section:
             html.Div(
                 [
                     html.Div(id="viewer-slices", className="slices"),
-                    html.Div(id="viewer-surfaces", className="surfaces"),
-                    html.Div(id="legend-air", className="legend legend-air"),
                     html.Div(
                         [
-                            html.Div("Rack inlet, °C (ASHRAE)", className="legend-title"),
+                            html.Div(id="legend-air", className="legend legend-air"),
                             html.Div(
                                 [
-                                    html.Span([html.I(**{"data-band": band}), text], className="band")
-                                    for band, text in BANDS
+                                    html.Div("Rack inlet, °C (ASHRAE)", className="legend-title"),
+                                    html.Div(
+                                        [
+                                            html.Span([html.I(**{"data-band": band}), text], className="band")
+                                            for band, text in BANDS
+                                        ],
+                                        className="bands",
+                                    ),
                                 ],
-                                className="bands",
+                                className="legend legend-bands",
                             ),
                         ],
-                        className="legend legend-bands",
+                        className="legends",
                     ),
                 ],
                 className="dock",
@@ -196,14 +212,7 @@ def _rack_panel() -> html.Section:
                     html.Dl(id="rack-facts", className="facts"),
                     html.Div(
                         [
-                            html.Div(
-                                [
-                                    html.Span("Inlet", className="eyebrow"),
-                                    *legend,
-                                    html.Span("line twin, dots sensor", className="hint"),
-                                ],
-                                className="chart-legend",
-                            ),
+                            html.Span("Inlet temperature, °C", className="eyebrow"),
                             dcc.RadioItems(
                                 id=ids.CHART_SPAN,
                                 options=[{"label": text, "value": key} for key, text in SPAN_TEXT.items()],
@@ -215,7 +224,11 @@ def _rack_panel() -> html.Section:
                         ],
                         className="chart-head",
                     ),
-                    dcc.Graph(id=ids.CHART, figure=go.Figure(), config=GRAPH, className="chart"),
+                    html.Div(
+                        [*legend, html.Span("line: twin · dots: sensor", className="hint")],
+                        className="chart-legend",
+                    ),
+                    html.Div(dcc.Graph(id=ids.CHART, figure=go.Figure(), config=GRAPH), className="chart"),
                 ],
                 id="rack-detail",
                 className="rack-detail",

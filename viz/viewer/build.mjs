@@ -32,6 +32,6 @@ const licences = [
 writeFileSync(
   `${here}THIRD_PARTY.txt`,
   "Third-party works that travel with this package, each under its own licence.\n" +
-    "The colour scale 'plasma' (S. van der Walt, N. Smith) is in the public domain (CC0).\n" +
+    "The colour scale 'thermal' is cmocean's (K. Thyng and others, MIT).\n" +
     licences.map(([what, file]) => `\n${"=".repeat(78)}\n${what}\n${"=".repeat(78)}\n${readFileSync(`${here}node_modules/${file}`, "utf8")}`).join(""),
 );

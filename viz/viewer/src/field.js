@@ -39,8 +39,11 @@ export class FieldSocket {
     socket.onmessage = async (event) => {
       const { header, texture } = await decodeFrame(event.data);
       this.after = header.number;
-      await this.onFrame(header, texture, event.data.byteLength);
-      this.ask(socket);
+      try {
+        await this.onFrame(header, texture, event.data.byteLength);
+      } finally {
+        this.ask(socket); // a fault in one frame must not end the stream
+      }
     };
     socket.onclose = () => {
       this.onLost();

@@ -83,6 +83,7 @@ export class Panels {
     this.kpi("error", kpis.twin_error_k, fixed(kpis.twin_error_k, 2), compared ? `mean of ${compared} sensors` : "no sensor to compare");
 
     this.showRacks(racks);
+    this.showCoolers(summary.coolers ?? {});
     if (first && hottest) this.onSelect(hottest[0]);
     this.showFacts();
     this.showFooter(summary);
@@ -130,6 +131,18 @@ export class Panels {
       if (list.children[position] !== row.element) list.insertBefore(row.element, list.children[position] ?? null);
     });
     this.markSelected();
+  }
+
+  showCoolers(coolers) {
+    const list = byId("cooler-list");
+    const entries = Object.entries(coolers);
+    while (list.children.length > entries.length) list.lastChild.remove();
+    entries.forEach(([name, cooler], i) => {
+      const item = list.children[i] ?? list.appendChild(h("li", {}, h("b", {}), h("span", {}), h("span", { class: "cooler-power" })));
+      setText(item.children[0], name);
+      setText(item.children[1], `${fixed(cooler.supply_c, 1)} → ${fixed(cooler.return_c, 1)}`);
+      setText(item.children[2], `${kilo(cooler.cooling_w, 1)} kW`);
+    });
   }
 
   makeRow(name) {

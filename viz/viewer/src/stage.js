@@ -70,6 +70,35 @@ export class Stage {
     this.invalidate();
   }
 
+  /** Look from a direction (room to eye) so that the box low..high just fills the picture. */
+  fit(direction, low, high, margin = 1.04) {
+    const middle = new THREE.Vector3(...low).add(new THREE.Vector3(...high)).multiplyScalar(0.5);
+    const out = new THREE.Vector3(...direction).normalize();
+    const right = new THREE.Vector3().crossVectors(this.camera.up, out).normalize();
+    const up = new THREE.Vector3().crossVectors(out, right);
+    const tall = Math.tan((this.camera.fov * Math.PI) / 360);
+    const wide = tall * this.camera.aspect;
+    const corners = Array.from({ length: 8 }, (_, i) =>
+      new THREE.Vector3(...[0, 1, 2].map((axis) => ((i >> axis) & 1 ? high : low)[axis])).sub(middle));
+    // the picture's middle is chosen halfway between the extreme corners, twice over, as depth shifts it
+    const shift = new THREE.Vector3();
+    let distance = 0;
+    for (let round = 0; round < 4; round += 1) {
+      distance = Math.max(...corners.map((corner) => {
+        const c = corner.clone().sub(shift);
+        return c.dot(out) + margin * Math.max(Math.abs(c.dot(right)) / wide, Math.abs(c.dot(up)) / tall);
+      }));
+      const seen = corners.map((corner) => {
+        const c = corner.clone().sub(shift);
+        return [c.dot(right) / (distance - c.dot(out)), c.dot(up) / (distance - c.dot(out))];
+      });
+      const centre = (i) => (Math.min(...seen.map((s) => s[i])) + Math.max(...seen.map((s) => s[i]))) / 2;
+      shift.addScaledVector(right, centre(0) * distance).addScaledVector(up, centre(1) * distance);
+    }
+    const target = middle.add(shift);
+    this.look(target.clone().addScaledVector(out, distance).toArray(), target.toArray());
+  }
+
   key(event) {
     const turns = { ArrowLeft: [-0.12, 0], ArrowRight: [0.12, 0], ArrowUp: [0, -0.1], ArrowDown: [0, 0.1] };
     const offset = this.camera.position.clone().sub(this.controls.target);

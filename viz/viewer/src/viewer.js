@@ -9,6 +9,8 @@ import { Stage } from "./stage.js";
 const AXES = ["X", "Y", "Z"];
 const PROBE_PAUSE = 90; // ms
 const CLICK_SLOP = 5; // px
+const LABEL_WIDE = 74; // px, name and number
+const LABEL_NARROW = 42; // px, the name alone
 
 export function hasWebGl2() {
   if (new URLSearchParams(location.search).get("webgl") === "off") return false;
@@ -69,7 +71,7 @@ export class Viewer {
       const value = h("span", { class: "label-value" });
       const label = h("div", { class: `label label-${anchor.kind}` }, h("b", {}, anchor.name), value);
       this.labelLayer.append(label);
-      this.labels.set(anchor.name, { anchor, label, value, width: 0 });
+      this.labels.set(anchor.name, { anchor, label, value });
     }
     if (this.summary) this.setSummary(this.summary);
   }
@@ -125,25 +127,13 @@ export class Viewer {
   preset(name) {
     const { lo, hi } = this.sceneData;
     const size = lo.map((value, axis) => hi[axis] - value);
-    const middle = lo.map((value, axis) => value + size[axis] / 2);
-    const reach = Math.hypot(...size);
-    const tan = Math.tan((this.stage.camera.fov * Math.PI) / 360);
-    const { aspect } = this.stage.camera;
     if (name === "top") {
-      const turned = size[1] > size[0] && aspect > 1;
-      const [across, down] = turned ? [size[1], size[0]] : [size[0], size[1]];
-      const distance = (Math.max(down, across / aspect) * 0.56) / tan + size[2] / 2;
-      const nudge = turned ? [-0.01, 0] : [0, -0.01];
-      this.stage.look([middle[0] + nudge[0], middle[1] + nudge[1], middle[2] + distance], middle);
+      this.stage.fit(size[1] > size[0] ? [-0.001, 0, 1] : [0, -0.001, 1], lo, hi);
     } else if (name === "aisle" && this.room.aisleView()) {
       const { position, target } = this.room.aisleView();
       this.stage.look(position, target);
     } else {
-      const distance = (reach * 0.5) / tan / Math.min(1, aspect * 0.95) * 0.86;
-      const direction = [-0.62, -0.86, 0.66];
-      const length = Math.hypot(...direction);
-      const target = [middle[0], middle[1], lo[2] + size[2] * 0.36];
-      this.stage.look(target.map((value, axis) => value + (direction[axis] / length) * distance), target);
+      this.stage.fit([-0.55, -0.86, 0.62], lo, hi);
     }
     for (const [key, button] of Object.entries(this.presets)) button.setAttribute("aria-pressed", key === name);
   }
@@ -200,7 +190,7 @@ export class Viewer {
       if (first) {
         const start = axis === 2 ? this.room.floorHeight + 1.2 : lo[axis] + (hi[axis] - lo[axis]) * 0.5;
         range.value = start.toFixed(2);
-        toggle.checked = axis === 2;
+        toggle.checked = axis !== 1;
       }
       setText(value, `${Number(range.value).toFixed(2)} m`);
       this.setSlice(axis, toggle.checked, Number(range.value));
@@ -229,16 +219,20 @@ export class Viewer {
     this.stats.frames = this.stage.frames;
     this.stats.drawMs = this.stage.drawTime;
     const placed = [];
+    const rank = ({ entry, at }) => (entry.anchor.name === this.rackSelected ? -1 : (at?.depth ?? 2));
     const shown = [...this.labels.values()]
       .map((entry) => ({ entry, at: this.stage.project(entry.anchor.at) }))
-      .sort((a, b) => (a.at?.depth ?? 2) - (b.at?.depth ?? 2));
+      .sort((a, b) => rank(a) - rank(b));
     for (const { entry, at } of shown) {
       const { label } = entry;
-      entry.width = label.offsetWidth || entry.width;
-      const half = entry.width / 2 + 2;
-      const inside = at && at.x > half && at.y > 24 && at.x < this.stage.parent.clientWidth - half;
-      const free = inside && placed.every((p) => Math.abs(p.x - at.x) > p.half + half || Math.abs(p.y - at.y) > 24);
+      const room = (half) => at && at.x > half && at.y > 24 && at.x < this.stage.parent.clientWidth - half &&
+        placed.every((p) => Math.abs(p.x - at.x) > p.half + half || Math.abs(p.y - at.y) > 22);
+      let half = LABEL_WIDE / 2;
+      const wide = room(half);
+      if (!wide) half = LABEL_NARROW / 2;
+      const free = wide || room(half);
       label.style.visibility = free ? "visible" : "hidden";
+      label.classList.toggle("narrow", !wide);
       if (!free) continue;
       label.style.transform = `translate(${at.x.toFixed(1)}px, ${at.y.toFixed(1)}px) translate(-50%, -100%)`;
       placed.push({ x: at.x, y: at.y, half });
