@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import time
+import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -209,9 +210,9 @@ class Engine:
 
     def _read_checkpoint(self, path: Path, now: float) -> AirState | None:
         try:
-            with np.load(path, allow_pickle=False) as stored:
+            with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
                 body: dict[str, Any] = {name: stored[name] for name in stored.files}
-        except (OSError, ValueError, KeyError, EOFError):
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
             return None
         age = now - float(body.pop("instant"))
         if str(body.pop("grid")) != self._grid_digest() or not 0 <= age < CHECKPOINT_VALID:
