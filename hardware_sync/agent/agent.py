@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import os
 import signal
 import time
@@ -31,6 +32,7 @@ from hardware_sync.codec import (
     encode_telemetry,
 )
 from hardware_sync.guard import check_limits
+from hardware_sync.mesh.identity import check_identity
 from hardware_sync.mesh.session import Peer, open_session
 from hardware_sync.mesh.topics import Role, Topics
 from twin.errors import RefusedError
@@ -63,7 +65,9 @@ class Agent:
         self._commands: asyncio.Queue[zenoh.Query] = asyncio.Queue()
         self._run = int.from_bytes(os.urandom(4), "big")
         self._sequence = 0
+        self._end = math.inf
         self._supervisor = Supervisor(config.fail_safe.after)
+        self._commanded: dict[str, float] = {}
         self._before_fail_safe: dict[str, float] = {}
         self._stop = asyncio.Event()
 
@@ -76,10 +80,11 @@ class Agent:
 
         Raises
         ------
-        OutsideError : the mesh cannot be joined (certificate, port).
+        OutsideError : the mesh cannot be joined (certificate, port), or the certificate ended.
         """
         loop = asyncio.get_running_loop()
         config = self.config
+        self._end = check_identity(config.identity).timestamp()
         peer = Peer(config.identity, Role.AGENT, config.site, config.listen, config.seeds)
         session = open_session(peer)
         obeying = asyncio.create_task(self._obey())
@@ -107,6 +112,8 @@ class Agent:
     async def _poll_forever(self, publisher: zenoh.Publisher) -> None:
         next_poll = time.monotonic()
         while not self._stop.is_set():
+            if time.time() >= self._end:
+                check_identity(self.config.identity)
             await self._poll()
             await self._look_after()
             self._publish(publisher)
@@ -161,7 +168,7 @@ class Agent:
                     "%s: no heartbeat for %g s: fail-safe", self.config.name, self.config.fail_safe.after
                 )
                 self._before_fail_safe = {
-                    point: self._last[point].value
+                    point: self._commanded.get(point, self._last[point].value)
                     for point in self.config.fail_safe.settings
                     if point in self._last and self._last[point].quality is not Quality.BAD
                 }
@@ -217,6 +224,7 @@ class Agent:
         except DeviceError as error:
             return CommandResult(command.id, False, str(error))
         log.info("%s: %s = %g (%s)", self.config.name, command.point, command.value, command.reason)
+        self._commanded[command.point] = command.value
         result = CommandResult(command.id, True, f"{command.point} set to {command.value:g}")
         self._results[command.id] = result
         while len(self._results) > REMEMBERED:

@@ -25,9 +25,10 @@ from pathlib import Path
 from typing import Any
 
 from hardware_sync.adapters.modbus import DeviceAddress
-from hardware_sync.mesh.identity import Identity, write_atomically
+from hardware_sync.mesh.identity import Identity
 from hardware_sync.points import DevicePoint, points_from_json, points_to_json
 from twin.errors import Finding, InputError
+from twin.runtime.state import write_json
 
 HEARTBEATS_LOST = 10.0
 
@@ -73,7 +74,7 @@ class AgentConfig:
 
         Raises
         ------
-        OSError : the folder cannot be written.
+        OutsideError : the folder cannot be written.
         """
         data = {
             "name": self.name,
@@ -91,7 +92,7 @@ class AgentConfig:
             "period": self.period,
             "fail_safe": {"after": self.fail_safe.after, "settings": dict(self.fail_safe.settings)},
         }
-        write_atomically(path, (json.dumps(data, indent=1) + "\n").encode())
+        write_json(path, data)
 
     @classmethod
     def load(cls, path: Path) -> AgentConfig:

@@ -7,7 +7,6 @@ the twin.
 
 from __future__ import annotations
 
-import json
 import logging
 import re
 import socket
@@ -19,11 +18,12 @@ from hardware_sync.adapters.modbus import DeviceAddress
 from hardware_sync.adapters.modbus_server import CLOCK, emulated_points
 from hardware_sync.agent.config import AgentConfig, AgentRole, FailSafe
 from hardware_sync.guard import WriteLimit
-from hardware_sync.mesh.identity import Identities, ensure_identities, write_atomically
+from hardware_sync.mesh.identity import Identities, ensure_identities
 from hardware_sync.mesh.session import Peer
 from hardware_sync.mesh.topics import OPERATOR, TWIN, Role
 from hardware_sync.mesh.twin_side import TwinConfig
 from twin.errors import InputError, OutsideError
+from twin.runtime.state import read_json, write_json
 
 if TYPE_CHECKING:
     from twin.model.schema import Cooler, Layout, Rack, Racklet
@@ -36,6 +36,7 @@ HOST = "127.0.0.1"
 PORTS = range(20000, 32000)
 """Below the range that the system hands out for outgoing connections, so that a port stays its owner's."""
 
+LAST_PORT = 65535
 FAN_LIMIT = (0.2, 1.0, 0.5, 0.05)
 PUMP_LIMIT = (0.1, 1.0, 0.5, 0.05)
 COOLER_FAN_LIMIT = (0.3, 1.0, 0.3, 0.02)
@@ -215,10 +216,9 @@ def _twin_config(
 
 def _choose_ports(path: Path, names: Iterable[str]) -> dict[str, int]:
     """Give every name its old port where that is free, else a new one, and remember."""
-    try:
-        old = {str(name): int(port) for name, port in json.loads(path.read_text(encoding="utf-8")).items()}
-    except (OSError, ValueError, AttributeError, TypeError):
-        old = {}
+    stored = read_json(path)
+    ports = stored.items() if isinstance(stored, dict) else ()
+    old = {name: port for name, port in ports if isinstance(port, int) and 0 < port <= LAST_PORT}
     names = list(names)
     chosen = {name: old[name] for name in names if name in old and _is_free(old[name])}
     taken = set(old.values())
@@ -230,7 +230,7 @@ def _choose_ports(path: Path, names: Iterable[str]) -> dict[str, int]:
             if port is None:
                 raise OutsideError(f"ports: none is free between {start} and {PORTS.stop}. Stop something.")
             chosen[name] = port
-    write_atomically(path, (json.dumps(chosen, indent=1) + "\n").encode())
+    write_json(path, chosen)
     return {name: chosen[name] for name in names}
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import io
-import json
 import logging
 import signal
 import time
@@ -23,12 +22,12 @@ from hardware_sync.adapters.modbus_server import EmulatedDevice, serve_devices
 from hardware_sync.agent.deploy import read_agents
 from hardware_sync.agent.plant_model import PlantModel
 from hardware_sync.agent.sensor_model import SensorBank
-from hardware_sync.mesh.identity import write_atomically
 from hardware_sync.platforms.emulated import EmulatedPlatform, serve_platform
 from hardware_sync.platforms.simulated import SOCKET
 from twin.errors import InputError, OutsideError
 from twin.model.load import load_layout
 from twin.model.schema import Layout
+from twin.runtime.state import read_json, write_atomically, write_json
 from twin.runtime.trace import generated_trace, rack_ratings, read_trace
 from twin.runtime.workloads import LoadModel
 
@@ -182,9 +181,9 @@ class Plant:
         buffer = io.BytesIO()
         np.savez(buffer, wall=np.float64(self._now), **self.model.dump())
         try:
-            write_atomically(self._checkpoint, buffer.getvalue())
-        except OSError as error:
-            log.warning("plant checkpoint (%s): %s", self._checkpoint, error)
+            write_atomically(self._checkpoint, lambda file: file.write(buffer.getvalue()))
+        except OutsideError as error:
+            log.warning("plant checkpoint: %s", error)
 
     def _write(self, point: str, value: float) -> bool:
         return self.model.write(point, value)
@@ -306,14 +305,10 @@ def _trace_start(path: Path, now: float) -> float:
     ------
     OutsideError : the file cannot be written.
     """
-    try:
-        start = float(json.loads(path.read_text(encoding="utf-8"))["trace_start"])
-        if start <= now:
-            return start
-    except (OSError, ValueError, KeyError, TypeError):
-        log.info("the trace begins now")
-    try:
-        write_atomically(path, (json.dumps({"trace_start": now}) + "\n").encode())
-    except OSError as error:
-        raise OutsideError(f"state folder ({path.parent}): {error.strerror}. It must be writable.") from error
+    stored = read_json(path)
+    start = stored.get("trace_start") if isinstance(stored, dict) else None
+    if isinstance(start, int | float) and start <= now:
+        return float(start)
+    log.info("the trace begins now")
+    write_json(path, {"trace_start": now})
     return now

@@ -59,10 +59,11 @@ class MeshTelemetry:
         self._watch = session.liveliness().declare_subscriber(topics.alive(), self._on_alive, history=True)
 
     def drain(self) -> list[Reading]:
-        """Return the readings that arrived since the last call, in order of arrival; never blocks."""
+        """Return the readings that arrived since the last call, oldest measurement first; never blocks."""
         with self._lock:
             readings = list(self._waiting)
             self._waiting.clear()
+        readings.sort(key=lambda reading: reading.time)
         return readings
 
     def alive(self) -> frozenset[str]:

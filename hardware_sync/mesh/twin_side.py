@@ -12,11 +12,12 @@ from typing import Self
 
 from hardware_sync.guard import WriteLimit
 from hardware_sync.mesh.actuator import MeshActuator
-from hardware_sync.mesh.identity import Identity, write_atomically
+from hardware_sync.mesh.identity import Identity
 from hardware_sync.mesh.session import Peer, open_session
 from hardware_sync.mesh.telemetry import MeshTelemetry
 from hardware_sync.mesh.topics import Role, Topics
 from twin.errors import InputError, OutsideError
+from twin.runtime.state import write_json
 
 log = logging.getLogger(__name__)
 
@@ -44,7 +45,7 @@ class TwinConfig:
 
         Raises
         ------
-        OSError : the folder cannot be written.
+        OutsideError : the folder cannot be written.
         """
         peer, identity = self.peer, self.peer.identity
         data = {
@@ -64,7 +65,7 @@ class TwinConfig:
                 [limit.point, limit.minimum, limit.maximum, limit.step, limit.slew] for limit in self.limits
             ],
         }
-        write_atomically(path, (json.dumps(data, indent=1) + "\n").encode())
+        write_json(path, data)
 
     @classmethod
     def load(cls, path: Path) -> TwinConfig:

@@ -27,9 +27,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from hardware_sync.mesh.identity import write_atomically
 from twin.errors import OutsideError
 from twin.ports import CommandResult, Workload
+from twin.runtime.state import write_json
 
 log = logging.getLogger(__name__)
 
@@ -257,16 +257,8 @@ class EmulatedPlatform:
         }
 
     def _save(self) -> None:
-        data = {
-            "placement": self._placement,
-            "migrations": [asdict(move) for move in self._migrations.values()],
-        }
-        try:
-            write_atomically(self._path, (json.dumps(data, indent=1) + "\n").encode())
-        except OSError as error:
-            raise OutsideError(
-                f"platform state ({self._path}): {error.strerror}. The state folder must be writable."
-            ) from error
+        migrations = [asdict(move) for move in self._migrations.values()]
+        write_json(self._path, {"placement": self._placement, "migrations": migrations})
 
 
 async def serve_platform(platform: EmulatedPlatform, path: Path) -> asyncio.Server:
