@@ -315,6 +315,10 @@ def _validate(source: _Source) -> tuple[Layout | None, frozenset[str]]:
         unusable: set[_Path] = set()
         for fault in faults:
             path = fault["loc"]
+            if fault["type"] == "too_short" and any(
+                len(other["loc"]) > len(path) for other in faults if other["loc"][: len(path)] == path
+            ):
+                continue  # counted without its faulty items
             _note(source, fault, source.original(path))
             if fault["type"] == "extra_forbidden":
                 del _at(data, path[:-1])[path[-1]]

@@ -275,7 +275,7 @@ class _Mesher:
                 self._error(
                     box,
                     "draws air from one closed space and blows it into another",
-                    "Join them: add a perforated tile, open a door, or leave a gap",
+                    "Join them: add a perforated tile, open a door, or give a panel some leakage",
                 )
         volumes = np.bincount(region[~self.solid], weights=self._volumes()[~self.solid])
         for number, volume in enumerate(volumes):

@@ -1,0 +1,141 @@
+"""Operating: powers, flows and heats of racks and coolers against sums done by hand."""
+
+from dataclasses import replace
+
+import pytest
+
+from twin.model.operating import (
+    Operating,
+    Perturbation,
+    cooler_flow,
+    curve_factor,
+    liquid_share,
+    rack_slots,
+    racklet_liquid_heat,
+)
+from twin.model.schema import FanCurve, Layout
+from twin.racklet.cooling import liquid_heat
+from twin.units import kelvin
+
+
+@pytest.fixture
+def layout(room):
+    return Layout.model_validate(room)
+
+
+def total(slots, name):
+    return sum(getattr(slot, name) for slot in slots)
+
+
+def test_nominal_names_everything(layout):
+    operating = Operating.nominal(layout)
+    assert operating.rack_power == {"A1": 4000.0, "A2": 6000.0}
+    assert operating.fan_speed == {"K2": 0.6}
+    assert operating.pump_speed == {"K2": 0.6}
+    assert operating.cooler_supply_temperature == {"C1": kelvin(18.0)}
+    assert operating.cooler_fan_speed == {"C1": 0.7}
+    assert operating.failed == frozenset()
+
+
+def test_an_empty_operating_is_nominal(layout):
+    for rack in layout.racks:
+        assert rack_slots(layout, rack, Operating()) == rack_slots(layout, rack, Operating.nominal(layout))
+
+
+def test_a_dry_rack_gives_all_its_heat_to_the_air_by_height(layout):
+    slots = rack_slots(layout, layout.rack("A1"), Operating())
+    assert [slot.air_heat for slot in slots] == pytest.approx([2000.0, 2000.0])
+    assert [slot.flow for slot in slots] == pytest.approx([0.1, 0.1])
+    assert total(slots, "thermal_mass") == pytest.approx(150e3)
+
+
+def test_flow_per_power_follows_the_power_and_fixed_flow_does_not(layout):
+    operating = Operating(rack_power={"A1": 8000.0, "A2": 12000.0})
+    assert total(rack_slots(layout, layout.rack("A1"), operating), "flow") == pytest.approx(0.4)
+    assert total(rack_slots(layout, layout.rack("A2"), operating), "flow") == pytest.approx(0.3)
+    idle = Operating(rack_power={"A1": 0.0})
+    assert total(rack_slots(layout, layout.rack("A1"), idle), "flow") == pytest.approx(0.3 * 0.2)
+
+
+def test_heat_is_shared_between_liquid_and_air_and_none_is_lost(layout):
+    rack = layout.rack("A2")
+    for pump in (0.0, 0.3, 0.6, 1.0):
+        operating = Operating(pump_speed={"K2": pump})
+        slots = rack_slots(layout, rack, operating)
+        expected = liquid_heat(6000.0, 0.5, pump, 0.6, 30e3)
+        assert total(slots, "liquid_heat") == pytest.approx(expected)
+        assert racklet_liquid_heat(layout, layout.racklet("K2"), operating) == pytest.approx(expected)
+        assert total(slots, "air_heat") + total(slots, "liquid_heat") == pytest.approx(6000.0)
+
+
+def test_fan_speed_is_linear_and_needs_a_racklet(layout):
+    operating = Operating(fan_speed={"K2": 0.9})
+    assert total(rack_slots(layout, layout.rack("A2"), operating), "flow") == pytest.approx(0.45)
+    assert total(rack_slots(layout, layout.rack("A1"), operating), "flow") == pytest.approx(0.2)
+
+
+def test_two_racklets_share_a_rack(room):
+    room["racklets"].append({"id": "K3", "rack": "A2", "u_start": 34})
+    layout = Layout.model_validate(room)
+    operating = Operating(pump_speed={"K3": 0.0})
+    assert racklet_liquid_heat(layout, layout.racklet("K2"), operating) == pytest.approx(1500.0)
+    assert racklet_liquid_heat(layout, layout.racklet("K3"), operating) == 0.0
+    assert total(rack_slots(layout, layout.rack("A2"), operating), "air_heat") == pytest.approx(4500.0)
+
+
+def test_slots_may_have_laws_of_their_own(room):
+    room["racks"][1]["slots"] = [
+        {"u_start": 1, "u_height": 10, "power": 4000, "liquid_share": 0.75, "thermal_mass": 1000},
+        {"u_start": 11, "u_height": 10, "power": 2000, "liquid_share": 0.0, "air": {"per_power": 0.1}},
+    ]
+    layout = Layout.model_validate(room)
+    rack = layout.rack("A2")
+    assert liquid_share(rack) == pytest.approx(0.5)
+    wet, dry = rack_slots(layout, rack, Operating())
+    assert (wet.flow, dry.flow) == (pytest.approx(0.3), pytest.approx(0.2))
+    assert (wet.air_heat, wet.liquid_heat) == (pytest.approx(1000.0), pytest.approx(3000.0))
+    assert (dry.air_heat, dry.liquid_heat) == (pytest.approx(2000.0), 0.0)
+    assert (wet.thermal_mass, dry.thermal_mass) == (1000.0, pytest.approx(75e3))
+
+
+def test_fan_curves_interpolate_and_hold_at_the_ends():
+    curve = FanCurve.model_validate({"temperature": [25, 35], "factor": [1.0, 1.5]})
+    at = [10.0, 25.0, 30.0, 35.0, 60.0]
+    assert [curve_factor(curve, kelvin(t)) for t in at] == pytest.approx([1.0, 1.0, 1.25, 1.5, 1.5])
+    assert curve_factor(curve, None) == 1.0
+    assert curve_factor(None, 300.0) == 1.0
+
+
+def test_a_warm_inlet_speeds_up_only_its_own_slot(room):
+    room["racks"][0]["air"]["curve"] = {"temperature": [25, 35], "factor": [1.0, 1.5]}
+    layout = Layout.model_validate(room)
+    cold, warm = rack_slots(layout, layout.rack("A1"), Operating(), None, (kelvin(20), kelvin(40)))
+    assert (cold.flow, warm.flow) == (pytest.approx(0.1), pytest.approx(0.15))
+
+
+def test_coolers_turn_with_their_fan_and_stop_when_they_fail(layout):
+    cooler = layout.cooler("C1")
+    assert cooler_flow(cooler, Operating()) == pytest.approx(0.55)
+    assert cooler_flow(cooler, Operating(cooler_fan_speed={"C1": 0.35})) == pytest.approx(0.275)
+    assert cooler_flow(cooler, Operating(failed=frozenset({"C1"}))) == 0.0
+    broken = layout.model_copy(update={"coolers": (cooler.model_copy(update={"failed": True}),)})
+    assert Operating.nominal(broken).failed == {"C1"}
+
+
+def test_perturbations_are_factors_that_stand_alone(layout):
+    rack = layout.rack("A2")
+    base = rack_slots(layout, rack, Operating())
+    plant = Perturbation(air_flow={"A2": 0.9, "C1": 1.1}, liquid={"K2": 0.8}, power={"A2": 1.02})
+    other = rack_slots(layout, rack, Operating(), plant)
+    assert total(other, "flow") == pytest.approx(0.9 * total(base, "flow"))
+    assert total(other, "liquid_heat") == pytest.approx(0.8 * 1.02 * total(base, "liquid_heat"))
+    assert total(other, "air_heat") + total(other, "liquid_heat") == pytest.approx(1.02 * 6000.0)
+    assert cooler_flow(layout.cooler("C1"), Operating(), plant) == pytest.approx(1.1 * 0.55)
+    assert rack_slots(layout, rack, Operating(), Perturbation()) == base
+
+
+def test_operating_is_replaced_not_changed(layout):
+    operating = Operating.nominal(layout)
+    hotter = replace(operating, rack_power={**operating.rack_power, "A1": 9000.0})
+    assert operating.rack_power["A1"] == 4000.0
+    assert hotter.power(layout.rack("A1")) == 9000.0
