@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from solvers.airflow.case import AirState
-from solvers.airflow.model import AirModel, advance, prepare, restart, solve_steady, unit_inlet_temperature
+from solvers.airflow.model import AirModel, advance, initial_state, prepare, restart, solve_steady, unit_inlet_temperature
 from solvers.errors import SolverError
 from twin.errors import NotConvergedError
 from twin.model.scene import Operating, Scene, build_scene, observe
@@ -89,7 +89,7 @@ class Engine:
         self._coarse: Prepared | None = None
         self.operating = Operating.nominal(layout)
         self.origin = 0.0
-        self.state: AirState
+        self.state = initial_state(self.model, layout.air.reference_temperature)
 
     @property
     def scene(self) -> Scene:
@@ -126,11 +126,11 @@ class Engine:
         NotConvergedError : the solver gives no state for this room.
         """
         self.operating = operating
-        self.origin = now
         if checkpoint is not None:
             state = self._read_checkpoint(checkpoint, now)
             if state is not None:
                 self.state = state
+                self.synchronise(now)
                 return "continued from the checkpoint"
         coarse = prepare_scene(self.layout, self._cell * START_COARSENING)
         try:
@@ -141,7 +141,12 @@ class Engine:
         except SolverError as error:
             raise NotConvergedError(f"{self.layout.name}: no first state of the air: {error}") from error
         self.state = state._replace(time=0.0)
+        self.synchronise(now)
         return "started from a quick steady solve"
+
+    def synchronise(self, now: float) -> None:
+        """Declare that the present state shows this instant. [s since epoch]."""
+        self.origin = now - self.state.time
 
     def follow(self, now: float, operating: Operating, longest: float = 1.0) -> float:
         """Advance towards the wall clock with these boundary conditions.

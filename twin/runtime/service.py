@@ -196,6 +196,7 @@ class TwinService:
             self._take_readings()
             stop.wait(0.1)
         how = self._engine.start(self._clock(), self._inputs.operating(), self._state.checkpoint)
+        self._engine.synchronise(self._clock())  # the first state took its time; it is meant for now
         log.info("%s: %d cells, %s", self.layout.name, self._engine.scene.cells, how)
 
     def _step(self) -> None:
