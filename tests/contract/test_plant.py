@@ -1,0 +1,109 @@
+"""The emulated plant as a process: read and written over Modbus, killed and back."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import subprocess
+import sys
+import time
+
+import pytest
+
+from hardware_sync.adapters.modbus import DeviceError, ModbusDevice
+from hardware_sync.agent.deploy import write_configs
+from hardware_sync.platforms.simulated import SimulatedPlatform
+from twin.model.load import example_layout, load_layout
+from twin.ports import Quality
+
+PLANT = "import sys; from hardware_sync.agent.plant import run_plant; run_plant(*sys.argv[1:])"
+PATIENCE = 180.0
+"""Kernels may have to be compiled first. [s]"""
+
+
+@pytest.fixture
+def plant(tmp_path):
+    path = example_layout("one_rack")
+    agents = write_configs(load_layout(path), tmp_path)
+    processes = []
+
+    def start() -> subprocess.Popen[bytes]:
+        environment = {**os.environ, "NUMBA_NUM_THREADS": "1"}
+        process = subprocess.Popen([sys.executable, "-c", PLANT, str(path), str(tmp_path)], env=environment)
+        processes.append(process)
+        return process
+
+    yield start, agents
+    for process in processes:
+        process.kill()
+        process.wait()
+
+
+def use(config, work):
+    """Do something with a device in an event loop of its own."""
+
+    async def within():
+        device = ModbusDevice(config.device, config.points)
+        try:
+            return await work(device)
+        finally:
+            device.close()
+            await asyncio.sleep(0)
+
+    return asyncio.run(within())
+
+
+def read(config):
+    return {r.point: r for r in use(config, lambda device: device.read())}
+
+
+def answers(config) -> bool:
+    try:
+        return read(config)["R01.power"].quality is Quality.GOOD
+    except DeviceError:
+        return False
+
+
+def test_the_plant_lives_obeys_and_survives_a_kill(plant, eventually, tmp_path):
+    start, agents = plant
+    racklet, gateway = agents[0], agents[-1]
+    process = start()
+    eventually(lambda: process.poll() is not None or answers(racklet), PATIENCE, "the plant answers")
+    assert process.poll() is None
+    first = read(racklet) | read(gateway)
+    assert set(first) == {point.point for agent in agents for point in agent.points}
+    eventually(lambda: all(r.quality is Quality.GOOD for r in read(racklet).values()), 20.0)
+    assert first["R01.power"].value > 500.0
+    assert 10.0 < first["R01.inlet_temperature.middle"].value < 40.0
+    assert first["R01.outlet_temperature"].value > first["R01.inlet_temperature.middle"].value
+    assert first["C1.return_temperature"].value > first["C1.supply_temperature"].value
+
+    nominal = first["K01.fan_speed"].value
+    use(racklet, lambda device: device.write("K01.fan_speed", 1.0))
+    soon = read(racklet)["K01.fan_speed"].value
+    assert soon < 0.5 * (nominal + 1.0)  # the fan takes seconds
+    eventually(lambda: read(racklet)["K01.fan_speed"].value > 0.95, 20.0)
+    now = read(racklet)
+    assert now["R01.air_flow"].value / first["R01.air_flow"].value == pytest.approx(1.0 / nominal, rel=0.15)
+    assert abs(now["R01.power"].time - time.time()) < 3.0
+
+    workloads = SimulatedPlatform(tmp_path).workloads()
+    assert sum(workload.demand for workload in workloads) < now["R01.power"].value
+    eventually((tmp_path / "plant.npz").exists, 20.0)
+    written = (tmp_path / "plant.npz").stat().st_mtime_ns
+    eventually(lambda: (tmp_path / "plant.npz").stat().st_mtime_ns > written, 20.0)
+
+    process.kill()
+    process.wait()
+    again = start()
+    eventually(lambda: again.poll() is not None or answers(racklet), PATIENCE, "the plant is back")
+    back = read(racklet)
+    assert back["K01.fan_speed"].value > 0.95
+    assert back["R01.inlet_temperature.middle"].value == pytest.approx(
+        now["R01.inlet_temperature.middle"].value, abs=3.0
+    )
+    assert [w.id for w in SimulatedPlatform(tmp_path).workloads()] == [w.id for w in workloads]
+    again.terminate()
+    started = time.monotonic()
+    assert again.wait(10) == 0
+    assert time.monotonic() - started < 4.0
