@@ -24,7 +24,7 @@ from twin.runtime.state import StateFolder, read_json
 
 log = logging.getLogger(__name__)
 
-PERIOD = 0.5  # of snapshots [s]
+PERIOD = 0.4  # of snapshots: at least two a second reach the page [s]
 PREDICTION_PERIOD = 1.0  # of what the historian keeps of the twin's values [s]
 SUMMARY_PERIOD = 10.0  # of the summaries it keeps [s]
 CHECKPOINT_PERIOD = 10.0  # [s]
@@ -172,10 +172,11 @@ class TwinService:
             self._begin(stop)
             if decider is not None:
                 ticker.start()
+            due = time.monotonic()
             while not stop.is_set():
-                started = time.monotonic()
                 self._step()
-                stop.wait(max(0.0, PERIOD - (time.monotonic() - started)))
+                due = max(due + PERIOD, time.monotonic())
+                stop.wait(due - time.monotonic())
             self._engine.write_checkpoint(self._state.checkpoint)
         except NotConvergedError:
             self._state.checkpoint.unlink(missing_ok=True)  # the next start must not begin from it
