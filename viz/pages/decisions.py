@@ -107,7 +107,7 @@ def outcome(record: Record, chosen: Record | None) -> str:
     if predicted is None:
         text = f"max inlet {_number(before, 1)} °C"
     else:
-        text = f"max inlet {_number(before, 1)} → {_number(predicted, 1)} °C predicted"
+        text = f"{_number(before, 1)} → {_number(predicted, 1)} °C predicted"
     return text if observed is None else f"{text} · {_number(observed, 1)} °C observed"
 
 

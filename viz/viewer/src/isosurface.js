@@ -2,6 +2,8 @@
 // edge crossings; one quad per cut edge. Closed, smooth enough, and a few milliseconds at a quarter million voxels.
 import * as THREE from "three";
 
+const MOST_VOXELS = 130000; // about 15 ms
+
 /** Halve a texture along each axis by averaging, until it has at most `most` voxels. */
 function coarsen(shape, data, most) {
   let step = 1;
@@ -93,7 +95,7 @@ export class Isosurface {
 
   update(shape, data, stored, low, high) {
     if (!this.mesh.visible) return;
-    const small = coarsen(shape, data, 60000);
+    const small = coarsen(shape, data, MOST_VOXELS);
     const level = ((this.degrees - stored[0]) / (stored[1] - stored[0])) * 255;
     const size = low.map((value, axis) => ((high[axis] - value) / shape[axis]) * small.step);
     const { positions, indices } = surfaceNets(small.shape, small.data, level, low, size);

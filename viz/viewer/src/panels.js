@@ -3,6 +3,7 @@ import { age, byId, fixed, h, kilo, percent, setData, setText } from "./dom.js";
 import { bandOf } from "./colormap.js";
 
 const HISTORY = 150; // points of a sparkline
+const RANK_STEP = 0.2; // K
 const SILENCE = 3500; // ms without a word from the server
 const STATUS_TEXT = { live: "LIVE", stale: "STALE", degraded: "DEGRADED", starting: "STARTING", offline: "OFFLINE" };
 const BAND_TEXT = { below: "Below recommended", recommended: "Recommended", allowable: "Allowable", over: "Over limit", unknown: "Unknown" };
@@ -110,7 +111,7 @@ export class Panels {
 
   showRacks(racks) {
     const list = byId("rack-list");
-    const sorted = [...racks].sort((a, b) => (b[1].inlet_max_c ?? -99) - (a[1].inlet_max_c ?? -99));
+    const sorted = this.rank(racks);
     const names = sorted.map(([name]) => name);
     for (const [name, row] of this.rows) if (!names.includes(name)) row.element.remove();
     const [low, high] = [15, 40];
@@ -131,6 +132,23 @@ export class Panels {
       if (list.children[position] !== row.element) list.insertBefore(row.element, list.children[position] ?? null);
     });
     this.markSelected();
+  }
+
+  /** Hottest first; neighbours change places only for a clear difference, so that rows do not dance. */
+  rank(racks) {
+    const inlet = ([, rack]) => rack.inlet_max_c ?? -99;
+    if (this.order?.length !== racks.length) {
+      this.order = [...racks].sort((a, b) => inlet(b) - inlet(a)).map(([name]) => name);
+    }
+    const known = new Map(racks);
+    const sorted = this.order.filter((name) => known.has(name)).map((name) => [name, known.get(name)]);
+    for (let pass = 0; pass < sorted.length; pass += 1) {
+      for (let i = 0; i + 1 < sorted.length; i += 1) {
+        if (inlet(sorted[i + 1]) > inlet(sorted[i]) + RANK_STEP) [sorted[i], sorted[i + 1]] = [sorted[i + 1], sorted[i]];
+      }
+    }
+    this.order = sorted.map(([name]) => name);
+    return sorted;
   }
 
   showCoolers(coolers) {

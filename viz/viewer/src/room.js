@@ -210,7 +210,14 @@ export class Room {
     halo.visible = false;
     halo.renderOrder = 5;
     this.add(halo);
-    this.racks.set(box.name, { box, zones, edges, halo, normal: front.normal });
+    const rim = [...front.centre];
+    const outward = front.normal[0] ? 0 : 1;
+    rim[outward] -= 0.07 * front.normal[outward];
+    rim[2] = box.hi[2] + 0.008;
+    const span = [0.12, 0.12, 0];
+    span[1 - outward] = front.width - 0.06;
+    const strip = this.add(facing(span[0], span[1], rim, [0, 0, 1], new THREE.MeshBasicMaterial({ color: p.unknown })));
+    this.racks.set(box.name, { box, zones, strip, edges, halo, normal: front.normal });
     this.anchors.push({ name: box.name, kind: "rack", at: [middle[0], middle[1], box.hi[2] + 0.08] });
   }
 
@@ -304,9 +311,11 @@ export class Room {
     this.solid(box, this.palette.obstacle, this.palette.edge, { kind: "obstacle", name: box.name });
   }
 
-  /** Colour the thirds of every rack's front: `bands` maps rack -> [bottom, middle, top] band names. */
+  /** Colour the thirds of every rack's front, and the strip on its top by the worst of them. */
   paintRacks(bands) {
-    for (const [name, { zones }] of this.racks) {
+    for (const [name, { zones, strip }] of this.racks) {
+      const worst = ["over", "allowable", "below", "recommended"].find((band) => bands[name]?.includes(band));
+      strip.material.color.setHex(this.palette.bands[worst] ?? this.palette.unknown);
       zones.forEach((zone, i) => {
         zone.material.color.setHex(this.palette.bands[bands[name]?.[i]] ?? this.palette.unknown);
       });
@@ -329,8 +338,8 @@ export class Room {
     const ends = fronts.map((front) => front[along]);
     const position = [mean[0], mean[1], this.floorHeight + 1.65];
     const target = [mean[0], mean[1], this.floorHeight + 1.05];
-    position[along] = Math.min(...ends) - 2.2;
+    position[along] = Math.min(...ends) - 2.4;
     target[along] = Math.max(...ends);
-    return { position, target };
+    return { position, target, along, end: Math.max(...ends) + 0.32 };
   }
 }

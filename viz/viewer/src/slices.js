@@ -52,7 +52,7 @@ export class Slices {
       extent: { value: new THREE.Vector3(1, 1, 1) },
       stored: { value: new THREE.Vector2(5, 55) },
       shown: { value: new THREE.Vector2(...shown) },
-      opacity: { value: 0.92 },
+      opacity: { value: 0.86 },
     };
     const material = new THREE.ShaderMaterial({
       glslVersion: THREE.GLSL3,

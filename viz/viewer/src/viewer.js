@@ -8,9 +8,10 @@ import { Stage } from "./stage.js";
 
 const AXES = ["X", "Y", "Z"];
 const PROBE_PAUSE = 90; // ms
+const WAIST = 1.2; // m above the floor, the middle of a rack
 const CLICK_SLOP = 5; // px
 const LABEL_WIDE = 74; // px, name and number
-const LABEL_NARROW = 42; // px, the name alone
+const LABEL_NARROW = 34; // px, the name alone
 
 export function hasWebGl2() {
   if (new URLSearchParams(location.search).get("webgl") === "off") return false;
@@ -129,11 +130,14 @@ export class Viewer {
     const size = lo.map((value, axis) => hi[axis] - value);
     if (name === "top") {
       this.stage.fit(size[1] > size[0] ? [-0.001, 0, 1] : [0, -0.001, 1], lo, hi);
+      this.setSlices({ 2: this.room.floorHeight + WAIST });
     } else if (name === "aisle" && this.room.aisleView()) {
-      const { position, target } = this.room.aisleView();
+      const { position, target, along, end } = this.room.aisleView();
       this.stage.look(position, target);
+      this.setSlices({ [along]: end });
     } else {
       this.stage.fit([-0.55, -0.86, 0.62], lo, hi);
+      if (this.presets[name].getAttribute("aria-pressed")) this.setSlices({ 2: this.room.floorHeight + WAIST });
     }
     for (const [key, button] of Object.entries(this.presets)) button.setAttribute("aria-pressed", key === name);
   }
@@ -188,11 +192,20 @@ export class Viewer {
       range.max = hi[axis].toFixed(2);
       range.step = 0.05;
       if (first) {
-        const start = axis === 2 ? this.room.floorHeight + 1.2 : lo[axis] + (hi[axis] - lo[axis]) * 0.5;
+        const start = axis === 2 ? this.room.floorHeight + WAIST : lo[axis] + (hi[axis] - lo[axis]) * 0.5;
         range.value = start.toFixed(2);
-        toggle.checked = axis !== 1;
+        toggle.checked = axis === 2;
       }
       setText(value, `${Number(range.value).toFixed(2)} m`);
+      this.setSlice(axis, toggle.checked, Number(range.value));
+    });
+  }
+
+  /** Show these slices (axis -> place) and no others; a view comes with the slices that suit it. */
+  setSlices(places) {
+    this.sliders.forEach(({ toggle, range }, axis) => {
+      toggle.checked = axis in places;
+      if (axis in places) range.value = places[axis].toFixed(2);
       this.setSlice(axis, toggle.checked, Number(range.value));
     });
   }
@@ -218,24 +231,29 @@ export class Viewer {
   afterDraw() {
     this.stats.frames = this.stage.frames;
     this.stats.drawMs = this.stage.drawTime;
+    const { clientWidth: width } = this.stage.parent;
+    const rank = ({ entry, at }) => (entry.anchor.name === this.rackSelected ? -1 : at.depth);
+    const seen = [];
+    for (const entry of this.labels.values()) {
+      const at = this.stage.project(entry.anchor.at);
+      entry.label.style.visibility = "hidden";
+      if (at && at.x > LABEL_WIDE / 2 && at.x < width - LABEL_WIDE / 2 && at.y > 24) seen.push({ entry, at });
+    }
+    // names first, the nearest winning; then numbers where there is room for them
+    const clash = (p, q) => p !== q && Math.abs(p.at.x - q.at.x) < (p.width + q.width) / 2 && Math.abs(p.at.y - q.at.y) < 22;
     const placed = [];
-    const rank = ({ entry, at }) => (entry.anchor.name === this.rackSelected ? -1 : (at?.depth ?? 2));
-    const shown = [...this.labels.values()]
-      .map((entry) => ({ entry, at: this.stage.project(entry.anchor.at) }))
-      .sort((a, b) => rank(a) - rank(b));
-    for (const { entry, at } of shown) {
-      const { label } = entry;
-      const room = (half) => at && at.x > half && at.y > 24 && at.x < this.stage.parent.clientWidth - half &&
-        placed.every((p) => Math.abs(p.x - at.x) > p.half + half || Math.abs(p.y - at.y) > 22);
-      let half = LABEL_WIDE / 2;
-      const wide = room(half);
-      if (!wide) half = LABEL_NARROW / 2;
-      const free = wide || room(half);
-      label.style.visibility = free ? "visible" : "hidden";
+    for (const item of seen.sort((p, q) => rank(p) - rank(q))) {
+      item.width = LABEL_NARROW;
+      if (!placed.some((other) => clash(item, other))) placed.push(item);
+    }
+    for (const item of placed) {
+      item.width = LABEL_WIDE;
+      const wide = !placed.some((other) => clash(item, other));
+      if (!wide) item.width = LABEL_NARROW;
+      const { label } = item.entry;
       label.classList.toggle("narrow", !wide);
-      if (!free) continue;
-      label.style.transform = `translate(${at.x.toFixed(1)}px, ${at.y.toFixed(1)}px) translate(-50%, -100%)`;
-      placed.push({ x: at.x, y: at.y, half });
+      label.style.transform = `translate(${item.at.x.toFixed(1)}px, ${item.at.y.toFixed(1)}px) translate(-50%, -100%)`;
+      label.style.visibility = "visible";
     }
   }
 
