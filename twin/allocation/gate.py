@@ -98,9 +98,10 @@ class Budget:
 class TimeBudget:
     """Divides the allocation period into trials, from what trials have cost so far.
 
-    A trial costs wall time in proportion to its horizon. Most of the period (half of it; for an event at most
-    15 s) is spent on the baseline and up to ``most`` candidates with the horizon wanted; if that is too
-    much, first the number of candidates falls to two, then the horizon to ``shortest``, then to one.
+    A trial costs wall time in proportion to its horizon. Half the period (for an event at most 15 s) is
+    spent on the baseline and up to ``most`` candidates that look one period ahead, but 120 s at least and
+    ``longest`` at most; if that is too much, first the number of candidates falls to two, then the horizon to
+    ``shortest``, then the number to one.
 
     Parameters
     ----------
@@ -119,7 +120,7 @@ class TimeBudget:
         cost: float = 0.1,
     ) -> None:
         self.period = period
-        self.longest = max(shortest, min(longest, 2.0 * period))
+        self.longest = min(longest, max(120.0, period))
         self.shortest = shortest
         self.most = most
         self.cost = cost

@@ -261,7 +261,7 @@ def propose(
 
     Returns
     -------
-    list of Candidate        Distinct, each expected to be better than doing nothing.
+    list of Candidate        Distinct; the second is another kind of answer than the first.
     """
     critical = critical_racks(situation, inlet, margin)
     found: list[Candidate] = []
@@ -294,7 +294,21 @@ def propose(
         if gain > 0 or critical:
             scored.append((gain, candidate))
     scored.sort(key=lambda pair: -pair[0])
-    return [candidate for _, candidate in scored]
+    return _unlike_first([candidate for _, candidate in scored])
+
+
+def _unlike_first(ranked: list[Candidate]) -> list[Candidate]:
+    """Put the best candidate that shares nothing with the first second: both may not fail for one reason."""
+    if not ranked:
+        return ranked
+    first = ranked[0]
+    for candidate in ranked[1:]:
+        if not set(candidate.moves) & set(first.moves) and not set(candidate.settings) & set(first.settings):
+            return [first, candidate, *(other for other in ranked[1:] if other is not candidate)]
+    for candidate in ranked[1:]:
+        if not set(candidate.moves) & set(first.moves):
+            return [first, candidate, *(other for other in ranked[1:] if other is not candidate)]
+    return ranked
 
 
 def score(

@@ -32,6 +32,7 @@ COARSENING = (
 )
 START_LIMIT = 240.0  # s, for a worker to build its scene and compile
 CLOSE_LIMIT = 3.0  # s
+WORK = "from twin.runtime.trial_worker import main; main()"  # not -m: its types would be __main__'s
 
 
 class Present(Protocol):
@@ -101,7 +102,7 @@ class TwinTrial:
         self._drop()
         ours, theirs = socket.socketpair()
         environment = os.environ | {"NUMBA_NUM_THREADS": "1"}
-        command = [sys.executable, "-m", "twin.runtime.trial_worker", str(theirs.fileno())]
+        command = [sys.executable, "-c", WORK, str(theirs.fileno())]
         try:
             self._worker = subprocess.Popen(
                 command, pass_fds=[theirs.fileno()], env=environment, stdin=subprocess.DEVNULL

@@ -1,4 +1,4 @@
-"""The process in which the twin is run ahead: ``python -m twin.runtime.trial_worker FD``.
+"""The process in which the twin is run ahead; started by ``TwinTrial``.
 
 It talks through one end of a socket pair, inherited as a file descriptor, and ends when the other end closes.
 Requests are tuples: ``("scene", layout, cell)``, ``("state", prepared case or None, state)`` and
@@ -192,6 +192,3 @@ def main() -> None:
     with Connection(int(sys.argv[1])) as connection:
         serve(connection)
 
-
-if __name__ == "__main__":
-    main()
