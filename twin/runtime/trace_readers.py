@@ -107,12 +107,12 @@ class Faults:
 def read_table(path: Path, faults: Faults) -> pd.DataFrame | None:
     """Read a CSV (every cell as text) or a Parquet file; None and a finding where it is no table."""
     try:
-        size = path.stat().st_size
-        head = path.open("rb").read(4) if size else b""
+        with path.open("rb") as file:
+            head = file.read(4)
     except OSError as error:
         faults.add("", error.strerror or str(error), "the trace must be a readable file", "Check the path.")
         return None
-    if size == 0:
+    if not head:
         faults.add("", "0 bytes", "the trace must be a table", "Give a CSV or Parquet file with rows.")
         return None
     table = _read_parquet(path, faults) if head == b"PAR1" else _read_csv(path, faults)
@@ -132,31 +132,35 @@ def _read_parquet(path: Path, faults: Faults) -> pd.DataFrame | None:
 
 def _read_csv(path: Path, faults: Faults) -> pd.DataFrame | None:
     try:
-        text = path.read_text(encoding="utf-8-sig")
-        header = next(csv.reader(io.StringIO(text, newline="")), [])
-        columns = [name.strip() for name in header]
+        text = path.read_text(encoding="utf-8-sig").rstrip("\r\n")
+        columns = [name.strip() for name in next(csv.reader(io.StringIO(text, newline="")), [])]
         repeated = sorted({name for name in columns if columns.count(name) > 1})
         if repeated:
             faults.add("", ", ".join(repeated), "each column once", "Remove the repeated column.", line=1)
             return None
-        table = pd.read_csv(
+        widths = _widths(text)
+        wrong = np.flatnonzero(widths[1:] != len(columns))
+        if len(wrong):
+            values = [f"{widths[1 + row]} cells" for row in wrong[:_SHOWN]]
+            rule = f"every row must have as many cells as the header, {len(columns)}"
+            faults.add_rows(wrong, "", values, rule, "Mend the row, or remove it.")
+            return None
+        return pd.read_csv(
             io.StringIO(text), dtype=str, na_filter=False, header=0, names=columns, skip_blank_lines=False,
             index_col=False,
         )  # fmt: skip
     except UnicodeDecodeError:
         faults.add("", "not text", "the trace must be CSV (UTF-8) or Parquet", f"Give {FORMS}.")
-        return None
     except (OSError, pd.errors.ParserError, pd.errors.EmptyDataError, csv.Error) as error:
-        faults.add("", str(error).strip(), "every row must have as many cells as the header", "Mend the row.")
-        return None
-    short = np.flatnonzero(table.iloc[:, -1].isna())
-    if len(short):
-        faults.add_rows(
-            short, "", ["cells are missing"] * _SHOWN,
-            "every row must have as many cells as the header", "Mend the row, or remove it.",
-        )  # fmt: skip
-        return None
-    return table
+        faults.add("", str(error).strip(), "the trace must be a CSV table", "Mend the row.")
+    return None
+
+
+def _widths(text: str) -> np.ndarray:
+    """Cells of every row: int64[n]."""
+    if '"' in text:
+        return np.array([len(row) for row in csv.reader(io.StringIO(text, newline=""))])
+    return np.array([line.count(",") + 1 for line in text.splitlines()])
 
 
 def read_frontier(table: pd.DataFrame, ratings: Mapping[str, float], faults: Faults) -> Recording | None:
