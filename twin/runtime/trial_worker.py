@@ -191,4 +191,3 @@ def main() -> None:
     os.nice(NICENESS)
     with Connection(int(sys.argv[1])) as connection:
         serve(connection)
-
