@@ -18,6 +18,7 @@ from twin.errors import OutsideError
 from twin.runtime.historian import Historian
 from viz.api import make_router
 from viz.auth import Gate, HostFilter
+from viz.ids import attributes
 from viz.pages import live
 from viz.source import LiveSource
 
@@ -113,7 +114,9 @@ def create_app(source: LiveSource, history_url: str | Path, names: Sequence[str]
             await follower
         history.close()
 
-    server = FastAPI(title="Racklet Twin", docs_url=None, redoc_url=None, openapi_url=None, lifespan=lifespan)
+    server: Any = FastAPI(
+        title="Racklet Twin", docs_url=None, redoc_url=None, openapi_url=None, lifespan=lifespan
+    )
     server.include_router(make_router(source, history, gate))
     app = Dash(
         __name__,
@@ -171,7 +174,7 @@ def _header() -> html.Header:
                         ],
                         id="badge",
                         className="badge",
-                        **{"data-status": "starting"},
+                        **attributes(data_status="starting"),
                     ),
                     html.Button(
                         html.Span(className="theme-icon"),
@@ -193,7 +196,9 @@ def _footer() -> html.Footer:
             html.Span("– cells", id="foot-cells"),
             html.Span(id="foot-picture"),
             html.Ul(
-                id="foot-processes", className="processes", **{"aria-label": "Processes and their CPU use"}
+                id="foot-processes",
+                className="processes",
+                **attributes(aria_label="Processes and their CPU use"),
             ),
         ],
         className="statusbar",

@@ -1,7 +1,7 @@
-"""Who may talk to the page: requests that change something, and WebSockets, must come from the page itself.
+"""Who may talk to the page: what changes something, and WebSockets, must come from the page itself.
 
-The page has no accounts yet; it binds to this machine alone. A browser still opens any site's script to it, so
-a foreign ``Origin`` is refused, and so is a ``Host`` that is not ours (a name rebound to this address).
+The page has no accounts yet; it binds to this machine alone. A browser still lets any site's script call it,
+so a foreign ``Origin`` is refused, and so is a ``Host`` that is not ours (a name rebound to this address).
 """
 
 from __future__ import annotations

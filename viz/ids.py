@@ -1,5 +1,9 @@
 """Names of the page's elements that Python and the browser both speak of."""
 
+from __future__ import annotations
+
+from typing import Any
+
 VIEWER = "viewer"
 MOUNTED = "mounted"
 THEME = "theme"
@@ -15,3 +19,8 @@ FALLBACK_CLOCK = "fallback-clock"
 DECISION_LIST = "decision-list"
 DECISION_ANSWER = "decision-answer"
 DECIDE = "decide"
+
+
+def attributes(**values: str) -> dict[str, Any]:
+    """Return HTML attributes whose names have a hyphen: ``aria_label="x"`` becomes ``aria-label``."""
+    return {name.replace("_", "-"): value for name, value in values.items()}

@@ -21,6 +21,9 @@ log = logging.getLogger(__name__)
 STALE_AFTER = 3.0  # s without a snapshot; the twin makes one every half second
 HEARTBEAT = 1.0  # s; a browser hears from us at least this often
 DECISIONS_KEPT = 200
+STOPPED = "The twin has stopped sending; the picture is its last."
+GONE = "The twin service is gone; the picture is its last. It restarts by itself."
+NO_READINGS = "No fresh readings from the racks: the twin goes on without them and drifts."
 
 
 class History(Protocol):
@@ -101,15 +104,15 @@ class LiveSource:
                 "message": message,
             }
         silence = max(0.0, now - self.feed.received)
-        age = float(summary.get("data_age_s") or 0.0) + silence
+        known = summary.get("data_age_s")
+        age = None if known is None else float(known) + silence
         status, message = str(summary.get("status", "live")), str(summary.get("degraded") or "")
         if silence > self.stale_after:
-            status = "stale"
-            message = (
-                "The twin has stopped sending; the picture is its last."
-                if self.feed.connected
-                else "The twin service is gone; the picture is its last. It restarts by itself."
-            )
+            status, message = "stale", STOPPED if self.feed.connected else GONE
+        elif status == "stale":
+            message = message or NO_READINGS
+        elif status == "degraded":
+            message = message or f"The twin runs {float(summary.get('lag_s') or 0.0):.1f} s behind the clock."
         elif status == "live" and message:
             status = "degraded"
         return {"status": status, "data_age_s": age, "connected": self.feed.connected, "message": message}
@@ -208,7 +211,7 @@ class LiveSource:
                 )
                 if texture is None or newest is None:
                     return encode_frame({**header, "type": "status"})
-                frame = await asyncio.to_thread(_fit_frame, header, texture, newest[1])
+                frame = await asyncio.to_thread(fit_frame, header, texture, newest[1])
                 self._frame = (number, frame)
                 self.frame_bytes = len(frame)
             return self._frame[1]
@@ -251,8 +254,23 @@ class LiveSource:
             self._changed.notify_all()
 
 
-def _fit_frame(header: dict[str, Any], texture: Texture, field: np.ndarray) -> bytes:
-    """Encode a frame, at a lower resolution where it would be too large."""
+def fit_frame(header: dict[str, Any], texture: Texture, field: np.ndarray) -> bytes:
+    """Encode a frame, at a lower resolution where it would be too large.
+
+    Parameters
+    ----------
+    header : dict
+        Gets ``shape`` (voxels) and ``range`` [degC].
+    texture : Texture
+        Stays at the resolution that fitted.
+    field : float32[nx, ny, nz]
+        [degC].
+
+    Returns
+    -------
+    bytes
+        At most ``FRAME_LIMIT`` unless the smallest texture exceeds it.
+    """
     while True:
         header |= {"shape": texture.shape, "range": [LOWEST_C, LOWEST_C + SPAN_K]}
         frame = encode_frame(header, texture.pack(field))

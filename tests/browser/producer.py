@@ -93,7 +93,7 @@ class Room:
         outside = 1 / (1 + np.exp(-(np.abs(y - 3.3) - 0.62) / 0.12))
         ends = 1 / (1 + np.exp(-(np.abs(x - 4.2) - 1.9) / 0.25))
         aisle = 1 - (1 - outside) * (1 - ends)
-        spill = np.exp(-(((x - 3.9) / 0.55) ** 2)) * (1 + 0.15 * math.sin(time / 11))  # the hot racks' recirculation
+        spill = np.exp(-(((x - 3.9) / 0.55) ** 2)) * (1 + 0.15 * math.sin(time / 11))
         over = 1 / (1 + np.exp(-(z - FLOOR - 1.8 + 0.3 * spill) / 0.16))
         warm = 1 - (1 - aisle) * (1 - np.clip(0.6 + 0.35 * spill, 0, 0.98) * over)
         hot = 8.0 + 3.2 * (z - FLOOR) / 3
@@ -160,6 +160,7 @@ def summary(
             "outlet_mean_c": mean + (power - liquid) / (1206 * flow),
             "measured_inlet_max_c": max(measured.values()),
             "fan_speed": 0.62,
+            "racklet": f"K{name[1:]}",
             "pump_speed": 0.5,
             "liquid_heat_w": liquid,
             "band": band(max(inlets.values())),

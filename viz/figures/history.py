@@ -109,7 +109,7 @@ def _iso(time: float) -> str:
 
 
 def _span(values: Sequence[float]) -> list[float]:
-    """An axis that shows at least 4 K, so that sensor noise does not look like weather."""
+    """Return an axis that shows at least 4 K, so that sensor noise does not look like weather."""
     if not values:
         return [18.0, 28.0]
     low, high = min(values), max(values)

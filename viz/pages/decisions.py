@@ -9,6 +9,7 @@ from typing import Any
 from dash import html
 
 from viz import ids
+from viz.ids import attributes
 
 STATE_TEXT = {
     "proposed": "Proposed",
@@ -41,9 +42,7 @@ def decision_list(decisions: Sequence[Record]) -> list[Any]:
             html.Div(
                 [
                     html.Strong("No decisions yet"),
-                    html.P(
-                        "The allocator looks at the room every few minutes and on events; what it proposes appears here."
-                    ),
+                    html.P("The loop looks at the room every few minutes, and on events."),
                 ],
                 className="empty",
             )
@@ -59,7 +58,7 @@ def decision_item(record: Record) -> html.Details:
         [
             html.Span(clock(record.get("time")), className="decision-time"),
             html.Span(describe(chosen), className="decision-what", title=describe(chosen)),
-            html.Span(STATE_TEXT.get(state, state), className="pill", **{"data-state": state}),
+            html.Span(STATE_TEXT.get(state, state), className="pill", **attributes(data_state=state)),
             html.Span(outcome(record, chosen), className="decision-outcome"),
         ]
     )
@@ -167,7 +166,7 @@ def _candidate(candidate: Record, chosen: str | None) -> html.Li:
     mark = "chosen" if candidate.get("id") == chosen else "refused" if refused else "accepted"
     return html.Li(
         [
-            html.Span(mark, className="mark", **{"data-mark": mark}),
+            html.Span(mark, className="mark", **attributes(data_mark=mark)),
             html.Span(describe(candidate), className="candidate-what"),
             html.Span(f"{_number(predicted, 1)} °C", className="candidate-value"),
             html.Span(str(candidate.get("why") or ""), className="candidate-why"),

@@ -14,6 +14,7 @@ from viz import ids
 from viz.api import read_decisions, read_series
 from viz.figures.history import history_figure, inlet_points
 from viz.figures.room import plan_figure, room_figure
+from viz.ids import attributes
 from viz.pages.decisions import decision_list
 from viz.source import History, LiveSource
 from viz.theme import ALLOWABLE_C, ISOSURFACES_C, RECOMMENDED_C, SHOWN_C
@@ -25,7 +26,7 @@ SPAN_TEXT = {"5m": "5 min", "30m": "30 min", "6h": "6 h"}
 CHART_PERIOD = 4000  # ms
 FALLBACK_PERIOD = 5000  # ms; plotly takes more than a second for a 3-D update
 DECISIONS_SHOWN = 40
-GRAPH = {"displayModeBar": False, "responsive": True, "scrollZoom": False}
+GRAPH: Any = {"displayModeBar": False, "responsive": True, "scrollZoom": False}
 BANDS = (
     ("below", f"below {RECOMMENDED_C[0]:.0f}"),
     ("recommended", f"{RECOMMENDED_C[0]:.0f}–{RECOMMENDED_C[1]:.0f}"),
@@ -64,7 +65,7 @@ def _kpis() -> html.Section:
         ("error", "Twin error", "K"),
     )
     return html.Section(
-        [_kpi(*figure) for figure in figures], className="kpis", **{"aria-label": "Key figures"}
+        [_kpi(*figure) for figure in figures], className="kpis", **attributes(aria_label="Key figures")
     )
 
 
@@ -96,13 +97,13 @@ def _racks() -> html.Section:
             html.Div(
                 [html.Span("Rack"), html.Span("Inlet max, °C"), html.Span("kW")],
                 className="row-head",
-                **{"aria-hidden": "true"},
+                **attributes(aria_hidden="true"),
             ),
             html.Div(
                 id="rack-list",
                 className="rack-list",
                 role="listbox",
-                **{"aria-label": "Racks by inlet temperature"},
+                **attributes(aria_label="Racks by inlet temperature"),
             ),
             html.Div(
                 [html.H2("Coolers"), html.Span("supply → return, °C", className="hint")],
@@ -137,7 +138,7 @@ def _room() -> html.Section:
                     html.Div(
                         [
                             html.P(
-                                "This browser has no WebGL 2: a simpler picture of the same data, every few seconds.",
+                                "This browser has no WebGL 2: a simpler picture of the same data.",
                                 className="fallback-note",
                             ),
                             dcc.Graph(
@@ -169,7 +170,9 @@ def _room() -> html.Section:
                                     html.Div("Rack inlet, °C (ASHRAE)", className="legend-title"),
                                     html.Div(
                                         [
-                                            html.Span([html.I(**{"data-band": band}), text], className="band")
+                                            html.Span(
+                                                [html.I(**attributes(data_band=band)), text], className="band"
+                                            )
                                             for band, text in BANDS
                                         ],
                                         className="bands",
@@ -186,7 +189,7 @@ def _room() -> html.Section:
         ],
         className="panel room",
         id=ids.VIEWER,
-        **{"data-config": json.dumps(config)},
+        **attributes(data_config=json.dumps(config)),
     )
 
 
@@ -195,7 +198,7 @@ def _side() -> html.Div:
 
 
 def _rack_panel() -> html.Section:
-    legend = [html.Span([html.I(**{"data-position": p}), p]) for p in ("bottom", "middle", "top")]
+    legend = [html.Span([html.I(**attributes(data_position=p)), p]) for p in ("bottom", "middle", "top")]
     return html.Section(
         [
             html.Div(

@@ -5,16 +5,19 @@ async function unzip(buffer) {
   return new Response(stream).arrayBuffer();
 }
 
-/** Take a frame apart: gzip of header length (u32 big-endian), JSON header, differenced texture. */
+/** Take a frame apart: header length (u32 big-endian), gzip of JSON, gzip of the twice differenced texture. */
 export async function decodeFrame(buffer) {
-  const body = await unzip(buffer);
-  const length = new DataView(body).getUint32(0);
-  const header = JSON.parse(new TextDecoder().decode(new Uint8Array(body, 4, length)));
+  const length = new DataView(buffer).getUint32(0);
+  const header = JSON.parse(new TextDecoder().decode(await unzip(buffer.slice(4, 4 + length))));
   if (header.type !== "field") return { header, texture: null };
-  const texture = new Uint8Array(body, 4 + length);
-  const width = header.shape[0];
-  for (let row = 0; row < texture.length; row += width) {
-    for (let i = row + 1; i < row + width; i += 1) texture[i] += texture[i - 1];
+  const texture = new Uint8Array(await unzip(buffer.slice(4 + length)));
+  const [width, height] = header.shape;
+  for (let start = 0; start < texture.length; start += width * height) {
+    const end = start + width * height;
+    for (let i = start + width; i < end; i += 1) texture[i] += texture[i - width];
+    for (let row = start; row < end; row += width) {
+      for (let i = row + 1; i < row + width; i += 1) texture[i] += texture[i - 1];
+    }
   }
   return { header, texture };
 }

@@ -127,7 +127,7 @@ export class Panels {
       row.element.setAttribute("aria-label",
         `${name}, inlet ${fixed(rack.inlet_max_c, 1)} degrees, ${kilo(rack.power_w, 1)} kilowatts, ${BAND_TEXT[band]}`);
       const alive = this.summary.agents?.names;
-      const down = alive && Object.entries(alive).some(([agent, up]) => agent.slice(1) === name.slice(1) && !up);
+      const down = alive?.[rack.racklet] === false;
       setData(row.element, "down", down ? "yes" : "no");
       if (list.children[position] !== row.element) list.insertBefore(row.element, list.children[position] ?? null);
     });
@@ -206,7 +206,7 @@ export class Panels {
     byId("rack-empty").hidden = Boolean(rack);
     byId("rack-detail").hidden = !rack;
     if (!rack) return;
-    const racklet = this.selected.replace(/^R/, "K");
+    const { racklet } = rack;
     const alive = this.summary.agents?.names?.[racklet];
     const band = rack.band ?? bandOf(rack.inlet_max_c, this.config.limits);
     setText(byId("rack-title"), `Rack ${this.selected}`);

@@ -1,0 +1,28 @@
+"""Origin and Host."""
+
+import pytest
+
+from viz.auth import Gate
+
+GATE = Gate(("twin.example",))
+
+
+@pytest.mark.parametrize(
+    "host", ["127.0.0.1:8050", "localhost:8050", "[::1]:8050", "10.0.0.7", "twin.example:443"]
+)
+def test_our_hosts_are_known(host: str) -> None:
+    assert GATE.knows_host(host)
+
+
+@pytest.mark.parametrize("host", [None, "", "evil.example:8050", "twin.example.evil"])
+def test_other_hosts_are_not(host: str | None) -> None:
+    assert not GATE.knows_host(host)
+
+
+def test_a_request_without_origin_passes_and_a_foreign_one_does_not() -> None:
+    assert GATE.admits({"host": "127.0.0.1:8050"})
+    assert GATE.admits({"host": "127.0.0.1:8050", "origin": "http://127.0.0.1:8050"})
+    assert not GATE.admits({"host": "127.0.0.1:8050", "origin": "http://evil.example"})
+    assert not GATE.admits({"host": "127.0.0.1:8050", "origin": "http://127.0.0.1:9999"})
+    assert not GATE.admits({"host": "127.0.0.1:8050", "origin": "null"})
+    assert not GATE.admits({"host": "evil.example", "origin": "http://evil.example"})  # a rebound name
