@@ -23,7 +23,7 @@ from twin.allocation.screening import (
     receiving_racks,
     score,
 )
-from twin.allocation.situation import Situation, View, see
+from twin.allocation.situation import Situation, View, overheated_racks, see, stopped_coolers
 from twin.errors import TwinError
 from twin.model.schema import Layout
 from twin.ports import Actuator, Platform
@@ -95,14 +95,16 @@ class AllocationLoop:
         self._proposal: Record | None = None
         self._watched: list[Record] = []
         self._left: list[Step] = []
+        self._troubled: frozenset[tuple[str, str]] = frozenset()
         self._next: float | None = None
 
     # ------------------------------------------------------------------ from any thread
 
     def on_event(self, kind: str, detail: str = "") -> None:
-        """Hear of something that may not wait: ``inlet_over_limit``, ``agent_lost``, ``cooler_failed``.
+        """Hear of something that may not wait, such as ``agent_lost``.
 
-        The same event again within the debounce time is not heard.
+        The loop itself raises ``inlet_over_limit`` and ``cooler_failed`` from the readings. The same event
+        again within the debounce time is not heard.
         """
         now = self._clock()
         with self._lock:
@@ -159,6 +161,7 @@ class AllocationLoop:
         """
         if self._next is None:
             self._next = now + self.period
+        self._watch_limits(now)
         self._retry_taking_back()
         self._observe(now)
         self._settle_proposal(now)
@@ -178,6 +181,21 @@ class AllocationLoop:
         """Make one decision whatever the clock says; None while there is no view."""
         view = self._view()
         return None if view is None else self._decide(view, now, trigger)
+
+    def _watch_limits(self, now: float) -> None:
+        """Raise an event for every rack that has become too hot and every cooler that has stopped."""
+        view = self._view()
+        if view is None:
+            return
+        age = self.settings.maximum_age
+        hot = overheated_racks(self.layout, view, now, age)
+        stopped = stopped_coolers(self.layout, view, now, age)
+        troubled = frozenset(
+            [("inlet_over_limit", rack) for rack in hot] + [("cooler_failed", cooler) for cooler in stopped]
+        )
+        for kind, detail in sorted(troubled - self._troubled):
+            self.on_event(kind, detail)
+        self._troubled = troubled
 
     # ------------------------------------------------------------------ deciding
 
@@ -242,7 +260,8 @@ class AllocationLoop:
             if critical:
                 what = "no candidate passed the gate" if candidates else "nothing may be moved or set now"
                 return self._conclude(decision, "refused", f"{what} ({need})")
-            return self._conclude(decision, "idle", "all inlets and powers are within their limits")
+            fine = "all inlets and powers are within their limits"
+            return self._conclude(decision, "idle", f"{fine}; nothing to save" if candidates else fine)
         decision["chosen"] = best.id
         reasons = "; ".join(critical.values()) or "energy"
         decision["why"] = f"{best.why} ({reasons})"

@@ -15,6 +15,7 @@ from twin.ports import Quality, Reading, Workload
 from twin.units import celsius, kelvin
 
 INLET_POSITIONS = ("bottom", "middle", "top")
+SPEED_TOLERANCE = 0.03  # between a speed and its set point: sensor noise
 SET_POINT_TOLERANCE = 1.5  # K, between a supply temperature and its set point: sensor and control error
 
 
@@ -138,6 +139,8 @@ def see(
     maximum_age : float              [s]
     """
     readings, operating = view.latest, view.operating
+    stopped = stopped_coolers(layout, view, now, maximum_age)
+    operating = replace(operating, failed=operating.failed | stopped)
 
     def reliable(point: str) -> float | None:
         reading = readings.get(point)
@@ -178,7 +181,7 @@ def see(
     for cooler in layout.coolers:
         point = f"{cooler.id}.supply_temperature"
         if cooler.id in operating.failed:
-            blind_coolers[cooler.id] = "has failed"
+            blind_coolers[cooler.id] = "moves no air" if cooler.id in stopped else "has failed"
         elif reason := _fault(readings.get(point), now, maximum_age):
             blind_coolers[cooler.id] = f"{point}: {reason}"
     set_points = _set_points(layout, operating, commanded)
@@ -196,6 +199,28 @@ def see(
         {feed.id: feed.capacity for feed in layout.feeds},
         view.twin_error,
     )
+
+
+def stopped_coolers(layout: Layout, view: View, now: float, maximum_age: float) -> frozenset[str]:
+    """Find the coolers that move less than 5 % of their nominal air by a reading that can be relied on."""
+    stopped = set()
+    for cooler in layout.coolers:
+        flow = view.latest.get(f"{cooler.id}.air_flow")
+        if flow is not None and not _fault(flow, now, maximum_age) and flow.value < 0.05 * cooler.air_flow:
+            stopped.add(cooler.id)
+    return frozenset(stopped)
+
+
+def overheated_racks(layout: Layout, view: View, now: float, maximum_age: float) -> frozenset[str]:
+    """Find the racks with an inlet sensor over the allowable limit, by a reading that can be relied on."""
+    over = set()
+    for rack in layout.racks:
+        limit = ASHRAE_CLASSES[rack.ashrae_class].allowable_high
+        for position in INLET_POSITIONS:
+            reading = view.latest.get(f"{rack.id}.inlet_temperature.{position}")
+            if reading is not None and not _fault(reading, now, maximum_age) and reading.value > limit:
+                over.add(rack.id)
+    return frozenset(over)
 
 
 def cooling_capacity(rack: Rack, racklet: Racklet | None) -> float:
@@ -226,20 +251,28 @@ def _fault(reading: Reading | None, now: float, maximum_age: float) -> str:
 def _set_points(layout: Layout, operating: Operating, commanded: Mapping[str, float]) -> dict[str, float]:
     """Value in force of every writable point.
 
-    Speeds are measured. A supply set point cannot be: it is the last one commanded, else the layout's, or
-    where the cooler holds another temperature, that one to half a kelvin.
+    It is the last one commanded, else the layout's, as long as the measurement agrees; otherwise the
+    measurement, to half a kelvin or a hundredth of the speed. So sensor noise never creeps into set points.
     """
+
+    def in_force(point: str, nominal: float, measured: float) -> float:
+        supply = point.endswith(SUPPLY)
+        tolerance, step = (SET_POINT_TOLERANCE, 0.5) if supply else (SPEED_TOLERANCE, 0.01)
+        assumed = commanded.get(point, nominal)
+        if abs(measured - assumed) <= tolerance or (supply and point in commanded):
+            return assumed
+        return round(measured / step) * step
+
     values: dict[str, float] = {}
     for cooler in layout.coolers:
-        point = f"{cooler.id}.{SUPPLY}"
-        measured = celsius(operating.set_point(cooler))
-        assumed = celsius(cooler.supply_temperature)
-        if abs(measured - assumed) > SET_POINT_TOLERANCE:
-            assumed = round(2.0 * measured) / 2.0
-        values[point] = commanded.get(point, assumed)
-        values[f"{cooler.id}.{FAN}"] = operating.cooler_fan(cooler)
+        point, nominal = f"{cooler.id}.{SUPPLY}", celsius(cooler.supply_temperature)
+        values[point] = in_force(point, nominal, celsius(operating.set_point(cooler)))
+        point = f"{cooler.id}.{FAN}"
+        values[point] = in_force(point, cooler.fan_speed, operating.cooler_fan(cooler))
     for racklet in layout.racklets:
-        values[f"{racklet.id}.{FAN}"] = operating.fan(racklet)
-        if racklet.cooling_module.kind == "liquid":
-            values[f"{racklet.id}.{PUMP}"] = operating.pump(racklet)
+        point, module = f"{racklet.id}.{FAN}", racklet.cooling_module
+        values[point] = in_force(point, module.fan_speed, operating.fan(racklet))
+        if module.kind == "liquid":
+            point = f"{racklet.id}.{PUMP}"
+            values[point] = in_force(point, module.pump_speed, operating.pump(racklet))
     return values

@@ -65,6 +65,7 @@ class Room:
     now: float = 1000.0
     supply: float = 18.0
     fan: float = 0.7
+    air_flow: float = 4.0
     pump: dict[str, float] = field(default_factory=dict)
     placement: dict[str, str] = field(default_factory=dict)
     age: dict[str, float] = field(default_factory=dict)
@@ -117,7 +118,7 @@ class Room:
                 f"{rack}.inlet_temperature.{p}": inlet - d
                 for p, d in (("top", 0.0), ("middle", 0.5), ("bottom", 1.0))
             }
-        values["C1.supply_temperature"] = self.supply
+        values |= {"C1.supply_temperature": self.supply, "C1.air_flow": self.air_flow}
         return {
             point: Reading(
                 point, value,

@@ -285,6 +285,19 @@ def test_events_trigger_at_once_and_are_debounced(cool_room):
     assert cool_room.pass_time(loop, 1.0) is not None
 
 
+def test_a_rack_over_its_limit_and_a_stopped_cooler_are_events_by_themselves(make_room):
+    room = make_room()
+    loop = room.loop(period=300.0)
+    assert loop.tick(room.now) is None
+    room.demand["W02.1"] += 8000.0
+    assert room.pass_time(loop, 1.0)["trigger"] == "event:inlet_over_limit R02"
+    room.air_flow = 0.0
+    decision = room.pass_time(loop, 1.0)
+    assert decision["trigger"].startswith("event:cooler_failed C1")
+    assert decision["blind"]["C1"] == "moves no air"
+    assert room.pass_time(loop, 1.0) is None  # once, not every second
+
+
 def test_an_event_supersedes_a_waiting_proposal(hot_room):
     loop, decision = first_decision(hot_room, mode="advise")
     loop.on_event("agent_lost", "K03")
