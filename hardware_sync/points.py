@@ -8,12 +8,24 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from enum import IntEnum
 from typing import Any
 
 from hardware_sync.guard import WriteLimit
 from twin.errors import Finding, InputError
 
 LAST_REGISTER = 65535
+
+
+class RackletState(IntEnum):
+    """Codes of the point ``<racklet>.state``."""
+
+    OFF = 0
+    RUNNING = 1
+    DEGRADED = 2
+    ISOLATED = 3
+    FAIL_SAFE = 4
+    MAINTENANCE = 5
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,6 @@ import sys
 from hardware_sync.agent.agent import run_agent
 from twin.errors import InputError, TwinError
 from twin.runtime.supervisor import die_with_parent
-from twin.runtime.supervisor import die_with_parent
 
 
 def main(arguments: list[str]) -> int:

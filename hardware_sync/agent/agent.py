@@ -35,14 +35,15 @@ from hardware_sync.guard import check_limits
 from hardware_sync.mesh.identity import check_identity
 from hardware_sync.mesh.session import Peer, open_session
 from hardware_sync.mesh.topics import Role, Topics
+from hardware_sync.points import RackletState
 from twin.errors import RefusedError
 from twin.ports import Command, CommandResult, Quality, Reading
 
 log = logging.getLogger(__name__)
 
 REMEMBERED = 1024
-STATE_FAIL_SAFE = 4
-"""Code an agent reports as its racklet's state while it is in fail-safe."""
+FAILURES_TOLERATED = 1
+"""So many reads may fail in a row before the readings are bad; until then they only grow old."""
 
 
 class Agent:
@@ -58,7 +59,7 @@ class Agent:
         self._topics = Topics(config.site)
         self._device = ModbusDevice(config.device, config.points)
         self._device_lock = asyncio.Lock()
-        self._device_answers = True
+        self._failures = 0
         self._limits = {point.point: point.limit for point in config.points if point.limit is not None}
         self._last: dict[str, Reading] = {}
         self._results: OrderedDict[str, CommandResult] = OrderedDict()
@@ -129,14 +130,15 @@ class Agent:
             async with self._device_lock:
                 readings = await self._device.read()
         except DeviceError as error:
-            if self._device_answers:
+            self._failures += 1
+            if self._failures == FAILURES_TOLERATED + 1:
                 log.warning("%s: %s; readings are bad until it answers", self.config.name, error)
-            self._device_answers = False
-            self._last = {name: replace(reading, quality=Quality.BAD) for name, reading in self._last.items()}
+                readings = self._last.items()
+                self._last = {name: replace(reading, quality=Quality.BAD) for name, reading in readings}
             return
-        if not self._device_answers:
+        if self._failures > FAILURES_TOLERATED:
             log.info("%s: its device answers again", self.config.name)
-        self._device_answers = True
+        self._failures = 0
         self._last = {reading.point: reading for reading in readings}
 
     def _publish(self, publisher: zenoh.Publisher) -> None:
@@ -148,7 +150,7 @@ class Agent:
 
     def _shown(self, reading: Reading) -> Reading:
         if self._supervisor.silent and reading.point == f"{self.config.name}.state":
-            return replace(reading, value=float(STATE_FAIL_SAFE))
+            return replace(reading, value=float(RackletState.FAIL_SAFE))
         return reading
 
     def _hear(self, payload: bytes) -> None:

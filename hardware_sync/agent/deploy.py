@@ -19,7 +19,7 @@ from hardware_sync.adapters.modbus_server import CLOCK, emulated_points
 from hardware_sync.agent.config import AgentConfig, AgentRole, FailSafe
 from hardware_sync.guard import WriteLimit
 from hardware_sync.mesh.identity import Identities, ensure_identities
-from hardware_sync.mesh.session import Peer
+from hardware_sync.mesh.session import MINIMUM_SEEDS, Peer
 from hardware_sync.mesh.topics import OPERATOR, TWIN, Role
 from hardware_sync.mesh.twin_side import TwinConfig
 from twin.errors import InputError, OutsideError
@@ -78,9 +78,9 @@ def write_configs(layout: Layout, state: Path) -> list[AgentConfig]:
     try:
         folder = state / "run" / "agents"
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        ports = _choose_ports(state / "run" / "ports.json", [*names, TWIN, PLANT])
+        ports = _choose_ports(state / "run" / "ports.json", [*names, TWIN, OPERATOR, PLANT])
         listen = {name: f"{HOST}:{port}" for name, port in ports.items()}
-        seeds = tuple(listen[name] for name in dict.fromkeys([*names[:3], names[-1], TWIN]))
+        seeds = tuple(listen[name] for name in _seed_names(names))
         site = re.sub(r"[^A-Za-z0-9_.-]+", "-", layout.name)
         agents = []
         for index, name in enumerate(names):
@@ -193,6 +193,12 @@ def write_limits(layout: Layout) -> dict[str, WriteLimit]:
         limits.append(WriteLimit(f"{cooler.id}.supply_temperature", *SUPPLY_LIMIT))
         limits.append(WriteLimit(f"{cooler.id}.fan_speed", *COOLER_FAN_LIMIT))
     return {limit.point: limit for limit in limits}
+
+
+def _seed_names(names: list[str]) -> list[str]:
+    """Choose who everybody looks for: three agents, gateway, twin; in a tiny mesh the operator too."""
+    seeds = list(dict.fromkeys([*names[:3], names[-1], TWIN]))
+    return seeds if len(seeds) >= MINIMUM_SEEDS else [*seeds, OPERATOR]
 
 
 def _twin_config(

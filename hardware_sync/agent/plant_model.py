@@ -26,6 +26,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from hardware_sync.points import RackletState
 from solvers.airflow.case import AirState
 from solvers.airflow.model import (
     advance,
@@ -52,7 +53,6 @@ START_TIME = 180.0
 CLOSURE_FACTOR = 1.25
 TURBULENT_PRANDTL = 0.8
 CFL = 4.0
-STATE_RUNNING = 1.0
 LEVEL = 0.92
 FIELDS = ("u", "v", "w", "p", "T", "T_unit")
 
@@ -294,7 +294,7 @@ class PlantModel:
         values: dict[str, float] = {}
         heat_by_unit = self._scene.liquid_heat(operating, self.perturbation)
         for unit in self.layout.racklets:
-            values[f"{unit.id}.state"] = STATE_RUNNING
+            values[f"{unit.id}.state"] = float(RackletState.RUNNING)
             values[f"{unit.id}.error"] = 0.0
             loop = unit.cooling_module
             if loop.kind != "liquid":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import math
 import os
 import signal
@@ -46,10 +47,19 @@ def eventually() -> Callable[..., None]:
     return wait
 
 
+PORTS = itertools.count(12000 + os.getpid() % 7000)
+
+
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """Find a port below those the system gives to outgoing connections, or one of them would take it."""
+    for port in PORTS:
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
+    raise AssertionError("the count never ends")
 
 
 def points_of(name: str) -> list[str]:

@@ -330,6 +330,22 @@ def test_an_expired_certificate_is_named_with_its_dates(lab, tmp_path_factory):
         open_session(peer)
 
 
+def test_an_agent_whose_certificate_ends_leaves_and_says_why(lab, eventually, capfd):
+    lab.start_devices()
+    lab.start_agent("K02")
+    for file in (lab.identities["K01"].certificate, lab.identities["K01"].key):
+        file.unlink()
+    ensure_identities(lab.folder, ["K01"], lifetime=timedelta(seconds=3))
+    process = lab.spawn_agent("K01")
+    twin = lab.join_twin()
+    eventually(lambda: twin.telemetry.alive() == {"K01", "K02"})
+    assert process.wait(10) == 5
+    eventually(lambda: twin.telemetry.alive() == {"K02"})
+    said = capfd.readouterr().err
+    assert "K01.crt): has expired" in said
+    assert "Traceback" not in said
+
+
 def test_a_taken_port_is_named(lab):
     lab.join_twin()
     peer = Peer(lab.identities["K01"], Role.AGENT, "test", lab.listen["twin"], lab.seeds)

@@ -73,9 +73,13 @@ def test_fail_safe_is_full_speed(pod, tmp_path):
     assert agents["K01"].fail_safe.after == 10.0
 
 
-def test_a_single_rack_still_has_three_seeds(one_rack, tmp_path):
-    agents = write_configs(one_rack, tmp_path)
-    assert all(len(set(agent.seeds)) >= 3 for agent in agents)
+def test_even_a_tiny_mesh_has_three_seeds(one_rack, tmp_path):
+    bare = one_rack.model_copy(update={"racklets": ()})
+    for layout in (one_rack, bare):
+        agents = write_configs(layout, tmp_path)
+        assert all(len(set(agent.seeds)) >= 3 for agent in agents)
+    assert [agent.name for agent in agents] == ["gateway"]
+    assert "R01.power" in {point.point for point in agents[0].points}
 
 
 def test_ports_stay_when_they_are_free_and_change_when_they_are_not(one_rack, tmp_path):
