@@ -37,11 +37,11 @@ BACKLOG = 2000  # batches that may wait for a slow disk before the oldest is giv
 class Decider(Protocol):
     """The loop that proposes and commits moves; runs in a thread of its own."""
 
-    def tick(self, now: float) -> None:
+    def tick(self, now: float) -> object:
         """Do what is due."""
         ...
 
-    def on_event(self, kind: str, detail: str) -> None:
+    def on_event(self, kind: str, detail: str = "") -> None:
         """Hear of something that may not wait for the next period."""
         ...
 
