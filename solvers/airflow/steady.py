@@ -1,7 +1,9 @@
 """March to a settled flow, then average it.
 
-Room flows fluctuate for ever, so the answer is a mean: over a window that starts once the inlet temperatures of
-two adjacent windows agree and that ends when the air holds as much heat as at its start.
+Room flows fluctuate for ever, so the answer is a mean. After a start on a grid of half the resolution, the fine grid
+marches in windows of about one change of air. The windows are averaged once the flow is settled, which is when
+the inlet temperatures of two adjacent windows agree within the tolerance, or when enough windows show scatter and
+no trend. The last window is drawn out until the air holds as much heat as at the start of the averaging.
 """
 
 from __future__ import annotations
@@ -24,8 +26,11 @@ _log = logging.getLogger(__name__)
 
 _REPORT_EVERY = 20  # steps
 _HEAT_SETTLED = 5e-3  # |Q_in - Q_out| / Q_in of a window that counts as settled
+_HEAT_NEAR = 3e-2  # of a window that is good enough to go on from
 _HEAT_CLOSED = 8e-4  # of the averaging window; 1e-3 is promised
 _COARSE_PAYS = 0.5  # coarse cells / cells below which a coarse start pays
+_COARSE_WINDOWS = 10  # at most, on the coarse grid
+_SCATTER_WINDOWS = 6  # that fluctuate without a trend are enough
 _LARGEST_STEP = 0.5  # s
 _PRESSURE = (1e-4, 3)  # tolerance and iterations while marching
 _MASS_CLOSED = 1e-7
@@ -55,11 +60,17 @@ class _March:
         self.report(self)
         return self.dt
 
-    def run(self, mean: _Mean, least: float, until: Callable[[_Mean], bool]) -> None:
-        """Step and average for at least `least` seconds and until the mean satisfies `until`."""
-        while mean.time < least or not until(mean):
+    def run(self, mean: _Mean, duration: float) -> None:
+        """Step and average for at least `duration`."""
+        while mean.time < duration:
             mean.add(self.step())
         self.stepper.check()
+
+    def note_window(self, mean: _Mean, before: NDArray[np.float64] | None) -> None:
+        """Compare a window with the one before."""
+        self.closure = mean.closure
+        if before is not None:
+            self.drift = float(np.abs(mean.inlets - before).max(initial=0.0))
 
     def scale_heat(self, ratio: float) -> None:
         """Stretch the temperatures above the supply so that the coolers take what the racks give."""
@@ -85,6 +96,7 @@ class _Mean:
         self.low = np.full(count, np.inf)
         self.high = np.full(count, -np.inf)
         self.heat_in = self.heat_out = 0.0
+        self.error = np.zeros(count)
         self.sums = [np.zeros(stepper.size) for _ in range(5)] if fields else []
 
     def add(self, dt: float) -> None:
@@ -107,8 +119,12 @@ class _Mean:
 
     @property
     def closure(self) -> float:
-        scale = max(abs(self.heat_in), abs(self.heat_out))
-        return abs(self.heat_in - self.heat_out) / scale if scale > 1e-6 * self.time else 0.0
+        return _relative(self.heat_in, self.heat_out)
+
+
+def _relative(heat_in: float, heat_out: float) -> float:
+    scale = max(abs(heat_in), abs(heat_out))
+    return abs(heat_in - heat_out) / scale if scale > 1e-3 else 0.0
 
 
 def settle(
@@ -124,26 +140,37 @@ def settle(
     if not (tolerance > 0 and max_time > 0 and cfl > 0):
         raise CaseError("solve_steady: tolerance, max_time and cfl must be positive.")
     started = time.perf_counter()
+    inputs = inputs._replace(
+        C=np.zeros_like(np.asarray(inputs.C, dtype=np.float64))
+    )  # a mean does not feel a lag
+    units = model.stepper.units
     model.stepper.set_inputs(inputs)
-    _check_heat_can_leave(model.stepper.units)
+    _check_heat_can_leave(units)
     book = _Book(progress)
+    cold = state is None
     if state is None:
-        state = initial_state(model, model.stepper.units.start_temperature())
+        state = initial_state(model, units.start_temperature())
         state = _coarse_start(model, inputs, state, tolerance, max_time, cfl, book)
     else:
         check_state(model, state)
-    book.share = (book.reached, 1.0)
     march = _March(model, inputs, state, cfl, book.note)
-    mean, converged = _settle_and_average(march, tolerance, max_time)
+    start = march.stepper.time
+    refined = book.steps > 0
+    book.begin(march, book.reached, 1.0, (2 if refined or not cold else 6) + _SCATTER_WINDOWS)
+    spin_up = (2 if refined or not cold else _COARSE_WINDOWS) * march.window
+    _approach(march, tolerance, min(spin_up, max_time / 2), least=1)
+    mean, settled = _average(march, tolerance, start + max_time)
     result = _closed_mean(model, mean, march.stepper.time)
     book.finish(march)
     closed = balances(model, result, inputs)
-    converged = converged and closed.energy_relative < 1e-3
+    converged = settled and (closed.energy_relative < 1e-3 or closed.Q_in == closed.Q_out == 0)
     if not converged:
         _log.warning("the flow did not settle within %g s of simulated time", max_time)
     return SteadyResult(
         state=result,
         T_inlet_swing=mean.high - mean.low,
+        T_inlet_error=mean.error,
+        averaged_s=mean.time,
         balances=closed,
         history=tuple(book.history),
         wall_s=time.perf_counter() - started,
@@ -165,7 +192,14 @@ class _Book:
         self._progress = progress
         self._old: tuple[NDArray[np.float32], ...] | None = None
 
+    def begin(self, march: _March, low: float, high: float, windows: int) -> None:
+        """Start the count on a grid that takes about so many windows."""
+        self.share = (low, high)
+        self.start = march.stepper.time
+        self.expected = windows * march.window
+
     def note(self, march: _March) -> None:
+        """Count a step; report now and then."""
         self.steps += 1
         phase = self.steps % _REPORT_EVERY
         if phase == _REPORT_EVERY - 1:
@@ -218,41 +252,93 @@ def _coarse_start(model: AirModel, inputs, state, tolerance, max_time, cfl, book
     if case.grid.cells > _COARSE_PAYS * model.cells:
         return state
     coarse = AirModel(case, model.closure, model.T_ref)
-    book.share = (0.0, 0.2)
     march = _March(coarse, inputs, restart(coarse, model, state), cfl, book.note)
-    _settle(march, 3 * tolerance, max_time)
-    book.start = march.stepper.time
+    book.begin(march, 0.0, 0.2, _COARSE_WINDOWS)
+    _approach(march, 5 * tolerance, min(max_time, _COARSE_WINDOWS * march.window), least=4)
     return restart(model, coarse, march.stepper.state())
 
 
-def _settle(march: _March, tolerance: float, max_time: float) -> bool:
-    """March window by window until adjacent means agree; returns False if `max_time` comes first."""
-    end = march.stepper.time + max_time
+def _approach(march: _March, tolerance: float, duration: float, least: int) -> None:
+    """March window by window, the heat scaled to closure, until adjacent means agree or the time is over."""
+    end = march.stepper.time + duration
     before: NDArray[np.float64] | None = None
     windows = 0
     while march.stepper.time < end:
         mean = _Mean(march.stepper, fields=False)
-        march.run(mean, march.window, lambda _: True)
-        march.closure = mean.closure
-        if before is not None and before.size:
-            march.drift = float(np.abs(mean.inlets - before).max())
-        elif before is not None:
-            march.drift = 0.0
-        if march.drift < tolerance and march.closure < _HEAT_SETTLED:
-            return True
-        before = mean.inlets
+        march.run(mean, march.window)
+        march.note_window(mean, before)
         windows += 1
-        if windows <= 4 and mean.heat_out > 0 and 0.005 < mean.closure < 0.5:
+        if windows >= least and march.drift < tolerance and march.closure < _HEAT_NEAR:
+            return
+        before = mean.inlets
+        if mean.heat_out > 0 and mean.heat_in > 0 and 0.5 < mean.heat_in / mean.heat_out < 2 and windows % 2:
             march.scale_heat(mean.heat_in / mean.heat_out)
-    return False
 
 
-def _settle_and_average(march: _March, tolerance: float, max_time: float) -> tuple[_Mean, bool]:
-    converged = _settle(march, tolerance, max_time)
-    mean = _Mean(march.stepper, fields=True)
-    march.run(mean, march.window, lambda m: m.closure < _HEAT_CLOSED or m.time > 10 * march.window)
-    march.closure = mean.closure
-    return mean, converged and mean.closure < _HEAT_CLOSED
+def _average(march: _March, tolerance: float, end: float) -> tuple[_Mean, bool]:
+    """Average windows until they agree, or scatter without a trend; the mean and whether it is settled."""
+    windows: list[_Mean] = []
+    settled = False
+    while march.stepper.time < end and not settled:
+        mean = _Mean(march.stepper, fields=True)
+        march.run(mean, march.window)
+        march.note_window(mean, windows[-1].inlets if windows else None)
+        windows.append(mean)
+        if len(windows) >= 2 and march.drift < tolerance and march.closure < _HEAT_SETTLED:
+            windows = windows[-2:]
+            settled = True
+        elif len(windows) >= _SCATTER_WINDOWS:
+            settled = not _trend(windows, tolerance)
+            if not settled:
+                del windows[:2]
+    last = windows[-1]
+    limit = march.stepper.time + 5 * march.window
+    least = min(len(windows), 3)
+    while True:
+        # start the averaging where the air held the heat that it holds now
+        closures = [_closure_from(windows[first:]) for first in range(len(windows) - least + 1)]
+        first = int(np.argmin(closures))
+        if closures[first] < _HEAT_CLOSED or march.stepper.time > limit:
+            break
+        last.add(march.step())
+    march.stepper.check()
+    march.closure = closures[first]
+    return _joined(windows[first:]), settled
+
+
+def _closure_from(windows: list[_Mean]) -> float:
+    return _relative(sum(w.heat_in for w in windows), sum(w.heat_out for w in windows))
+
+
+def _trend(windows: list[_Mean], tolerance: float) -> bool:
+    """Whether the two halves of the windows differ by more than their scatter explains."""
+    inlets = np.array([w.inlets for w in windows])
+    if inlets.size == 0:
+        return False
+    half = len(windows) // 2
+    first, second = inlets[:half], inlets[half:]
+    scatter = np.sqrt(np.mean((first.var(axis=0, ddof=1) + second.var(axis=0, ddof=1)) / half))
+    change = np.sqrt(np.mean((first.mean(axis=0) - second.mean(axis=0)) ** 2))
+    return bool(change > max(2 * scatter, 3 * tolerance))
+
+
+def _joined(windows: list[_Mean]) -> _Mean:
+    """One mean over all windows; adds the standard error of the inlet temperatures."""
+    mean = windows[0]
+    inlets = np.array([w.inlets for w in windows])
+    count = len(windows)
+    mean.error = inlets.std(axis=0, ddof=1) / np.sqrt(count) if count > 1 else np.zeros(mean.T_in.size)
+    for other in windows[1:]:
+        mean.time += other.time
+        mean.T_in += other.T_in
+        mean.T_out += other.T_out
+        mean.low = np.minimum(mean.low, other.low)
+        mean.high = np.maximum(mean.high, other.high)
+        mean.heat_in += other.heat_in
+        mean.heat_out += other.heat_out
+        for total, part in zip(mean.sums, other.sums, strict=True):
+            total += part
+    return mean
 
 
 def _closed_mean(model: AirModel, mean: _Mean, at: float) -> AirState:

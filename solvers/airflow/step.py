@@ -22,6 +22,7 @@ from solvers.airflow.kernels import (
     project,
     volume_flow,
 )
+from solvers.airflow.tiles import Straightening
 from solvers.airflow.units import Units
 from solvers.errors import ConvergenceError
 from solvers.linear.multigrid import Pressure, strides
@@ -70,6 +71,7 @@ class Stepper:
         self.divergence = 0.0
         self.iterations = 0
         self._loss = self._porous_losses()
+        self._straightening = Straightening(geometry, *self.pressure.resisting_faces, self._loss)
         self._pool = ThreadPoolExecutor(1) if config.NUMBA_NUM_THREADS > 1 and size > 20_000 else None
 
     def load(self, state: AirState, inputs: UnitInputs) -> bool:
@@ -122,10 +124,8 @@ class Stepper:
         ------
         ConvergenceError : a field is not finite any more.
         """
-        geometry, nx, sx, sy = self.geometry, self.nx, self.sx, self.sy
-        for field, area, out in zip((self.u, self.v, self.w), geometry.flow_area, self._flow, strict=True):
-            volume_flow(field, area, out)
-        eddy_viscosity(self.u, self.v, self.w, geometry.mixing, self.closure.nu, nx, sx, sy, self._nu)
+        self.update_flow()
+        self._straightening.update((self.u, self.v, self.w))
         # the drag of porous faces is linearised about the same velocity in the momentum and in the pressure equation
         resistance = self._resistance(dt)
         if self._pool is None:
@@ -142,6 +142,15 @@ class Stepper:
         self.units.set_source(self.theta_unit)
         self.time += dt
 
+    def update_flow(self) -> None:
+        """Volume flows through the faces and viscosity of the present velocity."""
+        geometry = self.geometry
+        for field, area, out in zip((self.u, self.v, self.w), geometry.flow_area, self._flow, strict=True):
+            volume_flow(field, area, out)
+        eddy_viscosity(
+            self.u, self.v, self.w, geometry.mixing, self.closure.nu, self.nx, self.sx, self.sy, self._nu
+        )
+
     def settle_flow(self, tolerance: float = 1e-6, iterations: int = 40) -> None:
         """Make the velocity divergence-free for the present unit flows, leaving the pressure alone."""
         self.pressure.set_resistance(self._resistance(0.0))
@@ -154,6 +163,12 @@ class Stepper:
             self._predict(field, axis, self._still, self._scratch[0], dt)
 
     def _heat_and_vertical(self, dt: float) -> None:
+        self.step_heat(dt)
+        buoyancy(self.theta, GRAVITY / self.T_ref, self._lift)
+        self._predict(self.w, 2, self._lift, self._scratch[1], dt)
+
+    def step_heat(self, dt: float) -> None:
+        """Advance the temperature alone. (E8)."""
         geometry, units, closure = self.geometry, self.units, self.closure
         scratch = self._scratch[1]
         molecular = closure.nu / closure.Pr - closure.nu / closure.Pr_t
@@ -176,8 +191,6 @@ class Stepper:
             self._sums,
         )
         self._add_heat(scratch.d, dt)
-        buoyancy(self.theta, GRAVITY / self.T_ref, self._lift)
-        self._predict(self.w, 2, self._lift, scratch, dt)
 
     def _predict(self, field, axis: int, extra, scratch: Scratch, dt: float) -> None:
         predict_momentum(

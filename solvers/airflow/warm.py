@@ -1,0 +1,82 @@
+"""Compile every kernel on a room of a few cells, one after the other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from solvers.airflow import kernels
+from solvers.airflow.case import AirCase, UnitInputs
+from solvers.airflow.model import AirModel, advance, initial_state, prepare
+from solvers.grid import make_grid
+from solvers.linear import kernels as linear
+
+
+def compile_all(progress: Callable[[str, int, int], None] | None) -> None:
+    """Work of `solvers.airflow.model.warm_up`; see there."""
+    case, inputs = tiny_case()
+    model = prepare(case)
+    state = initial_state(model)
+    model.stepper.load(state, inputs)
+    stages = _stages(model)
+    for number, (name, run) in enumerate(stages):
+        if progress is not None:
+            progress(name, number, len(stages))
+        run()
+    advance(model, state, inputs, 0.1, max_dt=0.1)
+    if progress is not None:
+        progress("ready", len(stages), len(stages))
+
+
+def public_kernels() -> tuple:
+    """The kernels that Python calls; each must have one signature after `warm_up` and ever after."""
+    return (
+        kernels.volume_flow,
+        kernels.eddy_viscosity,
+        kernels.courant_rate,
+        kernels.predict_momentum,
+        kernels.advance_heat,
+        kernels.add_weighted,
+        kernels.buoyancy,
+        kernels.net_outflow,
+        kernels.project,
+        linear.conjugate_gradients,
+    )
+
+
+def tiny_case() -> tuple[AirCase, UnitInputs]:
+    """Room of 6 x 5 x 6 cells with a plate, a tile and one unit below it."""
+    nx, ny, nz = 6, 5, 6
+    grid = make_grid(np.linspace(0, 1.2, nx + 1), np.linspace(0, 1, ny + 1), np.linspace(0, 1.2, nz + 1))
+    plates = [np.zeros((nx + (d == 0), ny + (d == 1), nz + (d == 2)), dtype=bool) for d in range(3)]
+    losses = [np.zeros(plate.shape, dtype=np.float32) for plate in plates]
+    plates[2][:, :, 2] = True
+    plates[2][4:, :, 2] = False
+    losses[2][4:, :, 2] = 20.0
+    case = AirCase(
+        grid,
+        np.zeros((nx, ny, nz), dtype=bool),
+        *plates,
+        *losses,
+        patch_axis=np.array([0, 0]),
+        patch_index=np.array([0, 0]),
+        patch_lo=np.array([[0, 4], [0, 0]]),
+        patch_hi=np.array([[ny, 6], [ny, 2]]),
+        patch_side=np.array([1, 1]),
+        unit_inlet=np.array([0]),
+        unit_outlet=np.array([1]),
+    )
+    one = np.ones(1)
+    return case, UnitInputs(0.1 * one, 500.0 * one, np.nan * one, np.inf * one, 0 * one)
+
+
+def _stages(model: AirModel) -> list[tuple[str, Callable[[], object]]]:
+    stepper = model.stepper
+    return [
+        ("pressure", lambda: stepper.settle_flow()),
+        ("Courant number", stepper.courant),
+        ("viscosity", lambda: stepper.update_flow()),
+        ("heat", lambda: stepper.step_heat(0.01)),
+        ("momentum", lambda: stepper.step(0.01)),
+    ]
