@@ -67,6 +67,7 @@ export class Stage {
     this.camera.position.set(...position);
     this.controls.target.set(...target);
     this.controls.update();
+    this.camera.updateMatrixWorld(); // a click may come before the next frame
     this.invalidate();
   }
 
