@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import time
 from collections.abc import Callable
 from typing import Any
@@ -62,7 +63,7 @@ def test_one_client_costs_little_and_sigterm_ends_at_once(new_site: Callable[[],
     with connect(socket_url(site)) as socket:
         watch(socket, process)
         assert site.close() < 2.0  # with the socket still open
-    assert site.web.returncode == 0
+    assert site.web.returncode in {0, -signal.SIGTERM}  # uvicorn ends by the signal it was given
 
 
 def watch(socket: ClientConnection, process: psutil.Process) -> None:
