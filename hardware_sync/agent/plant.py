@@ -141,6 +141,7 @@ class Plant:
         self._ratings = rack_ratings(layout)
         self._saved = clock()
         self._now = self._begin()
+        self.step()  # all kernels are there before anybody asks, and before a signal has to wait for one
 
     def step(self) -> None:
         """Bring the physics up to the clock and let the sensors sample.
@@ -172,12 +173,14 @@ class Plant:
             for point in device.points:
                 device.update(point.point, *next(shown))
 
-    def save(self) -> None:
+    def save_when_due(self) -> None:
         """Write the checkpoint when it is time for one."""
-        now = self._clock()
-        if 0 <= now - self._saved < CHECKPOINT_PERIOD:
-            return
-        self._saved = now
+        if not 0 <= self._clock() - self._saved < CHECKPOINT_PERIOD:
+            self.save()
+
+    def save(self) -> None:
+        """Write the checkpoint; a disk that refuses it is logged, the plant goes on."""
+        self._saved = self._clock()
         buffer = io.BytesIO()
         np.savez(buffer, wall=np.float64(self._now), **self.model.dump())
         try:
@@ -278,7 +281,7 @@ async def _serve(plant: Plant, state: Path) -> None:
             begun = loop.time()
             await asyncio.to_thread(plant.step)
             plant.measure()
-            await asyncio.to_thread(plant.save)
+            await asyncio.to_thread(plant.save_when_due)
             try:
                 await asyncio.wait_for(stop.wait(), max(0.0, PERIOD - (loop.time() - begun)))
             except TimeoutError:
@@ -287,6 +290,7 @@ async def _serve(plant: Plant, state: Path) -> None:
         settling.cancel()
         platform.close()
         await devices.shutdown()
+        plant.save()
 
 
 async def _settle_forever(plant: Plant) -> None:
