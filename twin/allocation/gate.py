@@ -13,20 +13,19 @@ from twin.model.operating import Operating
 from twin.units import celsius
 
 TOLERANCE = 0.2  # K, by which an inlet outside its recommended band may be hotter than without the plan
-BIAS_LIMIT = 5.0  # K, the most by which a trial is corrected with the sensors
 
 
 class TrialResult(Protocol):
     """What the twin says of a future."""
 
     @property
-    def inlet_start(self) -> Mapping[str, float]:
-        """Hottest inlet of every rack when the trial began, in K."""
+    def inlet_max(self) -> Mapping[str, float]:
+        """Hottest inlet sensor of every rack by its mean over the second half of the horizon, in K."""
         ...
 
     @property
-    def inlet_max(self) -> Mapping[str, float]:
-        """Hottest inlet of every rack in the second half of the horizon, in K."""
+    def inlet_peak(self) -> Mapping[str, float]:
+        """Highest inlet of every rack at any moment of the second half of the horizon, in K."""
         ...
 
     @property
@@ -168,57 +167,67 @@ class Verdict:
     why: str
 
 
-def bias(situation: Situation, baseline: TrialResult) -> dict[str, float]:
-    """Sensor minus twin at the start of the trials, rack by rack, in K; 0 where no sensor can be relied on.
+def corrected(inlet: Mapping[str, float], correction: Mapping[str, float]) -> dict[str, float]:
+    """Return inlets of a trial with the live twin's bias taken off, in K.
 
-    A trial starts from the live twin, whose error at a rack lasts over the horizon; predictions are
-    corrected by it, by 5 K at most.
+    A trial starts from the live twin, whose error at a rack lasts longer than the horizon.
     """
-    correction: dict[str, float] = {}
-    for rack in situation.racks.values():
-        known = rack.inlet_max is not None and not rack.blind
-        error = (rack.inlet_max or 0.0) - baseline.inlet_start[rack.id] if known else 0.0
-        correction[rack.id] = min(BIAS_LIMIT, max(-BIAS_LIMIT, error))
-    return correction
+    return {rack: value + correction.get(rack, 0.0) for rack, value in inlet.items()}
 
 
-def corrected(result: TrialResult, correction: Mapping[str, float]) -> dict[str, float]:
-    """Hottest inlets of a trial with the bias taken off, in K."""
-    return {rack: value + correction.get(rack, 0.0) for rack, value in result.inlet_max.items()}
+@dataclass(frozen=True)
+class Inlets:
+    """Inlets of a trial, corrected, as the gate judges them.
+
+    Attributes
+    ----------
+    hottest : dict    Rack -> hottest sensor by its mean over the second half of the horizon. [K]
+    peak : dict       Rack -> highest value at any moment of it. [K]
+    """
+
+    hottest: dict[str, float]
+    peak: dict[str, float]
+
+    @classmethod
+    def of(cls, result: TrialResult, correction: Mapping[str, float]) -> Inlets:
+        """Correct a trial's inlets by the twin's bias."""
+        return cls(corrected(result.inlet_max, correction), corrected(result.inlet_peak, correction))
 
 
 def judge(
     situation: Situation,
     candidate: Candidate,
-    inlet: Mapping[str, float],
-    baseline: Mapping[str, float],
+    inlets: Inlets,
+    baseline: Inlets,
     margin: float,
     saving: bool,
 ) -> Verdict:
     """Say whether a candidate breaks a limit in its trial.
 
-    A rack may not be over its allowable limit, the margin included, unless it is so without the plan and the
-    plan does not make it hotter. It may not be over the recommended limit unless it is so without the plan
-    and not hotter by more than 0.2 K. A plan that only saves energy must leave every inlet under the
-    recommended limit, the margin included. Power may not exceed a rack's limit or a feed where it did not
-    before.
+    No inlet may at any moment be over the rack's allowable limit, the margin included, unless it is so
+    without the plan and the plan does not make it hotter. In the mean over time it may not be over the
+    recommended limit unless it is so without the plan and not hotter by more than 0.2 K. A plan that only
+    saves energy must leave every inlet under the recommended limit, the margin included. Power may not exceed
+    a rack's limit or a feed where it did not before.
 
     Parameters
     ----------
     situation : Situation
     candidate : Candidate
-    inlet, baseline : mapping    Rack -> hottest inlet with and without the plan, corrected. [K]
+    inlets, baseline : Inlets    With and without the plan.
     margin : float               [K]
     saving : bool                The plan only saves energy.
     """
     faults: list[str] = []
     change = candidate.power_change()
     for rack in situation.racks.values():
-        hot, before = inlet[rack.id], baseline[rack.id]
+        hot, before = inlets.hottest[rack.id], baseline.hottest[rack.id]
+        peak, peak_before = inlets.peak[rack.id], baseline.peak[rack.id]
         shown = f"{rack.id} {celsius(hot):.1f} degC ({celsius(before):.1f} without)"
-        if not hot < float("inf"):
+        if not (hot < float("inf") and peak < float("inf")):
             faults.append(f"{rack.id}: the trial gives no temperature")
-        elif hot + margin > rack.inlet_allowable and hot > before:
+        elif peak + margin > rack.inlet_allowable and peak > peak_before:
+            shown = f"{rack.id} peaks at {celsius(peak):.1f} degC ({celsius(peak_before):.1f} without)"
             faults.append(f"{shown}, allowable is {celsius(rack.inlet_allowable):.0f} less {margin:.1f}")
         elif hot > rack.inlet_recommended and hot > before + TOLERANCE:
             faults.append(f"{shown}, recommended is {celsius(rack.inlet_recommended):.0f}")
@@ -234,9 +243,9 @@ def judge(
             faults.append(f"feed {feed} {load:.0f} W, limit is {situation.feeds[feed]:.0f} W")
     if faults:
         return Verdict(False, "; ".join(faults))
-    hottest = max(inlet, key=lambda rack: inlet[rack])
+    hottest = max(inlets.hottest, key=lambda rack: inlets.hottest[rack])
     return Verdict(
         True,
-        f"no limit broken; hottest inlet {celsius(inlet[hottest]):.1f} degC at {hottest} "
-        f"({celsius(max(baseline.values())):.1f} without)",
+        f"no limit broken; hottest inlet {celsius(inlets.hottest[hottest]):.1f} degC at {hottest} "
+        f"({celsius(max(baseline.hottest.values())):.1f} without)",
     )

@@ -6,14 +6,14 @@ import copy
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 
 from twin.allocation.commit import Committer, Outcome
-from twin.allocation.gate import TimeBudget, Trial, TrialResult, bias, corrected, judge
+from twin.allocation.gate import Inlets, TimeBudget, Trial, TrialResult, judge
 from twin.allocation.memory import LONG_AGO, LoopSettings, Memory, Mode
 from twin.allocation.plan import Candidate, Step, steps_of
-from twin.allocation.record import Record, candidate_of, comparable_at, entry_of, predicted
+from twin.allocation.record import Record, candidate_of, comparison_window, entry_of, predicted
 from twin.allocation.screening import (
     Bounds,
     Influence,
@@ -24,6 +24,7 @@ from twin.allocation.screening import (
     score,
 )
 from twin.allocation.situation import Situation, View, overheated_racks, see, stopped_coolers
+from twin.allocation.watch import Watch
 from twin.errors import TwinError
 from twin.model.schema import Layout
 from twin.ports import Actuator, Platform
@@ -95,6 +96,7 @@ class AllocationLoop:
         self._proposal: Record | None = None
         self._watched: list[Record] = []
         self._left: list[Step] = []
+        self._watch = Watch(layout, self.settings.maximum_age)
         self._troubled: frozenset[tuple[str, str]] = frozenset()
         self._next: float | None = None
 
@@ -161,7 +163,7 @@ class AllocationLoop:
         """
         if self._next is None:
             self._next = now + self.period
-        self._watch_limits(now)
+        self._look(now)
         self._retry_taking_back()
         self._observe(now)
         self._settle_proposal(now)
@@ -182,11 +184,12 @@ class AllocationLoop:
         view = self._view()
         return None if view is None else self._decide(view, now, trigger)
 
-    def _watch_limits(self, now: float) -> None:
-        """Raise an event for every rack that has become too hot and every cooler that has stopped."""
+    def _look(self, now: float) -> None:
+        """Record the inlets; raise an event for each rack that became too hot, each cooler that stopped."""
         view = self._view()
         if view is None:
             return
+        self._watch.record(view, now)
         age = self.settings.maximum_age
         hot = overheated_racks(self.layout, view, now, age)
         stopped = stopped_coolers(self.layout, view, now, age)
@@ -236,21 +239,23 @@ class AllocationLoop:
             baseline = self._run(situation, Candidate("nothing"), budget.horizon)
         except TwinError as error:
             return self._conclude(decision, "refused", f"nothing is done without the twin: {error}")
-        correction = bias(situation, baseline)
-        inlet = corrected(baseline, correction)
+        without = Inlets.of(baseline, self._watch.bias())
+        inlet = without.hottest
         decision["baseline"] = predicted(
             inlet, baseline, electric_power(situation, Candidate("nothing"), baseline.cooler_power)
         )
         critical = critical_racks(situation, inlet, margin)
         decision["critical"] = list(critical)
         decision["receivers"] = list(receiving_racks(situation, inlet, margin, self.bounds))
-        candidates = propose(situation, inlet, self.influence, self.memory, self.bounds, margin)
+        candidates = propose(
+            situation, inlet, self.influence, self.memory, self.bounds, margin, self._calm(situation)
+        )
         best = self._try_all(
             decision,
             situation,
             candidates[: budget.candidates],
             baseline,
-            correction,
+            without,
             budget.horizon,
             margin,
             saving=not critical,
@@ -280,6 +285,15 @@ class AllocationLoop:
         error = situation.twin_error if situation.twin_error is not None else self.settings.margin_high
         return min(self.settings.margin_high, max(self.settings.margin_low, error, past))
 
+    def _calm(self, situation: Situation) -> bool:
+        """Whether every inlet was measured, and cold enough to save energy, over the last minutes."""
+        now = situation.time
+        peak = self._watch.peak(now - self.settings.calm_time, now)
+        return self._watch.covers(now - self.settings.calm_least) and all(
+            rack.id in peak and peak[rack.id] + self.bounds.slack <= rack.inlet_recommended
+            for rack in situation.racks.values()
+        )
+
     def _obstacle(self, situation: Situation) -> str:
         blind = [rack for rack in situation.racks.values() if rack.blind]
         if len(blind) > self.settings.blind_share * len(situation.racks):
@@ -304,13 +318,13 @@ class AllocationLoop:
         situation: Situation,
         candidates: Sequence[Candidate],
         baseline: TrialResult,
-        correction: Mapping[str, float],
+        without: Inlets,
         horizon: float,
         margin: float,
         saving: bool,
     ) -> Candidate | None:
         """Try each candidate in the twin and return the best that breaks no limit and is worth it."""
-        inlet = corrected(baseline, correction)
+        inlet = without.hottest
         nothing = score(situation, inlet, Candidate("nothing"), margin, baseline.cooler_power)
         best: Candidate | None = None
         least = nothing - self.settings.gain
@@ -331,14 +345,15 @@ class AllocationLoop:
             except TwinError as error:
                 entry["why"] = f"the trial failed: {error}"
                 continue
-            hot = corrected(result, correction)
+            inlets = Inlets.of(result, self._watch.bias())
+            hot = inlets.hottest
             entry["predicted"] = predicted(
                 hot, result, electric_power(situation, candidate, result.cooler_power)
             )
             entry["wall_s"] = round(result.wall, 2)
             change = {rack: hot[rack] - inlet[rack] for rack in hot}
             self.influence.learn(candidate, change)
-            verdict = judge(situation, candidate, hot, inlet, margin, saving)
+            verdict = judge(situation, candidate, inlets, without, margin, saving)
             entry["verdict"] = "accepted" if verdict.accepted else "refused"
             entry["why"] = verdict.why
             cost = score(situation, hot, candidate, margin, result.cooler_power)
@@ -448,17 +463,12 @@ class AllocationLoop:
 
     def _observe(self, now: float) -> None:
         """Compare what was predicted with what is measured, once the horizon of a decision has passed."""
-        due = [decision for decision in self._watched if now >= comparable_at(decision)]
-        view = self._view() if due else None
-        if view is None:
-            return
-        situation = see(self.layout, view, (), self.memory.commanded, now, self.settings.maximum_age)
-        measured = {
-            rack.id: celsius(rack.inlet_max)
-            for rack in situation.racks.values()
-            if rack.inlet_max is not None and not rack.blind
-        }
-        for decision in due:
+        for decision in [decision for decision in self._watched if now >= comparison_window(decision)[1]]:
+            start, end = comparison_window(decision)
+            seen = self._watch.hottest(start, end) or self._watch.hottest(now - 1.0, now)
+            if not seen:
+                continue  # no sensor can be relied on now: compare later
+            measured = {rack: celsius(value) for rack, value in seen.items()}
             chosen = entry_of(decision, decision["chosen"])
             expected = {rack: values["inlet_max_c"] for rack, values in chosen["predicted"]["racks"].items()}
             errors = [abs(measured[rack] - expected[rack]) for rack in measured if rack in expected]

@@ -33,6 +33,8 @@ class LoopSettings:
     relax_rest : float         Cooling that was raised is not lowered for this many periods, at least 300 s.
     debounce : float           The same event again within this time is not heard. [s]
     approval : float           A proposal is void after this many periods, at least 120 s.
+    calm_time, calm_least : float   Energy is saved only if no inlet sensor was warm over the first time; the
+                               loop must have watched for the second, shorter, one. [s]
     blind_share : float        With a larger part of the racks blind nothing is done. [1]
     """
 
@@ -45,6 +47,8 @@ class LoopSettings:
     relax_rest: float = 6.0
     debounce: float = 30.0
     approval: float = 2.0
+    calm_time: float = 300.0
+    calm_least: float = 120.0
     blind_share: float = 0.5
 
 
@@ -74,17 +78,17 @@ class Memory:
         return now < self.moved.get(workload, LONG_AGO) + self.workload_rest
 
     def setting_rests(self, setting: Setting, now: float) -> bool:
-        """Whether a set point was changed too recently to be changed in this direction.
+        """Whether it is too early to change a set point in this direction.
 
-        More cooling waits until the last change has had its effect; less cooling also rests long after more.
+        More cooling waits until the point's last change in that direction has had its effect. Less cooling
+        waits twice as long after any other lowering in the room, and long after any raising: one step of
+        saving at a time, and none soon after cooling was needed.
         """
-        settled = (
-            max(self.raised.get(setting.point, LONG_AGO), self.lowered.get(setting.point, LONG_AGO))
-            + self.settle
-        )
         if setting.cools:
             return now < self.raised.get(setting.point, LONG_AGO) + self.settle
-        return now < settled or now < self.raised.get(setting.point, LONG_AGO) + self.relax_rest
+        last_raised = max(self.raised.values(), default=LONG_AGO)
+        last_lowered = max(self.lowered.values(), default=LONG_AGO)
+        return now < last_raised + self.relax_rest or now < last_lowered + 2.0 * self.settle
 
     def note(self, steps: Iterable[Step], now: float) -> None:
         """Remember what was carried out."""

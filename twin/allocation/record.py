@@ -42,6 +42,7 @@ def candidate_of(decision: Record, id: str) -> Candidate:
     )
 
 
-def comparable_at(decision: Record) -> float:
-    """Return when a prediction can be compared: the middle of the second half of its horizon. [s]."""
-    return decision["committed_at"] + 0.75 * entry_of(decision, decision["chosen"])["horizon_s"]
+def comparison_window(decision: Record) -> tuple[float, float]:
+    """Return the time that a committed prediction speaks of, the second half of its horizon. [s]."""
+    horizon = entry_of(decision, decision["chosen"])["horizon_s"]
+    return decision["committed_at"] + 0.5 * horizon, decision["committed_at"] + horizon

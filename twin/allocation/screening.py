@@ -247,6 +247,7 @@ def propose(
     memory: Memory,
     bounds: Bounds,
     margin: float,
+    calm: bool,
 ) -> list[Candidate]:
     """Propose candidates, the most promising first.
 
@@ -258,6 +259,7 @@ def propose(
     memory : Memory
     bounds : Bounds
     margin : float           [K]
+    calm : bool              Whether the room has been cold enough for long enough to save energy.
 
     Returns
     -------
@@ -277,7 +279,9 @@ def propose(
             Candidate("colder supply", (), _of(up, SUPPLY), f"colder air for {', '.join(critical)}"),
             Candidate("faster coolers", (), _of(up, FAN), f"more air for {', '.join(critical)}"),
         ]
-    elif all(inlet[r.id] + margin + bounds.slack <= r.inlet_recommended for r in situation.racks.values()):
+    elif calm and all(
+        inlet[r.id] + margin + bounds.slack <= r.inlet_recommended for r in situation.racks.values()
+    ):
         down = _cooling_down(situation, bounds)
         found += [
             Candidate("warmer supply", (), _of(down, SUPPLY), "all inlets are cold: save chiller power"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import Any, Protocol
 
 from twin.allocation.plan import FAN, PUMP, SUPPLY
 from twin.model.catalog import ASHRAE_CLASSES
@@ -38,6 +38,11 @@ class View(Protocol):
         ...
 
     @property
+    def summary(self) -> Mapping[str, Any]:
+        """Summary of the last snapshot: the twin's error at every sensor under ``sensors``."""
+        ...
+
+    @property
     def twin_error(self) -> float | None:
         """Mean absolute error of the live twin at its temperature sensors, in K; None if unknown."""
         ...
@@ -52,7 +57,6 @@ class RackSituation:
     id : str
     power, power_ahead : float       Now, and forecast over the horizon. [W]
     rating, cooling_capacity : float    Most it may draw, most its racklet can cool; inf if unknown. [W]
-    inlet_max : float or None        Hottest reliable inlet sensor; None where there is none. [K]
     inlet_recommended, inlet_allowable : float   Upper ends of the ASHRAE class. [K]
     liquid_share : float             Part of its heat that sits under cold plates. [1]
     feed : str or None
@@ -65,7 +69,6 @@ class RackSituation:
     power_ahead: float
     rating: float
     cooling_capacity: float
-    inlet_max: float | None
     inlet_recommended: float
     inlet_allowable: float
     liquid_share: float
@@ -144,21 +147,20 @@ def see(
 
     def reliable(point: str) -> float | None:
         reading = readings.get(point)
-        return None if _fault(reading, now, maximum_age) or reading is None else reading.value
+        return None if reading_fault(reading, now, maximum_age) or reading is None else reading.value
 
     racks: dict[str, RackSituation] = {}
     for rack in layout.racks:
         racklet = layout.racklet_of(rack.id)
-        points = [f"{rack.id}.inlet_temperature.{position}" for position in INLET_POSITIONS]
-        inlets = [kelvin(value) for point in points if (value := reliable(point)) is not None]
+        points = inlet_points(rack.id)
         measured = reliable(f"{rack.id}.power")
         blind = ""
         if racklet is not None and racklet.id not in view.alive:
             blind = f"agent {racklet.id} is away"
         elif measured is None:
-            blind = f"{rack.id}.power: {_fault(readings.get(f'{rack.id}.power'), now, maximum_age)}"
-        elif not inlets:
-            blind = f"{points[-1]}: {_fault(readings.get(points[-1]), now, maximum_age)}"
+            blind = f"{rack.id}.power: {reading_fault(readings.get(f'{rack.id}.power'), now, maximum_age)}"
+        elif all(reliable(point) is None for point in points):
+            blind = f"{points[-1]}: {reading_fault(readings.get(points[-1]), now, maximum_age)}"
         power = operating.power(rack) if measured is None else measured
         growth = sum(load.demand_ahead - load.demand for load in workloads if load.rack == rack.id)
         limits = ASHRAE_CLASSES[rack.ashrae_class]
@@ -168,7 +170,6 @@ def see(
             max(0.0, power + growth),
             rack.rated_power or math.inf,
             cooling_capacity(rack, racklet),
-            max(inlets, default=None),
             kelvin(limits.recommended_high),
             kelvin(limits.allowable_high),
             liquid_share(rack),
@@ -182,7 +183,7 @@ def see(
         point = f"{cooler.id}.supply_temperature"
         if cooler.id in operating.failed:
             blind_coolers[cooler.id] = "moves no air" if cooler.id in stopped else "has failed"
-        elif reason := _fault(readings.get(point), now, maximum_age):
+        elif reason := reading_fault(readings.get(point), now, maximum_age):
             blind_coolers[cooler.id] = f"{point}: {reason}"
     set_points = _set_points(layout, operating, commanded)
     supply = {cooler.id: kelvin(set_points[f"{cooler.id}.{SUPPLY}"]) for cooler in layout.coolers}
@@ -206,7 +207,11 @@ def stopped_coolers(layout: Layout, view: View, now: float, maximum_age: float) 
     stopped = set()
     for cooler in layout.coolers:
         flow = view.latest.get(f"{cooler.id}.air_flow")
-        if flow is not None and not _fault(flow, now, maximum_age) and flow.value < 0.05 * cooler.air_flow:
+        if (
+            flow is not None
+            and not reading_fault(flow, now, maximum_age)
+            and flow.value < 0.05 * cooler.air_flow
+        ):
             stopped.add(cooler.id)
     return frozenset(stopped)
 
@@ -216,9 +221,9 @@ def overheated_racks(layout: Layout, view: View, now: float, maximum_age: float)
     over = set()
     for rack in layout.racks:
         limit = ASHRAE_CLASSES[rack.ashrae_class].allowable_high
-        for position in INLET_POSITIONS:
-            reading = view.latest.get(f"{rack.id}.inlet_temperature.{position}")
-            if reading is not None and not _fault(reading, now, maximum_age) and reading.value > limit:
+        for point in inlet_points(rack.id):
+            reading = view.latest.get(point)
+            if reading is not None and not reading_fault(reading, now, maximum_age) and reading.value > limit:
                 over.add(rack.id)
     return frozenset(over)
 
@@ -236,8 +241,13 @@ def cooling_capacity(rack: Rack, racklet: Racklet | None) -> float:
     return racklet.cooling_module.capacity / share if share > 0 else math.inf
 
 
-def _fault(reading: Reading | None, now: float, maximum_age: float) -> str:
-    """Why a reading cannot be relied on; empty if it can."""
+def inlet_points(rack: str) -> tuple[str, ...]:
+    """Return the names of a rack's inlet sensors."""
+    return tuple(f"{rack}.inlet_temperature.{position}" for position in INLET_POSITIONS)
+
+
+def reading_fault(reading: Reading | None, now: float, maximum_age: float) -> str:
+    """Say why a reading cannot be relied on; empty if it can."""
     if reading is None:
         return "never read"
     if reading.quality is not Quality.GOOD:

@@ -49,16 +49,16 @@ class TrialResult:
 
     Attributes
     ----------
-    inlet_start : dict     Rack -> hottest inlet sensor when the plan comes into force. [K]
     inlet_mean : dict      Rack -> mean over the inlet sensors and the second half of the horizon. [K]
-    inlet_max : dict       Rack -> hottest inlet sensor in the second half of the horizon. [K]
+    inlet_max : dict       Rack -> hottest inlet sensor by its mean over the second half of the horizon. [K]
+    inlet_peak : dict      Rack -> highest inlet at any moment of the second half of the horizon. [K]
     cooler_power : dict    Cooler -> heat it takes, mean over the horizon. [W]
     horizon, wall : float  Time looked ahead, time that took. [s]
     """
 
-    inlet_start: dict[str, float]
     inlet_mean: dict[str, float]
     inlet_max: dict[str, float]
+    inlet_peak: dict[str, float]
     cooler_power: dict[str, float]
     horizon: float
     wall: float
@@ -113,50 +113,30 @@ class Runner:
             raise ValueError("no state has been taken over")
         begun = time.perf_counter()
         state = self._advance(self._state, now, options.action_time, options.cfl)
-        start = self._inlets(state, candidate)
         samples = max(4, math.ceil(horizon / INTERVAL))
-        hottest: list[dict[str, float]] = []
-        means: list[dict[str, float]] = []
+        late: list[dict[str, float]] = []
         heat = dict.fromkeys((cooler.id for cooler in self._layout.coolers), 0.0)
-        for _ in range(samples):
+        for sample in range(samples):
             state = self._advance(state, candidate, horizon / samples, options.cfl)
             values = observe(self._scene, self._model, state, candidate)
-            hottest.append(self._hottest(values))
-            means.append(self._means(values))
+            if sample >= samples // 2:
+                late.append(values)
             for cooler in heat:
                 heat[cooler] += values.get(f"{cooler}.cooling_power", 0.0) / samples
-        late = slice(samples // 2, None)
-        racks = list(start)
-        return TrialResult(
-            start,
-            {rack: sum(m[rack] for m in means[late]) / len(means[late]) for rack in racks},
-            {rack: max(h[rack] for h in hottest[late]) for rack in racks},
-            heat,
-            horizon,
-            time.perf_counter() - begun,
-        )
+        mean: dict[str, float] = {}
+        hottest: dict[str, float] = {}
+        peak: dict[str, float] = {}
+        for rack in self._layout.racks:
+            points = [f"{rack.id}.inlet_temperature.{position}" for position in INLET_POSITIONS]
+            sensors = [[kelvin(values[point]) for values in late] for point in points if point in late[0]]
+            means = [sum(series) / len(series) for series in sensors]
+            mean[rack.id] = sum(means) / len(means)
+            hottest[rack.id] = max(means)
+            peak[rack.id] = max(max(series) for series in sensors)
+        return TrialResult(mean, hottest, peak, heat, horizon, time.perf_counter() - begun)
 
     def _advance(self, state: AirState, operating: Operating, duration: float, cfl: float) -> AirState:
         return advance(self._model, state, self._scene.unit_inputs(operating), duration, cfl=cfl)
-
-    def _inlets(self, state: AirState, operating: Operating) -> dict[str, float]:
-        return self._hottest(observe(self._scene, self._model, state, operating))
-
-    def _hottest(self, values: dict[str, float]) -> dict[str, float]:
-        return {rack: max(sensors) for rack, sensors in self._sensors(values).items()}
-
-    def _means(self, values: dict[str, float]) -> dict[str, float]:
-        return {rack: sum(sensors) / len(sensors) for rack, sensors in self._sensors(values).items()}
-
-    def _sensors(self, values: dict[str, float]) -> dict[str, list[float]]:
-        points = {
-            rack.id: [f"{rack.id}.inlet_temperature.{p}" for p in INLET_POSITIONS]
-            for rack in self._layout.racks
-        }
-        return {
-            rack: [kelvin(values[point]) for point in names if point in values]
-            for rack, names in points.items()
-        }
 
 
 def serve(connection: Connection) -> None:

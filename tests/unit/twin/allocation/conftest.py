@@ -49,8 +49,8 @@ def make_layout(n: int = 4, rating: float = 12e3, kind: str = "air") -> Layout:
 
 @dataclass
 class Result:
-    inlet_start: dict[str, float]
     inlet_max: dict[str, float]
+    inlet_peak: dict[str, float]
     cooler_power: dict[str, float]
     wall: float
 
@@ -129,6 +129,10 @@ class Room:
         }  # fmt: skip
 
     @property
+    def summary(self) -> dict:
+        return {"sensors": {point: {"error": self.offset} for point in self.latest if "inlet" in point}}
+
+    @property
     def alive(self) -> frozenset[str]:
         return frozenset(racklet.id for racklet in self.layout.racklets) - self.away
 
@@ -150,14 +154,13 @@ class Room:
 
     def __call__(self, now: Operating, candidate: Operating, horizon: float) -> Result:
         self.trials.append((candidate, horizon))
-        start = self.inlets(self.powers(), self.supply, self.fan)
         supply, fan = celsius(candidate.cooler_supply_temperature["C1"]), candidate.cooler_fan_speed["C1"]
         end = self.inlets(candidate.rack_power, supply, fan)
         for rack, penalty in self.penalty.items():
             end[rack] += penalty * max(0.0, candidate.rack_power[rack] - now.rack_power[rack]) / 1e3
         heat = sum(candidate.rack_power.values())
         return Result(
-            {rack: kelvin(value + self.offset) for rack, value in start.items()},
+            {rack: kelvin(value + self.offset) for rack, value in end.items()},
             {rack: kelvin(value + self.offset) for rack, value in end.items()},
             {"C1": heat},
             self.trial_wall,

@@ -338,7 +338,7 @@ def test_after_a_crash_committed_moves_rest_and_are_still_compared(hot_room):
     assert again.memory.moved == loop.memory.moved
     assert again.memory.commanded == loop.memory.commanded
     assert again.influence.mean == pytest.approx(loop.influence.mean, abs=5e-3)  # the record is rounded
-    for _ in range(3):
+    for _ in range(4):
         hot_room.pass_time(again, 15.0)
     assert hot_room.saved[decision["id"]]["state"] == "observed"
 

@@ -58,8 +58,7 @@ def test_more_power_is_hotter_and_colder_supply_is_colder(layout, trial):
     hotter = trial(now, replace(now, rack_power={rack: 1.5 * now.rack_power[rack]}), HORIZON)
     assert colder.inlet_mean[rack] < same.inlet_mean[rack] - 0.2  # the top recirculates, the rest follows
     assert sum(hotter.cooler_power.values()) > sum(same.cooler_power.values())
-    assert same.inlet_start == colder.inlet_start == hotter.inlet_start
-    assert same.inlet_mean[rack] <= same.inlet_max[rack]
+    assert same.inlet_mean[rack] <= same.inlet_max[rack] <= same.inlet_peak[rack]
     assert 280.0 < same.inlet_max[rack] < 320.0
     assert same.horizon == HORIZON and same.wall > 0.0
 
