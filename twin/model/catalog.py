@@ -82,6 +82,10 @@ def tile_loss_coefficient(open_area: float, relation: TileLoss = "fried_idelchik
     open_area : float       Open area over gross area F, 0 < F <= 1. [1]
     relation : str
 
+    Returns
+    -------
+    float                   [1]
+
     Validity : turbulent flow through the holes (hole Reynolds number above about 1e4).
     Source   : Fried and Idelchik 1989 as used by Karki, Radmehr and Patankar 2003, HVAC&R Research 9(2)
                153-166 (K = 42.8 at F = 0.25); Blevins 1984.    Check : tests/unit/twin/model/test_catalog.py

@@ -67,7 +67,16 @@ def load_layout(path: str | Path, overrides: Sequence[str] = ()) -> Layout:
 
 
 def example_layout(name: str) -> Path:
-    """Return the file of an example layout by name (``pod_two_row``), in a checkout or an installed wheel.
+    """Return the file of an example layout, in a checkout or an installed wheel.
+
+    Parameters
+    ----------
+    name : str
+        ``pod_two_row``, ``one_rack``.
+
+    Returns
+    -------
+    Path
 
     Raises
     ------

@@ -1,0 +1,196 @@
+"""Solve a small room end to end and look at everything that it leaves behind."""
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from vtkmodules.util.numpy_support import vtk_to_numpy
+from vtkmodules.vtkIOXML import vtkXMLRectilinearGridReader
+
+from solvers.airflow.model import prepare, probe
+from twin.errors import InputError, NotConvergedError, OutsideError
+from twin.model.load import example_layout, load_layout
+from twin.model.schema import Layout
+from twin.planning.fields import cell_velocity
+from twin.planning.solve import solve
+
+CELL = 0.15
+
+
+@pytest.fixture(scope="module")
+def solved(tmp_path_factory):
+    seen = []
+    folder = tmp_path_factory.mktemp("solve") / "one_rack"
+    result = solve(
+        example_layout("one_rack"), cell=CELL, overrides=["racks[R01].power=5 kW"], out=folder,
+        progress=seen.append, seed=7,
+    )  # fmt: skip
+    return result, folder, seen
+
+
+def test_balances_close(solved):
+    result, _, _ = solved
+    body = result.as_json()
+    assert body["balances"]["mass_relative"] <= 1e-6
+    assert body["balances"]["energy_relative"] <= 1e-3
+    assert body["balances"]["heat_in_w"] == pytest.approx(0.8 * 5000.0, rel=2e-3)  # a fifth goes to liquid
+    cooling = sum(cooler["cooling_w"] for cooler in body["coolers"].values())
+    assert cooling == pytest.approx(body["balances"]["heat_in_w"], rel=3e-3)
+
+
+def test_the_numbers_make_sense_together(solved):
+    body = solved[0].as_json()
+    rack, cooler = body["racks"]["R01"], body["coolers"]["C1"]
+    assert rack["power_w"] == 5000.0
+    assert rack["air_heat_w"] == pytest.approx(4000.0)
+    rise = rack["air_heat_w"] / (1.204 * 1006.0 * rack["air_flow"])
+    assert rack["outlet_mean_c"] - rack["inlet_mean_c"] == pytest.approx(rise, rel=0.01)
+    assert cooler["supply_c"] == pytest.approx(18.0, abs=0.05)
+    assert cooler["supply_c"] - 0.05 <= rack["inlet_mean_c"] <= rack["inlet_max_c"] < rack["outlet_mean_c"]
+    assert rack["band"] in ("recommended", "allowable")
+    assert 0.0 <= rack["swing_k"] < 3.0
+    metrics = body["metrics"]
+    assert metrics["total_kw"] == 5.0
+    assert metrics["liquid_kw"] == pytest.approx(1.0)
+    assert metrics["SHI"] + metrics["RHI"] == pytest.approx(1.0)
+    assert metrics["fan_kw"] == pytest.approx(0.4)
+    assert metrics["cooling_electric_kw"] == pytest.approx(0.4 + cooler["cooling_w"] / 4.5 / 1e3)
+
+
+def test_the_folder_holds_what_it_says(solved):
+    result, folder, _ = solved
+    assert result.folder == folder
+    assert {file.name for file in folder.iterdir()} == {
+        "layout.yaml",
+        "result.json",
+        "fields.vtr",
+        "picture.png",
+    }
+    assert [file.name for file in folder.parent.iterdir()] == ["one_rack"]  # no draft stays behind
+    stored = json.loads((folder / "result.json").read_text())
+    assert stored == json.loads(json.dumps(result.as_json()))
+    for key in ("cells", "wall_s", "steps", "racks", "balances", "metrics", "version", "seed", "overrides"):
+        assert key in stored
+    assert (stored["seed"], stored["overrides"]) == (7, ["racks[R01].power=5 kW"])
+
+
+def test_the_resolved_layout_loads_again(solved):
+    result, folder, _ = solved
+    again = load_layout(folder / "layout.yaml")
+    assert again.rack("R01").power == 5000.0
+    assert again.model_dump(mode="json") == result.scene.layout.model_dump(mode="json")
+
+
+def test_the_fields_on_disk_are_those_of_the_result(solved):
+    result, folder, _ = solved
+    reader = vtkXMLRectilinearGridReader()
+    reader.SetFileName(str(folder / "fields.vtr"))
+    reader.Update()
+    grid = reader.GetOutput()
+    case = result.scene.case
+    assert vtk_to_numpy(grid.GetXCoordinates()) == pytest.approx(case.grid.x)
+    assert vtk_to_numpy(grid.GetZCoordinates()) == pytest.approx(case.grid.z)
+
+    def field(name):
+        values = vtk_to_numpy(grid.GetCellData().GetArray(name))
+        shape = (*case.solid.shape[::-1], *values.shape[1:])
+        return np.moveaxis(values.reshape(shape), (0, 1, 2), (2, 1, 0))
+
+    assert (field("solid") == case.solid).all()
+    assert field("temperature") == pytest.approx(result.state.T - 273.15, abs=1e-4)
+    assert field("velocity")[..., 2] == pytest.approx(cell_velocity(result.state)[2], abs=1e-6)
+    pressure = field("pressure")
+    assert pressure[result.scene.plenum_cells].mean() > 1.0  # the tiles hold the plenum above the room
+
+
+def test_the_picture_is_a_picture(solved):
+    _, folder, _ = solved
+    from matplotlib.image import imread
+
+    picture = imread(folder / "picture.png")
+    assert picture.shape[0] > 800
+    assert picture.shape[1] > 1400
+    assert len(np.unique(picture[..., :3].reshape(-1, 3), axis=0)) > 200
+
+
+def test_progress_runs_to_the_end(solved):
+    _, _, seen = solved
+    fractions = [now.fraction for now in seen]
+    assert fractions == sorted(fractions)
+    assert fractions[-1] == pytest.approx(1.0)
+    assert seen[-1].energy_relative < 1e-2
+
+
+def test_cold_air_is_below_and_warm_air_above(solved):
+    result, _, _ = solved
+    model = prepare(result.scene.case, result.scene.closure)
+    low, high = probe(model, result.state, np.array([[3.0, 1.5, 0.6], [3.0, 3.3, 2.9]])).T
+    assert high > low + 3.0
+
+
+def test_the_same_room_gives_the_same_answer(solved):
+    result, _, _ = solved
+    again = solve(example_layout("one_rack"), cell=CELL, overrides=["racks[R01].power=5 kW"], write=False)
+    assert again.folder is None
+    for name, rack in again.as_json()["racks"].items():
+        first = result.as_json()["racks"][name]
+        # threads may sum in another order; the mean of a settled room does not care
+        assert rack["inlet_mean_c"] == pytest.approx(first["inlet_mean_c"], abs=0.05)
+
+
+def test_a_result_is_replaced_whole(solved, tmp_path):
+    layout = solved[0].scene.layout
+    out = tmp_path / "result"
+    out.mkdir()
+    (out / "result.json").write_text("{}")
+    (out / "stale.txt").write_text("old")
+    solve(layout, cell=0.2, out=out)
+    assert not (out / "stale.txt").exists()
+    assert json.loads((out / "result.json").read_text())["layout"] == "One rack"
+    assert [file.name for file in tmp_path.iterdir()] == ["result"]
+
+
+def test_a_folder_of_something_else_is_not_touched(tmp_path):
+    (tmp_path / "thesis.txt").write_text("years of work")
+    with pytest.raises(InputError, match="no result"):
+        solve(example_layout("one_rack"), cell=0.3, out=tmp_path)
+    assert (tmp_path / "thesis.txt").read_text() == "years of work"
+    with pytest.raises(InputError, match="is a file"):
+        solve(example_layout("one_rack"), cell=0.3, out=tmp_path / "thesis.txt")
+    with pytest.raises(OutsideError, match="cannot be written"):
+        solve(example_layout("one_rack"), cell=0.3, out=tmp_path / "thesis.txt" / "inside")
+
+
+def test_a_room_without_cooling_has_no_steady_state(tmp_path):
+    with pytest.raises(NotConvergedError) as caught:
+        solve(example_layout("one_rack"), cell=0.3, overrides=["coolers[C1].failed=true"], out=tmp_path / "r")
+    assert caught.value.exit_code == 3
+    assert "One rack" in str(caught.value)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_fan_curves_agree_with_the_inlets_they_see():
+    curve = "racks[R01].air.curve={temperature: [10, 30], factor: [1.0, 1.4]}"
+    result = solve(example_layout("one_rack"), cell=0.2, overrides=[curve], write=False)
+    rack = result.as_json()["racks"]["R01"]
+    nominal = 6.0 * 100 * 0.3048**3 / 60
+    factor = 1.0 + 0.4 * (rack["inlet_mean_c"] - 10) / 20
+    assert rack["air_flow"] == pytest.approx(nominal * factor, rel=0.02)
+
+
+def test_overrides_need_a_file(solved):
+    with pytest.raises(InputError, match="model_copy"):
+        solve(solved[0].scene.layout, overrides=["name=x"])
+
+
+def test_a_room_with_nothing_that_moves_air_says_so():
+    layout = Layout.model_validate({"name": "Empty", "room": {"size": [2, 2, 2]}})
+    with pytest.raises(InputError, match="nothing moves the air"):
+        solve(layout, cell=0.5, write=False)
+
+
+def test_importing_the_writers_needs_no_display():
+    code = "import twin.planning.solve, sys; sys.exit(any('vtkRendering' in name for name in sys.modules))"
+    assert subprocess.run([sys.executable, "-c", code], check=False, env={"PATH": "/usr/bin"}).returncode == 0

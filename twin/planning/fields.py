@@ -1,0 +1,72 @@
+"""Write the fields of a solved room as a VTK file, for ParaView and its like. Needs no display."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from vtkmodules.util.numpy_support import numpy_to_vtk
+from vtkmodules.vtkCommonDataModel import vtkRectilinearGrid
+from vtkmodules.vtkIOXML import vtkXMLRectilinearGridWriter
+
+from solvers.airflow.case import AirState
+from twin.errors import OutsideError
+from twin.model.scene import Scene
+from twin.units import ZERO_CELSIUS
+
+
+def write_fields(scene: Scene, state: AirState, path: Path) -> None:
+    """Write temperature, velocity, pressure and solids of a state as a VTK rectilinear grid.
+
+    Parameters
+    ----------
+    scene : Scene
+    state : AirState
+    path : Path
+        Ends in ``.vtr``. Cell data: ``temperature`` [degC], ``velocity`` [m/s] (mean of the cell's faces),
+        ``pressure`` [Pa] (relative to the room's mean), ``solid`` (1 in solids, where the rest means
+        nothing).
+
+    Raises
+    ------
+    OutsideError : the file cannot be written.
+    """
+    grid = vtkRectilinearGrid()
+    nx, ny, nz = scene.case.grid.shape
+    grid.SetDimensions(nx + 1, ny + 1, nz + 1)
+    for set_axis, faces in zip(
+        (grid.SetXCoordinates, grid.SetYCoordinates, grid.SetZCoordinates), scene.case.grid, strict=True
+    ):
+        set_axis(numpy_to_vtk(np.array(faces, np.float64), deep=True))
+    ambient = float(np.average(state.p[scene.room_cells], weights=scene.case.grid.volumes[scene.room_cells]))
+    fields = {
+        "temperature": _flat(np.asarray(state.T, np.float64) - ZERO_CELSIUS).astype(np.float32),
+        "velocity": np.stack([_flat(part) for part in cell_velocity(state)], axis=-1).astype(np.float32),
+        "pressure": _flat(np.asarray(state.p, np.float64) - ambient).astype(np.float32),
+        "solid": _flat(scene.case.solid).astype(np.uint8),
+    }
+    for name, values in fields.items():
+        array = numpy_to_vtk(np.ascontiguousarray(values), deep=True)
+        array.SetName(name)
+        grid.GetCellData().AddArray(array)
+    writer = vtkXMLRectilinearGridWriter()
+    writer.SetFileName(str(path))
+    writer.SetInputData(grid)
+    if not writer.Write():
+        raise OutsideError(f"{path}: the fields could not be written; is the disk full?")
+
+
+def cell_velocity(state: AirState) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """Velocity at cell centres, the mean of opposite faces: three float64[nx, ny, nz]. [m/s]."""
+    u, v, w = (np.asarray(part, np.float64) for part in (state.u, state.v, state.w))
+    return (
+        0.5 * (u[1:] + u[:-1]),
+        0.5 * (v[:, 1:] + v[:, :-1]),
+        0.5 * (w[:, :, 1:] + w[:, :, :-1]),
+    )
+
+
+def _flat(values: NDArray) -> NDArray:
+    """Order cells as VTK does, x fastest."""
+    return values.transpose(2, 1, 0).ravel()
