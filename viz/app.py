@@ -139,7 +139,7 @@ def create_app(source: LiveSource, history_url: str | Path, names: Sequence[str]
 
 def _header() -> html.Header:
     stats = (
-        ("Speed", "stat-factor", "Simulated seconds a second"),
+        ("Real-time factor", "stat-factor", "How many times faster than the clock the twin can run"),
         ("Racklets", "stat-agents", "Racklet agents on the mesh"),
         ("Mode", "stat-mode", "Advise proposes; auto commits"),
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from itertools import groupby
 from typing import Any
 
 from dash import html
@@ -19,8 +20,10 @@ STATE_TEXT = {
     "refused": "Refused",
     "observed": "Observed",
     "failed": "Failed",
+    "idle": "All well",
 }
 NO_ACTION = "No action"
+IDLE = "idle"
 Record = Mapping[str, Any]
 
 
@@ -47,7 +50,27 @@ def decision_list(decisions: Sequence[Record]) -> list[Any]:
                 className="empty",
             )
         ]
-    return [decision_item(record) for record in decisions]
+    runs = [(state, list(run)) for state, run in groupby(decisions, key=lambda record: record.get("state"))]
+    return [
+        item
+        for state, run in runs
+        for item in ([idle_item(run)] if state == IDLE else [decision_item(record) for record in run])
+    ]
+
+
+def idle_item(run: Sequence[Record]) -> html.Div:
+    """Build one line for looks at the room, newest first, that found nothing to do."""
+    newest, oldest = run[0], run[-1]
+    since = f" Checked {len(run)} times since {clock(oldest.get('time'))}." if len(run) > 1 else ""
+    return html.Div(
+        [
+            html.Span(clock(newest.get("time")), className="decision-time"),
+            html.Span(_sentence(newest.get("why")) + since, className="decision-idle"),
+            html.Span(STATE_TEXT[IDLE], className="pill", **attributes(data_state=IDLE)),
+        ],
+        key=str(oldest.get("id")),
+        className="decision idle",
+    )
 
 
 def decision_item(record: Record) -> html.Details:
@@ -124,7 +147,9 @@ def _body(record: Record, chosen: Record | None) -> list[Any]:
         facts.append(
             ("Prediction error", f"{_number(observed.get('error_k'), 2)} K at {clock(observed.get('time'))}")
         )
-    body: list[Any] = [html.P(str(record.get("why") or "No reason was given."), className="decision-why")]
+    body: list[Any] = [
+        html.P(_sentence(record.get("why")) or "No reason was given.", className="decision-why")
+    ]
     body.append(
         html.Dl(
             [part for name, value in facts for part in (html.Dt(name), html.Dd(value))], className="pairs"
@@ -172,6 +197,11 @@ def _candidate(candidate: Record, chosen: str | None) -> html.Li:
             html.Span(str(candidate.get("why") or ""), className="candidate-why"),
         ]
     )
+
+
+def _sentence(text: Any) -> str:
+    words = str(text or "").strip().rstrip(".")
+    return f"{words[:1].upper()}{words[1:]}." if words else ""
 
 
 def _accepted(result: Any) -> bool:

@@ -81,3 +81,14 @@ def test_every_part_of_the_record_may_be_missing() -> None:
 
 def test_empty_list_says_what_will_come() -> None:
     assert "No decisions yet" in text_of(decision_list([]))
+
+
+def test_a_run_of_quiet_checks_is_one_line() -> None:
+    quiet = [
+        {"id": f"q{i}", "time": 1000.0 - i, "state": "idle", "why": "all inlets are within limits"}
+        for i in range(3)
+    ]
+    shown = decision_list([*quiet, RECORD, quiet[0]])
+    assert len(shown) == 3
+    assert "All inlets are within limits. Checked 3 times since" in text_of(shown[0])
+    assert "Checked" not in text_of(shown[2])

@@ -3,6 +3,7 @@ import { age, byId, fixed, h, kilo, percent, setData, setText } from "./dom.js";
 import { bandOf } from "./colormap.js";
 
 const HISTORY = 150; // points of a sparkline
+const AIR_TEMPERATURE = /\.(inlet_|outlet_|return_)?temperature(\.|$)/; // what the twin's error is made of
 const RANK_STEP = 0.2; // K
 const SILENCE = 3500; // ms without a word from the server
 const STATUS_TEXT = { live: "LIVE", stale: "STALE", degraded: "DEGRADED", starting: "STARTING", offline: "OFFLINE" };
@@ -80,8 +81,9 @@ export class Panels {
     const coolers = Object.values(summary.coolers ?? {});
     const supply = coolers.reduce((sum, cooler) => sum + (cooler.supply_c ?? NaN), 0) / coolers.length;
     this.kpi("cooling", kpis.cooling_kw, fixed(kpis.cooling_kw, 1), `${coolers.length} coolers · supply ${fixed(supply, 1)} °C`);
-    const compared = Object.values(summary.sensors ?? {}).filter((sensor) => sensor.error != null).length;
-    this.kpi("error", kpis.twin_error_k, fixed(kpis.twin_error_k, 2), compared ? `mean of ${compared} sensors` : "no sensor to compare");
+    const compared = Object.entries(summary.sensors ?? {})
+      .filter(([point, sensor]) => sensor.error != null && AIR_TEMPERATURE.test(point)).length;
+    this.kpi("error", kpis.twin_error_k, fixed(kpis.twin_error_k, 2), compared ? `mean of ${compared} air sensors` : "no sensor to compare");
 
     this.showRacks(racks);
     this.showCoolers(summary.coolers ?? {});
@@ -216,8 +218,8 @@ export class Panels {
     setData(byId("rack-agent"), "alive", alive === false ? "no" : "yes");
     const rise = rack.outlet_mean_c - rack.inlet_mean_c;
     const facts = [
-      ["Inlet max, twin", fixed(rack.inlet_max_c, 1), "°C"],
-      ["Inlet max, sensor", fixed(rack.measured_inlet_max_c, 1), "°C"],
+      ["Inlet max, twin", fixed(rack.inlet_max_c, 1), "°C", "The hottest place of the whole front"],
+      ["Inlet max, sensor", fixed(rack.measured_inlet_max_c, 1), "°C", "The hottest of the sensors at the front"],
       ["Outlet", fixed(rack.outlet_mean_c, 1), "°C"],
       ["Power", kilo(rack.power_w, 2), "kW"],
       ["To liquid", kilo(rack.liquid_heat_w, 2), "kW"],
@@ -227,10 +229,10 @@ export class Panels {
       ["Pump", percent(rack.pump_speed), "%"],
     ];
     const place = byId("rack-facts");
-    facts.forEach(([name, value, unit]) => {
+    facts.forEach(([name, value, unit, hint]) => {
       if (!this.factCells.has(name)) {
         const number = h("b", {});
-        place.append(h("div", { class: "fact" }, h("dt", {}, name), h("dd", {}, number, h("span", { class: "unit" }, unit))));
+        place.append(h("div", { class: "fact", title: hint }, h("dt", {}, name), h("dd", {}, number, h("span", { class: "unit" }, unit))));
         this.factCells.set(name, number);
       }
       setText(this.factCells.get(name), value);
