@@ -1,0 +1,183 @@
+"""What the solver refuses, and the small public functions."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from solvers.airflow.case import Closure
+from solvers.airflow.coarsen import coarsen_case
+from solvers.airflow.model import (
+    advance,
+    balances,
+    initial_state,
+    prepare,
+    probe,
+    restart,
+    solve_steady,
+    unit_inlet_temperature,
+    warm_up,
+)
+from solvers.airflow.warm import public_kernels, tiny_case
+from solvers.errors import CaseError, ConvergenceError, GridMismatchError
+
+
+@pytest.fixture
+def tiny():
+    return tiny_case()
+
+
+def replaced(array, index, value):
+    out = array.copy()
+    out[index] = value
+    return out
+
+
+@pytest.mark.parametrize("name", ["solid", "plate_x", "K_z", "patch_lo", "patch_side"])
+def test_wrong_shape_is_refused(tiny, name):
+    case, _ = tiny
+    with pytest.raises(GridMismatchError, match=name):
+        prepare(case._replace(**{name: getattr(case, name)[:-1]}))
+
+
+def test_wrong_kind_is_refused(tiny):
+    case, _ = tiny
+    with pytest.raises(GridMismatchError, match="solid"):
+        prepare(case._replace(solid=case.solid.astype(float)))
+
+
+def test_patch_faults_name_the_patch(tiny):
+    case, _ = tiny
+    with pytest.raises(CaseError, match=r"patch 1 .*leaves the grid"):
+        prepare(case._replace(patch_hi=replaced(case.patch_hi, 1, [5, 7])))
+    with pytest.raises(CaseError, match=r"patch 0 .*into a solid"):
+        prepare(case._replace(solid=replaced(case.solid, (0, 0, 5), True)))
+    with pytest.raises(CaseError, match=r"patch 0 .*air behind"):
+        prepare(case._replace(patch_index=np.array([3, 0])))
+    with pytest.raises(CaseError, match=r"patch 1 .*overlaps patch 0"):
+        prepare(case._replace(patch_lo=replaced(case.patch_lo, 0, [0, 1])))
+    with pytest.raises(CaseError, match="unit 0: its outlet is patch 0"):
+        prepare(case._replace(unit_outlet=np.array([0])))
+    with pytest.raises(CaseError, match="unit 0: its inlet is patch 9"):
+        prepare(case._replace(unit_inlet=np.array([9])))
+
+
+def test_unbalanced_region_names_its_patches(tiny):
+    case, inputs = tiny
+    closed = case._replace(plate_z=replaced(case.plate_z, np.s_[:, :, 2], True))
+    model = prepare(closed)
+    assert model.regions == 2
+    with pytest.raises(CaseError, match=r"patches \[0\] bring -0.1 m3/s"):
+        advance(model, initial_state(model), inputs, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "error"),
+    [
+        ("V_flow", [-1.0], CaseError),
+        ("V_flow", [np.nan], CaseError),
+        ("Q_flow", [np.inf], CaseError),
+        ("C", [-1.0], CaseError),
+        ("V_flow", [1.0, 1.0], GridMismatchError),
+    ],
+)
+def test_bad_inputs(tiny, name, value, error):
+    case, inputs = tiny
+    model = prepare(case)
+    with pytest.raises(error, match=name):
+        advance(model, initial_state(model), inputs._replace(**{name: np.array(value)}), 1.0)
+
+
+def test_bad_closure_and_state(tiny):
+    case, inputs = tiny
+    with pytest.raises(CaseError, match="k_omega"):
+        prepare(case, Closure("k_omega"))
+    model = prepare(case)
+    state = initial_state(model)
+    with pytest.raises(GridMismatchError, match=r"state\.T"):
+        advance(model, state._replace(T=state.T[1:]), inputs, 1.0)
+    with pytest.raises(CaseError, match="duration"):
+        advance(model, state, inputs, -1.0)
+
+
+def test_a_nan_raises_and_hands_back_nothing(tiny):
+    case, inputs = tiny
+    model = prepare(case)
+    state = initial_state(model)
+    with pytest.raises(ConvergenceError, match="Courant"):
+        advance(model, state._replace(u=replaced(state.u, (2, 2, 4), np.nan)), inputs, 0.5)
+    assert np.isfinite(advance(model, state, inputs, 0.5).T).all()  # the model is not spoilt
+
+
+def test_no_new_signature_after_warm_up(tiny):
+    heard = []
+    warm_up(lambda name, number, count: heard.append((name, number, count)))
+    assert heard[-1][1] == heard[-1][2] == len(heard) - 1
+    case, inputs = tiny
+    model = prepare(case, Closure("mixing_length", Pr_t=1))
+    state = advance(model, initial_state(model, 300), inputs, 1, cfl=2, max_dt=1)
+    solve_steady(model, inputs._replace(Q_flow=np.zeros(1)), max_time=60)
+    assert state.time == 1
+    assert [len(kernel.signatures) for kernel in public_kernels()] == [1] * len(public_kernels())
+
+
+def test_supply_mode_cools_to_capacity_and_never_heats(tiny):
+    case, inputs = tiny
+    model = prepare(case)
+    start = initial_state(model, 303.15)
+    cooling = inputs._replace(Q_flow=np.zeros(1), T_supply=np.array([290.15]), Q_max=np.array([400.0]))
+    state = advance(model, start, cooling, 1.0)
+    book = balances(model, state, cooling)
+    assert book.Q_out == pytest.approx(400.0, rel=1e-4)  # at capacity
+    plenty = advance(model, start, cooling._replace(Q_max=np.array([np.inf])), 1.0)
+    assert plenty.T_unit == pytest.approx(290.15)
+    cold = advance(model, initial_state(model, 285.15), cooling, 1.0)
+    assert cold.T_unit == pytest.approx(285.15)
+
+
+def test_unit_without_flow_leaves_its_heat_at_the_outlet(tiny):
+    case, inputs = tiny
+    model = prepare(case)
+    state = advance(model, initial_state(model), inputs._replace(V_flow=np.zeros(1)), 2.0, max_dt=0.05)
+    stored = model.rho * model.cp * ((state.T.astype(float) - 293.15) * case.grid.volumes).sum()
+    assert stored == pytest.approx(500.0 * 2.0, rel=1e-3)
+
+
+def test_coarse_case_keeps_every_object(tiny):
+    case, _ = tiny
+    coarse = coarsen_case(case)
+    assert coarse.grid.cells < case.grid.cells
+    assert set(coarse.grid.z) <= set(case.grid.z)
+    old, new = prepare(case).stepper.geometry, prepare(coarse).stepper.geometry
+    assert new.patches.area == pytest.approx(old.patches.area)
+    tile = [g.open_area[2][:, :, index].sum() for g, index in ((old, 2), (new, 1))]
+    assert tile[0] == pytest.approx(tile[1])
+
+
+def test_probe_reads_linear_fields_exactly_and_ignores_solids(tiny):
+    case, _ = tiny
+    case = case._replace(solid=replaced(case.solid, (3, 2, 4), True))
+    model = prepare(case)
+    state = initial_state(model)
+    x, y, z = np.meshgrid(*case.grid.centres, indexing="ij")
+    linear = (280 + 3 * x - 2 * y + z).astype(np.float32)
+    state = state._replace(T=np.where(case.solid, np.float32(1e6), linear))
+    points = np.array([[0.31, 0.52, 0.33], [0.9, 0.33, 1.02]])
+    assert probe(model, state, points).T == pytest.approx(280 + points @ [3, -2, 1], abs=1e-3)
+    inside_solid = probe(model, state, np.array([[0.7, 0.5, 0.9]])).T[0]
+    assert 280 < inside_solid < 285
+    with pytest.raises(GridMismatchError, match="points"):
+        probe(model, state, np.zeros(3))
+
+
+def test_restart_on_the_same_grid_changes_nothing(tiny):
+    case, inputs = tiny
+    model = prepare(case)
+    state = advance(model, initial_state(model), inputs, 2.0)
+    again = restart(prepare(case), model, state)
+    assert again.T == pytest.approx(state.T, abs=1e-4)
+    inner = np.s_[1:-1]
+    assert again.u[inner] == pytest.approx(state.u[inner], abs=1e-6)
+    assert unit_inlet_temperature(model, again) == pytest.approx(
+        unit_inlet_temperature(model, state), abs=1e-4
+    )
