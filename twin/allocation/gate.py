@@ -25,7 +25,7 @@ class TrialResult(Protocol):
 
     @property
     def inlet_peak(self) -> Mapping[str, float]:
-        """Highest inlet of every rack at any moment of the second half of the horizon, in K."""
+        """Hottest spot of every rack's front at any moment of the second half of the horizon, in K."""
         ...
 
     @property
@@ -182,7 +182,7 @@ class Inlets:
     Attributes
     ----------
     hottest : dict    Rack -> hottest sensor by its mean over the second half of the horizon. [K]
-    peak : dict       Rack -> highest value at any moment of it. [K]
+    peak : dict       Rack -> hottest spot of the whole front at any moment of it. [K]
     """
 
     hottest: dict[str, float]
@@ -204,11 +204,11 @@ def judge(
 ) -> Verdict:
     """Say whether a candidate breaks a limit in its trial.
 
-    No inlet may at any moment be over the rack's allowable limit, the margin included, unless it is so
-    without the plan and the plan does not make it hotter. In the mean over time it may not be over the
-    recommended limit unless it is so without the plan and not hotter by more than 0.2 K. A plan that only
-    saves energy must leave every inlet under the recommended limit, the margin included. Power may not exceed
-    a rack's limit or a feed where it did not before.
+    No spot of a rack's front may at any moment be over its allowable limit, the margin included, unless it is
+    so without the plan and the plan does not make it hotter. At the sensors, in the mean over time, it may
+    not be over the recommended limit unless it is so without the plan and not hotter by more than 0.2 K. A
+    plan that only saves energy must leave every inlet under the recommended limit, the margin included. Power
+    may not exceed a rack's limit or a feed where it did not before.
 
     Parameters
     ----------

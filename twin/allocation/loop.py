@@ -244,11 +244,18 @@ class AllocationLoop:
         decision["baseline"] = predicted(
             inlet, baseline, electric_power(situation, Candidate("nothing"), baseline.cooler_power)
         )
-        critical = critical_racks(situation, inlet, margin)
+        critical = critical_racks(situation, inlet, margin, without.peak)
         decision["critical"] = list(critical)
-        decision["receivers"] = list(receiving_racks(situation, inlet, margin, self.bounds))
+        decision["receivers"] = list(receiving_racks(situation, inlet, margin, self.bounds, critical))
         candidates = propose(
-            situation, inlet, self.influence, self.memory, self.bounds, margin, self._calm(situation)
+            situation,
+            inlet,
+            self.influence,
+            self.memory,
+            self.bounds,
+            margin,
+            critical,
+            self._calm(situation),
         )
         best = self._try_all(
             decision,
@@ -378,6 +385,7 @@ class AllocationLoop:
         if outcome.failure:
             self._left += outcome.done
             self.memory.note(outcome.done, now)
+            self.memory.rest(candidate.moves, now)
             return self._conclude(decision, "failed", f"{decision['why']}; {outcome.failure}")
         self.memory.note(outcome.done, now)
         decision["committed_at"] = self._clock()
@@ -504,7 +512,9 @@ class AllocationLoop:
             if decision.get("committed_at") is not None:
                 candidate = candidate_of(decision, decision["chosen"])
                 self.memory.note(steps_of(candidate), decision["committed_at"])
-            if state == "committed":
+            if state == "failed":
+                self.memory.rest(candidate_of(decision, decision["chosen"]).moves, decision["time"])
+            elif state == "committed":
                 self._watched.append(decision)
             elif state == "observed" and decision["observed"]["error_k"] is not None:
                 self.memory.errors.append(decision["observed"]["error_k"])

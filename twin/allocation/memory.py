@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from twin.allocation.plan import Setting, Step
+from twin.allocation.plan import Move, Setting, Step
 
 LONG_AGO = -1e18
 
@@ -58,7 +58,7 @@ class Memory:
 
     Attributes
     ----------
-    moved : dict        Workload -> when it was moved last. [s since epoch]
+    moved : dict        Workload -> when it was moved last, or its move was refused. [s since epoch]
     raised, lowered : dict    Point -> when its cooling was raised or lowered last. [s since epoch]
     commanded : dict    Writable point -> last value that was accepted. [telemetry unit]
     errors : deque      Errors of the latest predictions. [K]
@@ -89,6 +89,11 @@ class Memory:
         last_raised = max(self.raised.values(), default=LONG_AGO)
         last_lowered = max(self.lowered.values(), default=LONG_AGO)
         return now < last_raised + self.relax_rest or now < last_lowered + 2.0 * self.settle
+
+    def rest(self, moves: Iterable[Move], now: float) -> None:
+        """Leave workloads alone for a while, whose move was refused."""
+        for move in moves:
+            self.moved[move.workload] = now
 
     def note(self, steps: Iterable[Step], now: float) -> None:
         """Remember what was carried out."""

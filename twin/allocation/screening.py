@@ -8,7 +8,7 @@ wide uncertainty and learns from every trial in the twin. It only ranks: what is
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -171,21 +171,29 @@ def _face(rack: Rack, side: float) -> np.ndarray:
     return np.array(rack.position) + 0.5 * size + side * 0.5 * depth * normal
 
 
-def critical_racks(situation: Situation, inlet: Mapping[str, float], margin: float) -> dict[str, str]:
+def critical_racks(
+    situation: Situation,
+    inlet: Mapping[str, float],
+    margin: float,
+    peak: Mapping[str, float] | None = None,
+) -> dict[str, str]:
     """Find the racks that need help within the horizon, and say why.
 
     Parameters
     ----------
     situation : Situation
-    inlet : mapping    Rack -> predicted hottest inlet if nothing is done. [K]
+    inlet : mapping    Rack -> predicted hottest inlet sensor if nothing is done, mean over time. [K]
     margin : float     Allowed for the error of the prediction. [K]
+    peak : mapping, optional
+        Rack -> hottest spot of its front at any moment; without it the sensors'. [K]
     """
+    peak = peak or inlet
     reasons: dict[str, str] = {}
     for rack in situation.racks.values():
         hottest = inlet[rack.id]
-        if hottest + margin > rack.inlet_allowable:
+        if peak[rack.id] + margin > rack.inlet_allowable:
             reasons[rack.id] = (
-                f"inlet {celsius(hottest):.1f} degC within {margin:.1f} K of the allowable "
+                f"inlet peaks at {celsius(peak[rack.id]):.1f} degC within {margin:.1f} K of the allowable "
                 f"{celsius(rack.inlet_allowable):.0f} degC"
             )
         elif hottest > rack.inlet_recommended:
@@ -210,14 +218,13 @@ def critical_racks(situation: Situation, inlet: Mapping[str, float], margin: flo
 
 
 def receiving_racks(
-    situation: Situation, inlet: Mapping[str, float], margin: float, bounds: Bounds
+    situation: Situation, inlet: Mapping[str, float], margin: float, bounds: Bounds, critical: Collection[str]
 ) -> dict[str, float]:
     """Find the racks with excess capacity: how much more power each may take, in W.
 
     A receiver has reliable data, is not critical, has room below its rating and cooling capacity, and an
     inlet that stays under the recommended limit, the margin included.
     """
-    critical = critical_racks(situation, inlet, margin)
     free: dict[str, float] = {}
     load = feed_load(situation)
     for rack in situation.racks.values():
@@ -247,6 +254,7 @@ def propose(
     memory: Memory,
     bounds: Bounds,
     margin: float,
+    critical: Collection[str],
     calm: bool,
 ) -> list[Candidate]:
     """Propose candidates, the most promising first.
@@ -259,16 +267,16 @@ def propose(
     memory : Memory
     bounds : Bounds
     margin : float           [K]
+    critical : collection    The racks that need help.
     calm : bool              Whether the room has been cold enough for long enough to save energy.
 
     Returns
     -------
     list of Candidate        Distinct; the second is another kind of answer than the first.
     """
-    critical = critical_racks(situation, inlet, margin)
     found: list[Candidate] = []
     if critical:
-        moves = _migrations(situation, inlet, influence, memory, bounds, margin)
+        moves = _migrations(situation, inlet, influence, memory, bounds, margin, critical)
         up = _cooling_up(situation, bounds, critical)
         found += [
             Candidate("migrate", moves, (), f"relieve {', '.join(critical)}"),
@@ -389,11 +397,12 @@ def _migrations(
     memory: Memory,
     bounds: Bounds,
     margin: float,
+    critical: Collection[str],
 ) -> tuple[Move, ...]:
     """Pick up to ``bounds.moves`` moves, each time the one that lowers the score the most."""
     racks = list(situation.racks.values())
     index = {rack.id: i for i, rack in enumerate(racks)}
-    room = receiving_racks(situation, inlet, margin, bounds)
+    room = receiving_racks(situation, inlet, margin, bounds, critical)
     loads = [
         load
         for load in situation.workloads

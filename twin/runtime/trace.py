@@ -152,7 +152,7 @@ def read_trace(
     InputError : with every finding of the file at once.
     """
     path = Path(path)
-    ratings = rack_ratings(layout)
+    ratings = rack_nominals(layout)
     faults = Faults(str(path))
     table = read_table(path, faults)
     recording: Recording | None = None
@@ -163,7 +163,7 @@ def read_trace(
         elif any(name.startswith("power[") for name in columns):
             recording = read_frontier(table, ratings, faults)
         elif any(name.endswith(".power") for name in columns):
-            recording = read_telemetry(table, ratings, rack_limits(layout), longest_gap, faults)
+            recording = read_telemetry(table, ratings, rack_ratings(layout), longest_gap, faults)
         else:
             shown = ", ".join(sorted(columns)[:8])
             faults.add("", f"columns {shown}", "no form that a trace can have", f"Give {FORMS}.", line=1)
@@ -214,7 +214,7 @@ def generated_trace(layout: Layout, seed: int = 0, days: float = 2.0, step: floa
     Check : tests/unit/twin/runtime/test_trace.py
     """
     rng = np.random.default_rng(seed)
-    ratings = rack_ratings(layout)
+    ratings = rack_nominals(layout)
     n_racks, n = len(ratings), max(2, round(days * 86400.0 / step))
     time = np.arange(n) * step
     level = rng.uniform(0.50, 0.85, n_racks)
@@ -228,7 +228,7 @@ def generated_trace(layout: Layout, seed: int = 0, days: float = 2.0, step: floa
     power = np.array(list(ratings.values())) * (
         IDLE_SHARE + (1.0 - IDLE_SHARE) * np.clip(utilisation, 0.0, 1.5)
     )
-    power = np.minimum(power, np.array(list(rack_limits(layout).values())))
+    power = np.minimum(power, np.array(list(rack_ratings(layout).values())))
     note = f"seed {seed}: day cycle, AR(1) of 600 s, 0.5 bursts an hour a rack, idle share {IDLE_SHARE:.0%}"
     return Trace(time, power, tuple(ratings), "generated", note)
 
@@ -243,11 +243,11 @@ def _ar1(rng: np.random.Generator, n: int, columns: int, deviation: float, decay
     return out
 
 
-def rack_ratings(layout: Layout) -> dict[str, float]:
+def rack_nominals(layout: Layout) -> dict[str, float]:
     """Nominal power of every rack, what the room is designed for, in the layout's order, in W."""
     return {rack.id: rack.nominal_power for rack in layout.racks}
 
 
-def rack_limits(layout: Layout) -> dict[str, float]:
+def rack_ratings(layout: Layout) -> dict[str, float]:
     """Most that every rack may draw, infinite where nothing is stated, in the layout's order, in W."""
     return {rack.id: rack.rated_power or float("inf") for rack in layout.racks}

@@ -16,7 +16,14 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 from solvers.airflow.case import AirCase, AirState, Closure
-from solvers.airflow.model import AirModel, advance, initial_state, prepare, restart
+from solvers.airflow.model import (
+    AirModel,
+    advance,
+    initial_state,
+    prepare,
+    restart,
+    unit_inlet_temperature_max,
+)
 from solvers.errors import SolverError
 from twin.errors import TwinError
 from twin.model.operating import Operating
@@ -51,7 +58,7 @@ class TrialResult:
     ----------
     inlet_mean : dict      Rack -> mean over the inlet sensors and the second half of the horizon. [K]
     inlet_max : dict       Rack -> hottest inlet sensor by its mean over the second half of the horizon. [K]
-    inlet_peak : dict      Rack -> highest inlet at any moment of the second half of the horizon. [K]
+    inlet_peak : dict      Rack -> hottest spot of its whole front at any moment of that half. [K]
     cooler_power : dict    Cooler -> heat it takes, mean over the horizon. [W]
     horizon, wall : float  Time looked ahead, time that took. [s]
     """
@@ -115,24 +122,27 @@ class Runner:
         state = self._advance(self._state, now, options.action_time, options.cfl)
         samples = max(4, math.ceil(horizon / INTERVAL))
         late: list[dict[str, float]] = []
+        peak = {rack.id: -math.inf for rack in self._layout.racks}
         heat = dict.fromkeys((cooler.id for cooler in self._layout.coolers), 0.0)
         for sample in range(samples):
             state = self._advance(state, candidate, horizon / samples, options.cfl)
             values = observe(self._scene, self._model, state, candidate)
             if sample >= samples // 2:
                 late.append(values)
+                T_front = unit_inlet_temperature_max(self._model, state)
+                for rack, units in self._scene.rack_units.items():
+                    peak[rack] = max(peak[rack], float(T_front[list(units)].max()))
             for cooler in heat:
                 heat[cooler] += values.get(f"{cooler}.cooling_power", 0.0) / samples
         mean: dict[str, float] = {}
         hottest: dict[str, float] = {}
-        peak: dict[str, float] = {}
         for rack in self._layout.racks:
             points = [f"{rack.id}.inlet_temperature.{position}" for position in INLET_POSITIONS]
             sensors = [[kelvin(values[point]) for values in late] for point in points if point in late[0]]
             means = [sum(series) / len(series) for series in sensors]
             mean[rack.id] = sum(means) / len(means)
             hottest[rack.id] = max(means)
-            peak[rack.id] = max(max(series) for series in sensors)
+            peak[rack.id] = max(peak[rack.id], *(max(series) for series in sensors))
         return TrialResult(mean, hottest, peak, heat, horizon, time.perf_counter() - begun)
 
     def _advance(self, state: AirState, operating: Operating, duration: float, cfl: float) -> AirState:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from twin.runtime.trace import IDLE_SHARE, Trace, rack_ratings
+from twin.runtime.trace import IDLE_SHARE, Trace, rack_nominals
 
 if TYPE_CHECKING:
     from twin.model.schema import Layout
@@ -39,7 +39,8 @@ class LoadModel:
     """Demand of every workload over time.
 
     A rack's power is an idle part, which stays, and a dynamic part, which its workloads carry:
-    idle = min(idle share * rating, lowest power in the trace), so that the dynamic part is never negative.
+    idle = min(idle share * nominal power, lowest power in the trace), so that the dynamic part is never
+    negative.
     The dynamic part of rack r belongs to the workloads that start there, in shares
     w_i(t) = k_i (1 + 0.3 sin(2 pi t / T_i + phi_i)) / sum, seeded: the layout's own workloads of that rack,
     or 4 to 6 unequal ones. A trace that knows its groups of tasks gives them, with their own demand,
@@ -50,14 +51,14 @@ class LoadModel:
     layout : Layout
     trace : Trace
     seed : int             Of the shares.
-    idle_share : float     Idle power over rating. [1]
+    idle_share : float     Idle power over nominal power. [1]
     """
 
     def __init__(self, layout: Layout, trace: Trace, seed: int = 0, idle_share: float = IDLE_SHARE) -> None:
         self.trace = trace
-        ratings = rack_ratings(layout)
+        nominal = rack_nominals(layout)
         self._racks = trace.racks
-        rating = np.array([ratings[rack] for rack in trace.racks])
+        rating = np.array([nominal[rack] for rack in trace.racks])
         self._idle = np.minimum(idle_share * rating, trace.power.min(axis=0))
         rng = np.random.default_rng(seed)
         self.workloads = _specs(layout, trace, rng)

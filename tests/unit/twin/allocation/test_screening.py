@@ -18,6 +18,8 @@ from twin.allocation.situation import see
 from twin.model.load import example_layout, load_layout
 from twin.units import kelvin
 
+HOT_RACKS = ("R02",)
+
 
 def look(room):
     return see(room.layout, room, tuple(room.workloads()), {}, room.now, 15.0)
@@ -47,7 +49,7 @@ def test_receivers_have_power_thermal_room_and_data(make_room):
     room = make_room()
     cold = dict.fromkeys(room.racks, kelvin(20.0))
     room.age["R03"] = 100.0
-    free = receiving_racks(look(room), cold | {"R01": kelvin(26.8)}, 0.5, Bounds())
+    free = receiving_racks(look(room), cold | {"R01": kelvin(26.8)}, 0.5, Bounds(), HOT_RACKS)
     assert set(free) == {"R04"}  # R01 is too warm, R02 overloaded, R03 stale
     assert free["R04"] == pytest.approx(0.95 * 12e3 - 2500.0)
 
@@ -99,7 +101,9 @@ def test_candidates_respect_limits_rests_and_blindness(make_room):
     room = make_room()
     situation, influence, rests = look(room), Influence(room.layout), memory()
     rests.moved["W02.5"] = room.now - 10.0
-    candidates = propose(situation, inlets(room), influence, rests, Bounds(moves=2), 0.3, calm=False)
+    candidates = propose(
+        situation, inlets(room), influence, rests, Bounds(moves=2), 0.3, HOT_RACKS, calm=False
+    )
     assert {c.id for c in candidates} >= {"migrate", "cool", "migrate and cool"}
     for candidate in candidates:
         assert len(candidate.moves) <= 2
@@ -109,14 +113,14 @@ def test_candidates_respect_limits_rests_and_blindness(make_room):
             assert 15.0 <= setting.new <= 25.0 or setting.quantity != "supply_temperature"
             assert 0.4 <= setting.new <= 1.0 or setting.quantity != "fan_speed"
     room.age["C1.supply_temperature"] = 99.0
-    without = propose(look(room), inlets(room), influence, memory(), Bounds(), 0.3, calm=False)
+    without = propose(look(room), inlets(room), influence, memory(), Bounds(), 0.3, HOT_RACKS, calm=False)
     assert not any(c.settings for c in without)
 
 
 def test_the_second_candidate_shares_nothing_with_the_first_where_that_is_possible(make_room):
     room = make_room()
     first, second, *_ = propose(
-        look(room), inlets(room), Influence(room.layout), memory(), Bounds(), 0.3, calm=False
+        look(room), inlets(room), Influence(room.layout), memory(), Bounds(), 0.3, HOT_RACKS, calm=False
     )
     assert not set(first.moves) & set(second.moves)
 
@@ -127,17 +131,21 @@ def test_unmovable_workloads_stay(make_room):
         type(load)(load.id, load.rack, load.demand, load.demand, False) for load in room.workloads()
     )
     situation = see(room.layout, room, loads, {}, room.now, 15.0)
-    found = propose(situation, inlets(room), Influence(room.layout), memory(), Bounds(), 0.3, calm=False)
+    found = propose(
+        situation, inlets(room), Influence(room.layout), memory(), Bounds(), 0.3, HOT_RACKS, calm=False
+    )
     assert not any(candidate.moves for candidate in found)
 
 
 def test_energy_is_saved_only_when_it_is_cold_and_has_been_calm(make_room, cool_room):
     influence = Influence(cool_room.layout)
-    found = propose(look(cool_room), inlets(cool_room), influence, memory(), Bounds(), 0.3, calm=True)
+    found = propose(look(cool_room), inlets(cool_room), influence, memory(), Bounds(), 0.3, (), calm=True)
     assert found and all(not s.cools for c in found for s in c.settings) and not any(c.moves for c in found)
-    assert propose(look(cool_room), inlets(cool_room), influence, memory(), Bounds(), 0.3, calm=False) == []
+    assert (
+        propose(look(cool_room), inlets(cool_room), influence, memory(), Bounds(), 0.3, (), calm=False) == []
+    )
     warm = dict.fromkeys(cool_room.racks, kelvin(26.0))
-    assert propose(look(cool_room), warm, influence, memory(), Bounds(), 0.3, calm=True) == []
+    assert propose(look(cool_room), warm, influence, memory(), Bounds(), 0.3, (), calm=True) == []
 
 
 def test_feeds_are_limits_too(make_room):
@@ -148,7 +156,7 @@ def test_feeds_are_limits_too(make_room):
         rack["feed"] = "F1" if rack["id"] in ("R01", "R04") else None
     room.layout = type(room.layout).model_validate(data)
     cold = dict.fromkeys(room.racks, kelvin(20.0))
-    free = receiving_racks(look(room), cold, 0.5, Bounds())
+    free = receiving_racks(look(room), cold, 0.5, Bounds(), ())
     assert free["R04"] == pytest.approx(10000.0 - 5000.0 - 2500.0)
     room.demand["W01.1"] += 4000.0
     assert "feed F1" in critical_racks(look(room), cold, 0.5)["R01"]
