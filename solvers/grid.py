@@ -24,28 +24,28 @@ class Grid(NamedTuple):
 
     @property
     def shape(self) -> tuple[int, int, int]:
-        """Numbers of cells along x, y, z. [-]"""
+        """Numbers of cells along x, y, z. [-]."""
         return self.x.size - 1, self.y.size - 1, self.z.size - 1
 
     @property
     def cells(self) -> int:
-        """Number of cells, solids included. [-]"""
+        """Number of cells, solids included. [-]."""
         nx, ny, nz = self.shape
         return nx * ny * nz
 
     @property
     def widths(self) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-        """Cell widths along x, y, z. [m]"""
+        """Cell widths along x, y, z. [m]."""
         return np.diff(self.x), np.diff(self.y), np.diff(self.z)
 
     @property
     def centres(self) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-        """Cell centres along x, y, z. [m]"""
+        """Cell centres along x, y, z. [m]."""
         return (self.x[1:] + self.x[:-1]) / 2, (self.y[1:] + self.y[:-1]) / 2, (self.z[1:] + self.z[:-1]) / 2
 
     @property
     def volumes(self) -> NDArray[np.float64]:
-        """Cell volumes, [nx, ny, nz]. [m3]"""
+        """Cell volumes, [nx, ny, nz]. [m3]."""
         dx, dy, dz = self.widths
         return dx[:, None, None] * dy[None, :, None] * dz[None, None, :]
 

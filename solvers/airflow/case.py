@@ -191,7 +191,7 @@ class SteadyResult(NamedTuple):
     ----------
     state : AirState    Mean over the averaging window; velocities float64, divergence-free.
     T_inlet_swing : float64[nu]    Max - min of the inlet temperature over the averaging window. [K]
-    T_inlet_error : float64[nu]    Standard error of the mean inlet temperature, from the windows' scatter. [K]
+    T_inlet_error : float64[nu]    Standard error of the mean inlet temperature, from window scatter. [K]
     averaged_s : float    Length of the averaging window. [s]
     balances : Balances    Of the mean state.
     history : tuple of SteadyProgress    One entry per report.

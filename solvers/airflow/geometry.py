@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Iterable
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.spatial import cKDTree
+from scipy.spatial import KDTree
 
 from solvers.airflow.case import AirCase, Closure
 from solvers.airflow.kernels import Component
 from solvers.errors import CaseError, GridMismatchError
 from solvers.grid import make_grid
 from solvers.linear.multigrid import flat_cells, padded, strides
+
+_Float = TypeVar("_Float", bound=np.floating)
+Three = tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]
+"""One array for each axis."""
 
 _ACROSS = ((1, 2), (0, 2), (0, 1))
 _WALL_SAMPLES = 6  # nearest wall faces looked at for the wall distance
@@ -65,10 +70,10 @@ class Geometry(NamedTuple):
     open_area: tuple[NDArray[np.float64], ...]
     resists: tuple[NDArray[np.bool_], ...]
     volume: NDArray[np.float32]
-    flow_area: tuple[NDArray[np.float32], ...]
-    area: tuple[NDArray[np.float32], ...]
-    inverse_area: tuple[NDArray[np.float32], ...]
-    inverse_width: tuple[NDArray[np.float32], ...]
+    flow_area: Three
+    area: Three
+    inverse_area: Three
+    inverse_width: Three
     mixing: NDArray[np.float32]
     components: tuple[Component, Component, Component, Component]
     patches: Patches
@@ -80,7 +85,7 @@ def build_geometry(case: AirCase, closure: Closure) -> Geometry:
     Raises
     ------
     GridMismatchError : an array of the case has not the shape or kind that the grid asks for.
-    CaseError : a patch is empty, leaves the grid, opens into a solid, is not closed behind or overlaps another.
+    CaseError : a patch is empty, leaves the grid, opens into a solid, has air behind it or overlaps another.
     """
     _check_shapes(case)
     if closure.kind not in ("mixing_length", "laminar"):
@@ -96,7 +101,6 @@ def build_geometry(case: AirCase, closure: Closure) -> Geometry:
     plates = (case.plate_x, case.plate_y, case.plate_z)
     losses = (case.K_x, case.K_y, case.K_z)
     widths = case.grid.widths
-    cross = [np.ones(3)] * 3
     cross = [_cross_section(widths, axis) for axis in range(3)]
     open_area = tuple(_open_faces(fluid, plates[axis], axis) * cross[axis] for axis in range(3))
     resists = tuple((losses[axis] > 0) & (open_area[axis] > 0) for axis in range(3))
@@ -118,7 +122,7 @@ def build_geometry(case: AirCase, closure: Closure) -> Geometry:
     zero = np.zeros(air.size, dtype=np.float32)
     cell_volume = width[0] * width[1] * width[2]
     heat = Component(
-        *(_single(area[d] / gap[d]) for d in range(3)),
+        *_three(area[d] / gap[d] for d in range(3)),
         inverse_volume=_single(air / cell_volume),
         inverse_gap=zero,
         wall_laminar=zero,
@@ -135,10 +139,10 @@ def build_geometry(case: AirCase, closure: Closure) -> Geometry:
         open_area=open_area,
         resists=resists,
         volume=_single(air * cell_volume),
-        flow_area=tuple(_single(passes[d] * section[d]) for d in range(3)),
-        area=tuple(_single(a) for a in area),
-        inverse_area=tuple(_single(is_open[d] / section[d]) for d in range(3)),
-        inverse_width=tuple(_single(air / width[d]) for d in range(3)),
+        flow_area=_three(passes[d] * section[d] for d in range(3)),
+        area=_three(area),
+        inverse_area=_three(is_open[d] / section[d] for d in range(3)),
+        inverse_width=_three(air / width[d] for d in range(3)),
         mixing=_single(mixing),
         components=(components[0], components[1], components[2], heat),
         patches=patches,
@@ -154,7 +158,7 @@ def pad_state(
     return _single(_pad_faces(values, axis, shape))
 
 
-def unpad(flat: NDArray[np.float32], axis: int | None, shape: tuple[int, int, int]) -> NDArray[np.float32]:
+def unpad(flat: NDArray[_Float], axis: int | None, shape: tuple[int, int, int]) -> NDArray[_Float]:
     """View of the cells, or of the faces along an axis, of a flat padded array."""
     extent = [slice(1, n + 1 + (d == axis)) for d, n in enumerate(shape)]
     return flat.reshape(padded(shape))[tuple(extent)]
@@ -162,6 +166,11 @@ def unpad(flat: NDArray[np.float32], axis: int | None, shape: tuple[int, int, in
 
 def _single(values: NDArray) -> NDArray[np.float32]:
     return np.ascontiguousarray(values, dtype=np.float32)
+
+
+def _three(values: Iterable[NDArray]) -> Three:
+    x, y, z = (_single(value) for value in values)
+    return x, y, z
 
 
 def _pad_cells(values: NDArray, shape: tuple[int, int, int]) -> NDArray[np.float64]:
@@ -241,7 +250,8 @@ def _patches(case: AirCase, fluid, open_area, cross) -> Patches:
         axis, index = int(case.patch_axis[number]), int(case.patch_index[number])
         side = int(case.patch_side[number])
         lo, hi = case.patch_lo[number], case.patch_hi[number]
-        name = f"patch {number} (axis {axis}, face {index}, cells {lo.tolist()} to {hi.tolist()}, side {side:+d})"
+        cells_named = f"cells {lo.tolist()} to {hi.tolist()}"
+        name = f"patch {number} (axis {axis}, face {index}, {cells_named}, side {side:+d})"
         if axis not in (0, 1, 2) or side not in (-1, 1):
             raise CaseError(f"{name}: the axis must be 0, 1 or 2 and the side +1 or -1.")
         first, second = _ACROSS[axis]
@@ -324,7 +334,8 @@ def _check_shapes(case: AirCase) -> None:
             continue
         if array.shape != shape or array.dtype.kind != kind:
             raise GridMismatchError(
-                f"case.{name}: {array.dtype} of shape {array.shape}; the grid asks for kind '{kind}' of shape {shape}."
+                f"case.{name}: {array.dtype} of shape {array.shape}; "
+                f"the grid asks for kind '{kind}' of shape {shape}."
             )
     for letter in "xyz":
         loss = getattr(case, f"K_{letter}")
@@ -343,7 +354,6 @@ def _wall_distance(case: AirCase, fluid, open_area, patches: Patches) -> NDArray
         touches[tuple(low)] |= fluid
         touches[tuple(high)] |= fluid
         closed = touches & (open_area[axis] == 0)
-        opening = unpad(np.zeros(int(np.prod(padded(shape)))), axis, shape).copy()
         flat = np.zeros(int(np.prod(padded(shape))))
         flat[patches.face[patches.axis == axis]] = 1
         opening = unpad(flat, axis, shape)
@@ -365,7 +375,7 @@ def _wall_distance(case: AirCase, fluid, open_area, patches: Patches) -> NDArray
     centres = case.grid.centres
     cells = np.argwhere(fluid)
     points = np.stack([centres[d][cells[:, d]] for d in range(3)], axis=1)
-    _, near = cKDTree(middle).query(points, k=min(_WALL_SAMPLES, middle.shape[0]))
+    _, near = KDTree(middle).query(points, k=min(_WALL_SAMPLES, middle.shape[0]))
     near = near.reshape(points.shape[0], -1)
     outside = np.maximum(np.abs(points[:, None, :] - middle[near]) - half[near], 0.0)
     distance[fluid] = np.sqrt((outside**2).sum(axis=2)).min(axis=1)

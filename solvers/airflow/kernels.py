@@ -11,8 +11,8 @@ u[n] is the velocity on the low-x face of cell n, v[n] on its low-y face, w[n] o
        +--------+
           w[n]
 
-Implicit upwind coefficients of that face: plus[n] = max(F, 0) + G from n - s into n, minus[n] = max(-F, 0) + G from n
-into n - s; G is the diffusive conductance. F = plus - minus.
+Implicit upwind coefficients of that face: plus[n] = max(F, 0) + G from n - s into n,
+minus[n] = max(-F, 0) + G from n into n - s; G is the diffusive conductance. F = plus - minus.
 """
 
 from __future__ import annotations
@@ -159,7 +159,7 @@ def momentum_face_along(phi, flow, nu, g, s, lo, hi, flux, plus, minus):
 
 @njit(**options)
 def momentum_face_across(phi, flow, nu, g, s, t, lo, hi, flux, plus, minus):
-    """The same through the faces normal to another axis (at cell edges); t is the component's own stride."""
+    """Fluxes through the faces normal to another axis (at cell edges); t is the stride of the component."""
     half, quarter, zero = np.float32(0.5), np.float32(0.25), np.float32(0)
     f, cp, cm = flux[lo:hi], plus[lo:hi], minus[lo:hi]
     p0, p1, p2, p3 = phi[lo - 2 * s : hi - 2 * s], phi[lo - s : hi - s], phi[lo:hi], phi[lo + s : hi + s]
@@ -248,9 +248,10 @@ def momentum_system(phi, p, component, extra, scratch, dt, t, nx, sx):
 
 @njit(**options)
 def heat_system(theta, source, sink, component, scratch, dt, nx, sx, sy):
-    """The same for the temperature, in conservation form. (E8).
+    """Right-hand side and scale for the temperature, in conservation form. (E8).
 
-    source : sum of inflow times its temperature plus heat / (rho cp) [K m3/s]; sink : outflow into units [m3/s].
+    source : sum of inflow times its temperature plus heat / (rho cp). [K m3/s]
+    sink : outflow into units. [m3/s]
     """
     lo = sx
     hi = (nx + 1) * sx
@@ -377,8 +378,9 @@ def advance_heat(
 ):
     """Advance the temperature difference theta = T - T_ref. (E8).
 
-    The sweeps stop short of the exact solution; the heat that they miss is given back in proportion to |d|, so that
-    what the room gains is what the units bring. Writes into `sums`: missed heat / (rho cp) [K m3], sum |d| volume.
+    The sweeps stop short of the exact solution; the heat that they miss is given back in proportion to
+    |d|, so that what the room gains is what the units bring. Writes into `sums`: missed heat / (rho cp)
+    [K m3], sum of |d| volume [K m3].
     """
     top = (nx + 2) * sx
     heat_face(
@@ -430,7 +432,7 @@ def advance_heat(
 
 @njit(**options)
 def heat_defect(theta, source, sink, volume, d, dt, block, sums):
-    """Heat that the increment d misses, and sum |d| (volume + dt sink); float32 in a block, float64 over blocks."""
+    """Heat that the increment d misses, and sum |d| (volume + dt sink); float64 over the blocks."""
     missed = 0.0
     weight = 0.0
     step = np.float32(dt)
@@ -468,7 +470,7 @@ def buoyancy(theta, factor, out):
 
 @njit(**options)
 def net_outflow(u, v, w, ax, ay, az, source, nx, sx, sy, out):
-    """Minus the volume flow out of each cell, less what units bring in: the pressure's right-hand side. (E2)."""
+    """Set out = what units bring in less the volume flow out of each cell. (E2)."""
     lo = sx
     hi = (nx + 1) * sx
     o, q = out[lo:hi], source[lo:hi]

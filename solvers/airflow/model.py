@@ -48,8 +48,8 @@ _PRESSURE_ITERATIONS = 8
 class AirModel:
     """A prepared case: metrics, masks, multigrid and work arrays.
 
-    The functions of this module are pure from outside, but they work in arrays of the model: use one model from
-    one thread at a time. Two models are independent.
+    The functions of this module are pure from outside, but they work in arrays of the model: use one model
+    from one thread at a time. Two models are independent.
 
     Attributes
     ----------
@@ -128,8 +128,8 @@ def advance(
 ) -> AirState:
     """Step to exactly ``state.time + duration``; the given state stays as it is.
 
-    First order in time (implicit, so that Courant numbers above 1 are stable), second order in space where the
-    fields are smooth. The steps are equal parts of what is left, no longer than the Courant number allows.
+    First order in time (implicit, so that Courant numbers above 1 are stable), second order in space where
+    the fields are smooth. Steps are equal parts of what is left, no longer than the Courant number allows.
 
     Parameters
     ----------
@@ -237,8 +237,8 @@ def outflow_of(model: AirModel, state: AirState) -> NDArray[np.float64]:
 def probe(model: AirModel, state: AirState, points: NDArray[np.float64]) -> Probe:
     """Trilinear samples of a state, solids ignored.
 
-    Near a wall or a solid the weights of the cells without air go to the others; a point with no air around it
-    reads the nearest air cell. Velocity is taken from the cell centres.
+    Near a wall or a solid the weights of the cells without air go to the others; a point with no air around
+    it reads the nearest air cell. Velocity is taken from the cell centres.
 
     Parameters
     ----------
@@ -351,7 +351,7 @@ def check_state(model: AirModel, state: AirState) -> None:
 
 
 def _theta(model: AirModel, state: AirState) -> NDArray[np.float64]:
-    """Padded T - T_ref in float64."""
+    """Pad T - T_ref in float64."""
     nx, ny, nz = model.case.grid.shape
     out = np.zeros((nx + 3, ny + 2, nz + 2))
     out[1 : nx + 1, 1:-1, 1:-1] = np.asarray(state.T, dtype=np.float64) - model.T_ref
@@ -362,8 +362,8 @@ def _fill_solids(values: NDArray[np.float64], fluid: NDArray[np.bool_]) -> NDArr
     """Give each solid cell the value of the nearest air cell, counted in cells."""
     from scipy.ndimage import distance_transform_edt  # noqa: PLC0415
 
-    nearest = distance_transform_edt(~fluid, return_distances=False, return_indices=True)
-    return values[tuple(nearest)]
+    nearest = np.asarray(distance_transform_edt(~fluid, return_distances=False, return_indices=True))
+    return values[nearest[0], nearest[1], nearest[2]]
 
 
 def _interpolate(values: NDArray[np.float64], source, target) -> NDArray[np.float64]:

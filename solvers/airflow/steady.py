@@ -1,9 +1,10 @@
 """March to a settled flow, then average it.
 
-Room flows fluctuate for ever, so the answer is a mean. After a start on a grid of half the resolution, the fine grid
-marches in windows of about one change of air. The windows are averaged once the flow is settled, which is when
-the inlet temperatures of two adjacent windows agree within the tolerance, or when enough windows show scatter and
-no trend. The last window is drawn out until the air holds as much heat as at the start of the averaging.
+Room flows fluctuate for ever, so the answer is a mean. After a start on a grid of half the resolution, the
+fine grid marches in windows of about one change of air. The windows are averaged once the flow is settled,
+which is when the inlet temperatures of two adjacent windows agree within the tolerance, or when enough
+windows show scatter and no trend. The last window is drawn out until the air holds as much heat as at the
+start of the averaging, so that heat closes without a correction.
 """
 
 from __future__ import annotations
@@ -111,7 +112,7 @@ class _Mean:
         self.heat_in += dt * Q_in
         self.heat_out += dt * Q_out
         for total, field in zip(self.sums, _fields(stepper), strict=False):
-            total += dt * field
+            np.add(total, dt * field, out=total)
 
     @property
     def inlets(self) -> NDArray[np.float64]:
@@ -219,7 +220,7 @@ class _Book:
             residuals["temperature"] = (float(np.square(now[4] - self._old[4]).sum()) / cells) ** 0.5
         if not all(np.isfinite(value) for value in residuals.values()):
             raise ConvergenceError(
-                f"the air flow diverged at t = {stepper.time:g} s. Lower cfl, and check flows and heat of the units.",
+                f"the air flow diverged at t = {stepper.time:g} s. Lower cfl; check flows and heat of units.",
                 [entry.residuals["mass"] for entry in self.history],
             )
         low, high = self.share
@@ -337,7 +338,7 @@ def _joined(windows: list[_Mean]) -> _Mean:
         mean.heat_in += other.heat_in
         mean.heat_out += other.heat_out
         for total, part in zip(mean.sums, other.sums, strict=True):
-            total += part
+            np.add(total, part, out=total)
     return mean
 
 
@@ -368,7 +369,7 @@ def _closed_mean(model: AirModel, mean: _Mean, at: float) -> AirState:
         for axis, (field, c) in enumerate(zip(state[:3], (levels.cx, levels.cy, levels.cz), strict=True)):
             stride = (stepper.sx, stepper.sy, 1)[axis]
             change = c[:size] * geometry.inverse_area[axis] * (x - np.roll(x, stride))
-            field -= unpad(change, axis, shape)
+            np.subtract(field, unpad(change, axis, shape), out=field)
     return state
 
 
@@ -376,6 +377,6 @@ def _check_heat_can_leave(units) -> None:
     heat, capacity = units.heat_and_capacity()
     if heat > capacity:
         raise ConvergenceError(
-            f"no steady state: the units give {heat:g} W to the air and those in supply mode can take {capacity:g} W. "
-            "Raise the cooling capacity, give the coolers a flow, or use advance() for the rise of temperature.",
+            f"no steady state: units give {heat:g} W to the air, those in supply mode take {capacity:g} W. "
+            "Raise the capacity, give the coolers a flow, or follow the rise of temperature in time.",
         )

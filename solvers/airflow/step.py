@@ -5,7 +5,7 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
-from numba import config
+from numba import get_num_threads
 from numpy.typing import NDArray
 
 from solvers.airflow.case import GRAVITY, RHO, AirCase, AirState, Closure, UnitInputs
@@ -59,7 +59,7 @@ class Stepper:
         self.sx, self.sy = strides(geometry.shape)
         fields = [np.zeros(size, dtype=np.float32) for _ in range(13)]
         self.u, self.v, self.w, self.p, self.theta = fields[:5]
-        self._flow = fields[5:8]
+        self._flow = (fields[5], fields[6], fields[7])
         self._nu, self._lift, self._still, self._b = fields[8:12]
         self._row = np.zeros(self.sx, dtype=np.float32)
         self._scratch = [
@@ -72,14 +72,14 @@ class Stepper:
         self.iterations = 0
         self._loss = self._porous_losses()
         self._straightening = Straightening(geometry, *self.pressure.resisting_faces, self._loss)
-        self._pool = ThreadPoolExecutor(1) if config.NUMBA_NUM_THREADS > 1 and size > 20_000 else None
+        self._pool = ThreadPoolExecutor(1) if get_num_threads() > 1 and size > 20_000 else None
 
     def load(self, state: AirState, inputs: UnitInputs) -> bool:
         """Take over a state and inputs; returns whether a unit's flow differs from that of the state."""
         shape = self.geometry.shape
         for axis, (field, values) in enumerate(zip((self.u, self.v, self.w), state[:3], strict=True)):
             field[:] = pad_state(values, axis, shape)
-            field *= self.geometry.flow_area[axis] > 0
+            field[self.geometry.flow_area[axis] == 0] = 0
         self.p[:] = pad_state(values=state.p, axis=None, shape=shape)
         self.theta[:] = pad_state(
             np.where(self.geometry.fluid, state.T.astype(np.float64) - self.T_ref, 0), None, shape
@@ -126,7 +126,7 @@ class Stepper:
         """
         self.update_flow()
         self._straightening.update((self.u, self.v, self.w))
-        # the drag of porous faces is linearised about the same velocity in the momentum and in the pressure equation
+        # drag of porous faces: linearised about one velocity in the momentum and in the pressure equation
         resistance = self._resistance(dt)
         if self._pool is None:
             self._horizontal(dt)
@@ -236,7 +236,7 @@ class Stepper:
         )
 
     def _resistance(self, dt: float) -> NDArray[np.float64]:
-        """dt K |u| of the porous faces. [m]."""
+        """Resistance lengths dt K |u| of the porous faces. [m]."""
         axis, face = self.pressure.resisting_faces
         speed = np.zeros(face.size)
         for d, field in enumerate((self.u, self.v, self.w)):
@@ -283,7 +283,7 @@ class Stepper:
         rate = max(float(np.abs(f).max()) for f in (self.u, self.v, self.w))
         if not rate < _SPEED_LIMIT:
             raise ConvergenceError(
-                f"the air flow diverged at t = {self.time:g} s: {rate:g} m/s. Lower the Courant number or the "
-                "largest step, and check flows and heat of the units.",
+                f"the air flow diverged at t = {self.time:g} s: {rate:g} m/s. Lower the Courant number or "
+                "the largest step, and check flows and heat of the units.",
                 [rate],
             )

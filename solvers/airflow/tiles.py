@@ -12,8 +12,8 @@ from solvers.linear.multigrid import strides
 class Straightening:
     """Drag on the velocity along porous faces, in the cells behind them.
 
-    A screen of loss coefficient K hands on the share  alpha = 1.1 / sqrt(1 + K)  of the velocity along it. (E11)
-    The cell behind the face gets the linear drag that leaves that share in a stream of the face's velocity.
+    A screen of loss coefficient K hands on the share  alpha = 1.1 / sqrt(1 + K)  of the velocity along it.
+    The cell behind it gets the linear drag that leaves that share in a stream of the face's velocity. (E11)
 
     Validity : 0.7 < K; below, alpha is 1 (up to K = 0.21) or the formula is extrapolated.
     Source   : Taylor and Batchelor 1949, Quart. J. Mech. Appl. Math. 2, 1 (fit 1.1 / sqrt(1 + K)).

@@ -123,7 +123,8 @@ class Units:
         """Area mean of theta over the inlet of each unit: what leaves the room. [K]."""
         which = self._is_inlet
         values = theta[self._patches.cell[which]].astype(np.float64) * self._patches.share[which]
-        return np.bincount(self._inlet[which], weights=values, minlength=self.count)
+        sums = np.bincount(self._inlet[which], weights=values, minlength=self.count)
+        return np.asarray(sums, dtype=np.float64)
 
     def inlet_theta_max(self, theta: NDArray[np.floating]) -> NDArray[np.float64]:
         """Largest theta over the inlet of each unit. [K]."""
@@ -140,7 +141,7 @@ class Units:
         np.add.at(self.source, cells, self._carried * theta_unit[self._outlet[which]] + self._deposit)
 
     def outlet_theta(self, theta_unit: NDArray[np.float64], theta_in: NDArray[np.float64], dt: float):
-        """Outlet temperatures after dt: heat or cooling of the inlet air, lagged by the thermal mass. (E10)."""
+        """Outlet temperatures after dt: heat or cooling of the inlet air, lagged by thermal mass. (E10)."""
         inputs = self.inputs
         assert inputs is not None
         cooled = np.minimum(theta_in, np.maximum(inputs.T_supply - self._T_ref, theta_in - self._drop))

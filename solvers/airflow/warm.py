@@ -30,7 +30,7 @@ def compile_all(progress: Callable[[str, int, int], None] | None) -> None:
 
 
 def public_kernels() -> tuple:
-    """The kernels that Python calls; each must have one signature after `warm_up` and ever after."""
+    """Return the kernels that Python calls; each has one signature after `warm_up` and ever after."""
     return (
         kernels.volume_flow,
         kernels.eddy_viscosity,
@@ -74,9 +74,9 @@ def tiny_case() -> tuple[AirCase, UnitInputs]:
 def _stages(model: AirModel) -> list[tuple[str, Callable[[], object]]]:
     stepper = model.stepper
     return [
-        ("pressure", lambda: stepper.settle_flow()),
+        ("pressure", stepper.settle_flow),
         ("Courant number", stepper.courant),
-        ("viscosity", lambda: stepper.update_flow()),
+        ("viscosity", stepper.update_flow),
         ("heat", lambda: stepper.step_heat(0.01)),
         ("momentum", lambda: stepper.step(0.01)),
     ]

@@ -85,7 +85,7 @@ def smooth_from_zero(inverse, b, weight, out):
 
 @njit(**options)
 def residual(cx, cy, cz, b, x, nx, sx, sy, out):
-    """out = b - A x."""
+    """Set out = b - A x."""
     lo = sx
     hi = (nx + 1) * sx
     o, f, xc = out[lo:hi], b[lo:hi], x[lo:hi]
@@ -199,7 +199,7 @@ def smooth_rows(start, neighbour, c, inverse, b, x, weight, out):
 
 @njit(**options)
 def residual_rows(start, neighbour, c, b, x, out):
-    """out = b - A x on an unstructured level."""
+    """Set out = b - A x on an unstructured level."""
     for n in range(out.size):
         rest = b[n]
         for m in range(start[n], start[n + 1]):
@@ -262,8 +262,8 @@ def cycle(levels):
 def conjugate_gradients(levels, x, direction, image, tolerance, iterations, history):
     """Solve A x = b by multigrid-preconditioned conjugate gradients; b is levels.b of level 0, x starts at 0.
 
-    Stops when sum |b - A x| <= tolerance or after `iterations`. On return levels.b of level 0 is the residual and
-    history[i] is sum |b - A x| after i iterations. Returns the number of iterations.
+    Stops when sum |b - A x| <= tolerance or after `iterations`. On return levels.b of level 0 is the
+    residual and history[i] is sum |b - A x| after i iterations. Returns the number of iterations.
     """
     size, nx, sx, sy = levels.table[0, 1], levels.table[0, 2], levels.table[0, 3], levels.table[0, 4]
     cx, cy, cz = levels.cx[:size], levels.cy[:size], levels.cz[:size]

@@ -3,8 +3,8 @@
 Coarse cells never merge across a plate, a solid or a resistance. Two stages see to that:
 
 1. structured levels drop every second grid line, except the lines that carry a closed or resisting face;
-2. once only those lines are left, blocks of 2 x 2 x 2 cells split into the parts that are connected inside the
-   block, each part one unknown, until a dense inverse is cheap.
+2. once only those lines are left, blocks of 2 x 2 x 2 cells split into the parts that are connected inside
+   the block, each part one unknown, until a dense inverse is cheap.
 
 A face has the conductance c = area / (distance + resistance); coarse faces keep area and resistance and
 get the distance of the coarse centres, which is what makes injection work as prolongation.
@@ -12,6 +12,7 @@ get the distance of the coarse centres, which is what makes injection work as pr
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -227,8 +228,7 @@ class Pressure:
     def _fill(self, number: int, level: _Level, c: NDArray[np.float64]) -> None:
         faces = level.faces
         first = int(self.levels.table[number, 0])
-        diagonal = np.bincount(faces.a, weights=c, minlength=level.size)
-        diagonal += np.bincount(faces.b, weights=c, minlength=level.size)
+        diagonal = _sums(faces.a, c, level.size) + _sums(faces.b, c, level.size)
         inverse = np.divide(1.0, diagonal, out=np.zeros_like(diagonal), where=diagonal > 0)
         self.levels.inverse[first : first + level.size] = inverse
         if level.shape is not None:
@@ -253,6 +253,11 @@ class Pressure:
         cells = np.concatenate([faces.a[which], b])
         diagonal = cx[cells] + cx[cells + sx] + cy[cells] + cy[cells + sy] + cz[cells] + cz[cells + 1]
         self.levels.inverse[cells] = 1 / diagonal
+
+
+def _sums(group: NDArray[np.int64], values: NDArray[np.float64], count: int) -> NDArray[np.float64]:
+    """Sum of the values of each group."""
+    return np.asarray(np.bincount(group, weights=values, minlength=count), dtype=np.float64)
 
 
 def _fine_faces(grid: Grid, area, resists) -> _Faces:
@@ -345,12 +350,9 @@ def _coarsen(grid: Grid, fluid: NDArray[np.bool_], faces: _Faces, size: int) -> 
             across_resistance = across_resistance or block.max() == 0
             continue
         parent = np.where(number >= 0, merged[number], -1)
-        weight = np.bincount(merged, weights=volume, minlength=new_count)
+        weight = _sums(merged, volume, new_count)
         centres = np.stack(
-            [
-                np.bincount(merged, weights=volume * centres[:, d], minlength=new_count) / weight
-                for d in range(3)
-            ],
+            [_sums(merged, volume * centres[:, d], new_count) / weight for d in range(3)],
             axis=1,
         )
         volume = weight
@@ -393,7 +395,7 @@ def lines_to_keep(
 def drop_lines(keep: NDArray[np.bool_]) -> NDArray[np.int64]:
     """Every second line between those that must stay; [lines of the coarse grid]."""
     fixed = np.flatnonzero(keep)
-    pieces = [np.arange(a, b, 2) for a, b in zip(fixed[:-1], fixed[1:], strict=True)]
+    pieces = [np.arange(a, b, 2) for a, b in pairwise(fixed.tolist())]
     return np.concatenate([*pieces, fixed[-1:]])
 
 
@@ -408,16 +410,16 @@ def _merge(faces: _Faces, parent: NDArray[np.int64], centres: NDArray[np.float64
     group[outer] = inverse
     axis = names % 3
     coarse_a, coarse_b = (names // 3) // n, (names // 3) % n
-    area = np.bincount(inverse, weights=faces.area[outer], minlength=names.size)
+    area = _sums(inverse, faces.area[outer], names.size)
     nearest = np.zeros(names.size)
     np.maximum.at(nearest, inverse, faces.distance[outer])
     distance = np.maximum(np.abs(centres[coarse_b, axis] - centres[coarse_a, axis]), nearest)
-    resists = np.bincount(inverse, weights=faces.resists[outer], minlength=names.size) > 0
+    resists = _sums(inverse, faces.resists[outer].astype(np.float64), names.size) > 0
     return _Faces(coarse_a, coarse_b, axis, area, distance, resists), group
 
 
 def _aggregate(block, number, faces: _Faces, count: int, across_resistance: bool) -> NDArray[np.int64]:
-    """Number of the connected part of its block that each unknown belongs to."""
+    """Find the connected part of its block that each unknown belongs to."""
     a, b = number[faces.a], number[faces.b]
     joined = (block[a] == block[b]).all(axis=1)
     if not across_resistance:
@@ -431,7 +433,7 @@ def _coarse_conductance(level: _Level, coarse: _Faces, c: NDArray[np.float64]) -
     outer = level.group >= 0
     group = level.group[outer]
     stretch = (coarse.distance[group] - level.faces.distance[outer]) / level.faces.area[outer]
-    return np.bincount(group, weights=1 / (1 / c[outer] + stretch), minlength=coarse.a.size)
+    return _sums(group, 1 / (1 / c[outer] + stretch), coarse.a.size)
 
 
 def _dense_inverse(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 
 from solvers.airflow.case import AirCase, UnitInputs
@@ -17,7 +19,7 @@ RACKS = 12
 def snapped(stops, cell):
     """Face coordinates with lines on every stop and cells of about the given size."""
     line = [stops[0]]
-    for a, b in zip(stops[:-1], stops[1:], strict=True):
+    for a, b in pairwise(stops):
         count = max(1, round((b - a) / cell))
         line.extend(a + (b - a) * np.arange(1, count + 1) / count)
     return np.array(line)
@@ -50,7 +52,7 @@ def build_pod(cell=0.2, power=5000.0, K=30.0, contained=False, supply=291.15, fl
 
     for front_is_high, (back, front) in ((True, ROWS[0]), (False, ROWS[1])):
         j0, j1 = at[1](back), at[1](front)
-        for a, b in zip(edges[:-1], edges[1:], strict=True):
+        for a, b in pairwise(edges):
             lo, hi = (at[0](a), floor), (at[0](b), top)
             solid[lo[0] : hi[0], j0:j1, floor:top] = True
             high, low = patch(1, j1, lo, hi, +1), patch(1, j0, lo, hi, -1)

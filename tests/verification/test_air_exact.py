@@ -74,7 +74,7 @@ def test_advection_is_second_order_where_smooth(direction):
     errors = []
     for n in (32, 64, 128):
         shape = (n, 1, 1)
-        sx, sy = strides(shape)
+        sx, _ = strides(shape)
         x = (np.arange(n) + 0.5) / n
         size = int(np.prod(padded(shape)))
         theta, flow, g = (np.zeros(size, dtype=np.float32) for _ in range(3))
@@ -116,7 +116,7 @@ def test_room_warms_by_what_the_unit_gives():
     inputs = still(1, 0.3, 2000.0)
     state = advance(model, initial_state(model), inputs, 20.0, max_dt=0.05)
     stored = RHO * CP * ((state.T.astype(float) - 293.15) * case.grid.volumes).sum()
-    # a unit holds the air of one step: the first step brings no heat yet, and the last inlet air is still inside
+    # a unit holds the air of one step: the first step brings no heat yet, the last inlet air is inside
     inside = RHO * CP * 0.3 * 0.05 * (unit_inlet_temperature(model, state)[0] - 293.15)
     assert stored == pytest.approx(2000.0 * (20.0 - 0.05) - inside, rel=2e-5)
     rise = state.T_unit - unit_inlet_temperature(model, state)
