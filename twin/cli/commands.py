@@ -164,9 +164,9 @@ def solve(
 
 def _describe(progress: Any) -> str:
     text = f"Solving {progress.cells} cells: {progress.time:.0f} s simulated"
-    if math.isfinite(progress.inlet_drift):
-        text += f", inlets drift {progress.inlet_drift:.2f} K"
-        text += f", heat closes to {100 * progress.energy_closure:.2f} %"
+    if math.isfinite(progress.drift):
+        text += f", inlets drift {progress.drift:.2f} K"
+        text += f", heat closes to {100 * progress.energy_relative:.2f} %"
     return text
 
 
