@@ -32,6 +32,7 @@ _HEAT_CLOSED = 8e-4  # of the averaging window; 1e-3 is promised
 _COARSE_PAYS = 0.5  # coarse cells / cells below which a coarse start pays
 _COARSE_WINDOWS = 10  # at most, on the coarse grid
 _SCATTER_WINDOWS = 6  # that fluctuate without a trend are enough
+_ATTEMPTS = 4  # to close the heat of the mean
 _LARGEST_STEP = 0.5  # s
 _PRESSURE = (1e-4, 3)  # tolerance and iterations while marching
 _MASS_CLOSED = 1e-7
@@ -166,7 +167,12 @@ def settle(
     closed = balances(model, result, inputs)
     converged = settled and (closed.energy_relative < 1e-3 or closed.Q_in == closed.Q_out == 0)
     if not converged:
-        _log.warning("the flow did not settle within %g s of simulated time", max_time)
+        _log.warning(
+            "the mean flow is not settled after %g s: inlets drift by %.2g K, heat closes to %.2g",
+            march.stepper.time - start,
+            march.drift,
+            closed.energy_relative,
+        )
     return SteadyResult(
         state=result,
         T_inlet_swing=mean.high - mean.low,
@@ -272,39 +278,58 @@ def _approach(march: _March, tolerance: float, duration: float, least: int) -> N
         if windows >= least and march.drift < tolerance and march.closure < _HEAT_NEAR:
             return
         before = mean.inlets
-        if mean.heat_out > 0 and mean.heat_in > 0 and 0.5 < mean.heat_in / mean.heat_out < 2 and windows % 2:
+        if mean.heat_out > 0 and mean.heat_in > 0 and 0.5 < mean.heat_in / mean.heat_out < 2:
             march.scale_heat(mean.heat_in / mean.heat_out)
 
 
 def _average(march: _March, tolerance: float, end: float) -> tuple[_Mean, bool]:
-    """Average windows until they agree, or scatter without a trend; the mean and whether it is settled."""
+    """Average a settled flow; the mean, and whether it is settled and closes in heat."""
+    for _ in range(_ATTEMPTS):
+        windows, settled = _settled_windows(march, tolerance, end)
+        closed = _draw_out(march, windows)
+        if closed or not settled or march.stepper.time > end:
+            break
+        # a slow drift of the heat content: take it out and average anew
+        march.scale_heat(sum(w.heat_in for w in windows) / sum(w.heat_out for w in windows))
+        march.run(_Mean(march.stepper, fields=False), march.window)
+    return _joined(windows), settled and closed
+
+
+def _settled_windows(march: _March, tolerance: float, end: float) -> tuple[list[_Mean], bool]:
+    """Windows that agree, or that scatter without a trend."""
     windows: list[_Mean] = []
-    settled = False
-    while march.stepper.time < end and not settled:
+    while True:
         mean = _Mean(march.stepper, fields=True)
         march.run(mean, march.window)
         march.note_window(mean, windows[-1].inlets if windows else None)
         windows.append(mean)
-        if len(windows) >= 2 and march.drift < tolerance and march.closure < _HEAT_SETTLED:
-            windows = windows[-2:]
-            settled = True
-        elif len(windows) >= _SCATTER_WINDOWS:
-            settled = not _trend(windows, tolerance)
-            if not settled:
-                del windows[:2]
-    last = windows[-1]
-    limit = march.stepper.time + 5 * march.window
-    least = min(len(windows), 3)
+        if len(windows) > 1 and march.drift < tolerance and march.closure < _HEAT_SETTLED:
+            return windows[-2:], True
+        if len(windows) >= _SCATTER_WINDOWS:
+            if not _trend(windows, tolerance):
+                return windows, True
+            del windows[:2]
+        if march.stepper.time > end:
+            return windows, False
+
+
+def _draw_out(march: _March, windows: list[_Mean]) -> bool:
+    """Draw the last window out until the air holds the heat that it held at the start of the first.
+
+    Windows at the beginning are dropped if that brings it about. Returns whether heat closes.
+    """
+    limit = march.stepper.time + 2 * march.window
+    least = min(len(windows), max(3, len(windows) - 2))
     while True:
-        # start the averaging where the air held the heat that it holds now
         closures = [_closure_from(windows[first:]) for first in range(len(windows) - least + 1)]
         first = int(np.argmin(closures))
-        if closures[first] < _HEAT_CLOSED or march.stepper.time > limit:
+        march.closure = closures[first]
+        if march.closure < _HEAT_CLOSED or march.stepper.time > limit:
             break
-        last.add(march.step())
+        windows[-1].add(march.step())
     march.stepper.check()
-    march.closure = closures[first]
-    return _joined(windows[first:]), settled
+    del windows[:first]
+    return march.closure < _HEAT_CLOSED
 
 
 def _closure_from(windows: list[_Mean]) -> float:
