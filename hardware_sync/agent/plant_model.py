@@ -13,6 +13,9 @@ heat to liquid         factor, normal, 1 +- 0.05
 cooler capacity        factor, normal, 0.97 +- 0.02
 cooler supply          offset, normal, 0 +- 0.3 K
 =====================  =============================================
+
+A rack's power is what its load asks for; what its fans and pump draw more or less than at nominal speed is
+left out, as the layout counts their nominal draw as part of the rack's power.
 """
 
 from __future__ import annotations
@@ -266,26 +269,17 @@ class PlantModel:
         }
 
     def _operating(self) -> Operating:
-        """Return what the room does now: powers with what fans and pumps draw, actuators where they are."""
+        """Return what the room does now: powers as the load asks, actuators where they are."""
 
         def now(names: Mapping[str, float], quantity: str) -> dict[str, float]:
             return {name: self.actuators[f"{name}.{quantity}"].value for name in names}
 
         nominal = self._nominal
-        fan, pump = now(nominal.fan_speed, "fan_speed"), now(nominal.pump_speed, "pump_speed")
-        power = dict(self._power)
-        for unit in self.layout.racklets:
-            module = unit.cooling_module
-            extra = cooling.rotor_power(module.fan_power, fan[unit.id], module.fan_speed) - module.fan_power
-            if unit.id in pump:
-                extra += cooling.rotor_power(module.pump_power, pump[unit.id], module.pump_speed)
-                extra -= module.pump_power
-            power[unit.rack] = max(0.0, power[unit.rack] + extra)
         return replace(
             nominal,
-            rack_power=power,
-            fan_speed=fan,
-            pump_speed=pump,
+            rack_power=self._power,
+            fan_speed=now(nominal.fan_speed, "fan_speed"),
+            pump_speed=now(nominal.pump_speed, "pump_speed"),
             cooler_fan_speed=now(nominal.cooler_fan_speed, "fan_speed"),
             cooler_supply_temperature=now(nominal.cooler_supply_temperature, "supply_temperature"),
         )
