@@ -242,22 +242,23 @@ def _bars(axes: Axes, summary: dict[str, Any]) -> None:
     highest = max(values["inlet_max_c"] for values in racks.values())
     limits = ASHRAE_CLASSES[min(classes)]
     bottom, top = min(limits.recommended_low - 3, lowest - 1), max(limits.recommended_high + 4, highest + 1.5)
+    room = len(racks) - 0.4 + 0.2 * (len(racks) + 0.2)  # the last part is for the names of the limits
     if len(classes) == 1:
         axes.axhspan(
             limits.recommended_low, limits.recommended_high, color="#2e9e6b", alpha=0.10, linewidth=0
         )
         edges = (
-            (limits.recommended_low, "recommended from"),
-            (limits.recommended_high, "recommended to"),
-            (limits.allowable_high, "allowable to"),
-            (limits.allowable_low, "allowable from"),
+            (limits.recommended_low, "recommended"),
+            (limits.recommended_high, "recommended"),
+            (limits.allowable_high, "allowable"),
+            (limits.allowable_low, "allowable"),
         )
         for value, name in edges:
             if bottom < value < top:
                 axes.axhline(value, color=MUTED, linewidth=0.7, linestyle=(0, (4, 3)))
                 axes.text(
-                    len(racks) - 0.45,
-                    value + 0.12,
+                    room - 0.02 * (room + 0.6),
+                    value + 0.008 * (top - bottom),
                     f"{limits.name} {name} {value:g}",
                     fontsize=8,
                     color=MUTED,
@@ -272,7 +273,7 @@ def _bars(axes: Axes, summary: dict[str, Any]) -> None:
         label = axes.text(n, peak + 0.25, f"{peak:.1f}", ha="center", va="bottom", fontsize=8.5, color=INK)
         label.set_bbox({"facecolor": PAPER, "edgecolor": "none", "alpha": 0.7, "pad": 0.8})
     axes.set_xticks(range(len(racks)), list(racks), fontsize=8.5)
-    axes.set_xlim(-0.6, len(racks) - 0.4)
+    axes.set_xlim(-0.6, room)
     axes.set_ylim(bottom, top)
     axes.set_ylabel("°C", fontsize=8.5, color=MUTED)
 
