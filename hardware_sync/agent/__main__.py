@@ -18,7 +18,6 @@ def main(arguments: list[str]) -> int:
     logging.basicConfig(
         level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr
     )
-    logging.getLogger("pymodbus").setLevel(logging.CRITICAL)
     log = logging.getLogger(__name__)
     die_with_parent()
     try:

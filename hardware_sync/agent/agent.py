@@ -290,6 +290,7 @@ def run_agent(config_path: str | Path) -> None:
     OutsideError : certificate expired, port taken.
     """
     config = AgentConfig.load(Path(config_path))
+    logging.getLogger("pymodbus").setLevel(logging.CRITICAL)  # it repeats each period what is said once here
     asyncio.run(_until_signalled(config))
 
 
