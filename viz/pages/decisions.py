@@ -108,17 +108,25 @@ def describe(candidate: Record | None) -> str:
     parts = [f"{move['workload']} {move['from']} → {move['to']}" for move in moves[:2]]
     if len(moves) > len(parts):
         parts.append(f"{len(moves) - len(parts)} more moves")
-    parts += [_setting(setting) for setting in (candidate.get("settings") or [])]
+    parts += _settings(candidate.get("settings") or [])
     return "; ".join(parts) or NO_ACTION
 
 
-def _setting(setting: Record) -> str:
-    point = str(setting.get("point", ""))
-    asset, _, quantity = point.partition(".")
-    if "temperature" in quantity:
-        return f"{asset} supply {_number(setting.get('from'), 1)} → {_number(setting.get('to'), 1)} °C"
-    name = quantity.replace("_speed", "").replace("_", " ")
-    return f"{asset} {name} {_percent(setting.get('from'))} → {_percent(setting.get('to'))}"
+def _settings(settings: Sequence[Record]) -> list[str]:
+    """Say settings in words; the same change of many devices is one."""
+    groups: dict[tuple[str, Any, Any], list[str]] = {}
+    for setting in settings:
+        asset, _, quantity = str(setting.get("point", "")).partition(".")
+        groups.setdefault((quantity, setting.get("from"), setting.get("to")), []).append(asset)
+    said = []
+    for (quantity, before, after), assets in groups.items():
+        if "temperature" in quantity:
+            name, change = "supply", f"{_number(before, 1)} → {_number(after, 1)} °C"
+        else:
+            name = quantity.replace("_speed", "").replace("_", " ")
+            change = f"{_percent(before)} → {_percent(after)}"
+        said.append(f"{assets[0]} {name} {change}" if len(assets) == 1 else f"{len(assets)} {name}s {change}")
+    return said
 
 
 def outcome(record: Record, chosen: Record | None) -> str:
@@ -147,9 +155,10 @@ def _body(record: Record, chosen: Record | None) -> list[Any]:
         facts.append(
             ("Prediction error", f"{_number(observed.get('error_k'), 2)} K at {clock(observed.get('time'))}")
         )
-    body: list[Any] = [
-        html.P(_sentence(record.get("why")) or "No reason was given.", className="decision-why")
-    ]
+    why = _sentence(record.get("why")) or "No reason was given."
+    body: list[Any] = [html.P(why, className="decision-why", title=why)]
+    if record.get("state") == "proposed":
+        body.append(_answers(str(record.get("id"))))
     body.append(
         html.Dl(
             [part for name, value in facts for part in (html.Dt(name), html.Dd(value))], className="pairs"
@@ -163,26 +172,15 @@ def _body(record: Record, chosen: Record | None) -> list[Any]:
         )
     results = [result for result in record.get("results") or [] if not _accepted(result)]
     body += [html.P(f"Not carried out: {_message(result)}", className="decision-fault") for result in results]
-    if record.get("state") == "proposed":
-        identity = str(record.get("id"))
-        body.append(
-            html.Div(
-                [
-                    html.Button(
-                        "Approve",
-                        id={"type": ids.DECIDE, "verb": "approve", "decision": identity},
-                        className="button primary",
-                    ),
-                    html.Button(
-                        "Reject",
-                        id={"type": ids.DECIDE, "verb": "reject", "decision": identity},
-                        className="button",
-                    ),
-                ],
-                className="actions",
-            )
-        )
     return body
+
+
+def _answers(identity: str) -> html.Div:
+    def button(verb: str, style: str) -> html.Button:
+        name = {"type": ids.DECIDE, "verb": verb, "decision": identity}
+        return html.Button(verb.capitalize(), id=name, className=f"button {style}")
+
+    return html.Div([button("approve", "primary"), button("reject", "")], className="actions")
 
 
 def _candidate(candidate: Record, chosen: str | None) -> html.Li:
@@ -194,14 +192,14 @@ def _candidate(candidate: Record, chosen: str | None) -> html.Li:
             html.Span(mark, className="mark", **attributes(data_mark=mark)),
             html.Span(describe(candidate), className="candidate-what"),
             html.Span(f"{_number(predicted, 1)} °C", className="candidate-value"),
-            html.Span(str(candidate.get("why") or ""), className="candidate-why"),
+            html.Span(_sentence(candidate.get("why")), className="candidate-why"),
         ]
     )
 
 
 def _sentence(text: Any) -> str:
     words = str(text or "").strip().rstrip(".")
-    return f"{words[:1].upper()}{words[1:]}." if words else ""
+    return f"{words[:1].upper()}{words[1:]}.".replace(" degC", " °C") if words else ""
 
 
 def _accepted(result: Any) -> bool:

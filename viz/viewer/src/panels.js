@@ -19,7 +19,7 @@ export class Panels {
     this.state = { status: "starting", data_age_s: null, message: "Waiting for the twin service." };
     this.factCells = new Map();
     byId("rack-list").addEventListener("keydown", (event) => this.walk(event));
-    setInterval(() => this.tick(), 250);
+    setInterval(() => performance.now() - this.heard > 900 && this.tick(), 1000); // frames tick too
     this.tick();
   }
 

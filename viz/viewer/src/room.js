@@ -27,9 +27,11 @@ function canvasTexture(width, height, draw) {
   draw(canvas.getContext("2d"));
   const texture = new THREE.CanvasTexture(canvas);
   texture.colorSpace = THREE.SRGBColorSpace;
-  texture.anisotropy = 4;
+  texture.anisotropy = canvasTexture.anisotropy;
   return texture;
 }
+
+canvasTexture.anisotropy = 1;
 
 /** A rectangle whose centre is `centre`, looking along `normal`; its u runs level, its v upwards. */
 function facing(width, height, centre, normal, material) {
@@ -43,7 +45,8 @@ function facing(width, height, centre, normal, material) {
 }
 
 export class Room {
-  constructor(scene, themeName) {
+  constructor(scene, themeName, anisotropy) {
+    canvasTexture.anisotropy = anisotropy;
     this.scene = scene;
     this.palette = palettes[themeName];
     this.group = new THREE.Group();

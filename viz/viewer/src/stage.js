@@ -2,10 +2,19 @@
 import * as THREE from "three";
 import { OrbitControls } from "three/examples/jsm/controls/OrbitControls.js";
 
+const SOFTWARE_PIXELS = 420000; // a processor draws this many in about a tenth of a second
+
+/** Whether the processor does a graphics card's work. */
+function isSoftware(gl) {
+  const names = gl.getExtension("WEBGL_debug_renderer_info");
+  const name = names ? gl.getParameter(names.UNMASKED_RENDERER_WEBGL) : gl.getParameter(gl.RENDERER);
+  return /swiftshader|llvmpipe|softpipe|software|basic render/i.test(String(name));
+}
+
 export class Stage {
   constructor(parent, onDrawn) {
     this.renderer = new THREE.WebGLRenderer({ antialias: true, powerPreference: "high-performance" });
-    this.renderer.setPixelRatio(Math.min(window.devicePixelRatio, 2));
+    this.software = isSoftware(this.renderer.getContext());
     this.canvas = this.renderer.domElement;
     this.canvas.setAttribute("role", "img");
     this.canvas.setAttribute("aria-label", "3-D view of the room; arrow keys orbit, plus and minus zoom");
@@ -37,6 +46,8 @@ export class Stage {
   resize() {
     const { clientWidth: width, clientHeight: height } = this.parent;
     if (!width || !height) return;
+    const finest = this.software ? Math.sqrt(SOFTWARE_PIXELS / (width * height)) : 2;
+    this.renderer.setPixelRatio(Math.min(window.devicePixelRatio, finest));
     this.renderer.setSize(width, height);
     this.camera.aspect = width / height;
     this.camera.updateProjectionMatrix();

@@ -63,7 +63,7 @@ export class Viewer {
       this.stage.scene.remove(this.room.group);
       this.room.dispose();
     }
-    this.room = new Room(this.sceneData, this.theme);
+    this.room = new Room(this.sceneData, this.theme, this.stage.software ? 1 : 4);
     this.stage.scene.add(this.room.group);
     this.room.select(this.rackSelected);
     this.labelLayer.replaceChildren();
