@@ -12,7 +12,7 @@ from twin.model import voxel
 from twin.model.catalog import tile_loss_coefficient
 from twin.model.geometry import boxes
 from twin.model.load import example_layout, load_layout
-from twin.model.mesh import build_mesh, count_cells, finest_cell
+from twin.model.mesh import BYTES_PER_CELL, build_mesh, count_cells, finest_cell
 from twin.model.operating import Operating
 from twin.model.scene import build_scene
 from twin.model.schema import Layout
@@ -192,7 +192,9 @@ def test_a_mesh_beyond_memory_names_the_cell_that_fits(room):
     assert "GB are to be had" in words
     assert "Use a cell of" in words
     fits = finest_cell(layout, 50e6)
-    assert count_cells(layout, fits) * 700 <= 50e6 < count_cells(layout, 0.97 * fits) * 700
+    assert (
+        count_cells(layout, fits) * BYTES_PER_CELL <= 50e6 < count_cells(layout, 0.97 * fits) * BYTES_PER_CELL
+    )
 
 
 def test_a_front_against_another_rack_is_blocked(room):
