@@ -10,18 +10,17 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 
 from twin.allocation.commit import Committer, Outcome
-from twin.allocation.gate import Inlets, TimeBudget, Trial, TrialResult, judge
+from twin.allocation.gate import TimeBudget, Trial
 from twin.allocation.memory import LONG_AGO, LoopSettings, Memory, Mode
 from twin.allocation.plan import Candidate, Step, steps_of
-from twin.allocation.record import Record, candidate_of, comparison_window, entry_of, predicted
+from twin.allocation.record import Record, candidate_of, comparison_window, entry_of
+from twin.allocation.review import Attempt, Review
 from twin.allocation.screening import (
     Bounds,
     Influence,
     critical_racks,
-    electric_power,
     propose,
     receiving_racks,
-    score,
 )
 from twin.allocation.situation import Situation, View, overheated_racks, see, stopped_coolers
 from twin.allocation.watch import Watch
@@ -99,6 +98,7 @@ class AllocationLoop:
         self._watch = Watch(layout, self.settings.maximum_age)
         self._troubled: frozenset[tuple[str, str]] = frozenset()
         self._next: float | None = None
+        self._quiet_until = LONG_AGO
 
     # ------------------------------------------------------------------ from any thread
 
@@ -167,6 +167,8 @@ class AllocationLoop:
         self._retry_taking_back()
         self._observe(now)
         self._settle_proposal(now)
+        if now < self._quiet_until:
+            return None
         with self._lock:
             events, self._events = self._events, []
         if not events and (now < self._next or self._proposal is not None):
@@ -235,16 +237,12 @@ class AllocationLoop:
         decision["budget"] = budget.to_json()
         self.memory.settle = budget.horizon
         try:
-            self._trial.freeze()
-            baseline = self._run(situation, Candidate("nothing"), budget.horizon)
+            review = self._review(situation, margin, budget.horizon)
         except TwinError as error:
             return self._conclude(decision, "refused", f"nothing is done without the twin: {error}")
-        without = Inlets.of(baseline, self._watch.bias())
-        inlet = without.hottest
-        decision["baseline"] = predicted(
-            inlet, baseline, electric_power(situation, Candidate("nothing"), baseline.cooler_power)
-        )
-        critical = critical_racks(situation, inlet, margin, without.peak)
+        inlet = review.without.hottest
+        decision["baseline"] = review.record
+        critical = critical_racks(situation, inlet, margin, review.without.peak)
         decision["critical"] = list(critical)
         decision["receivers"] = list(receiving_racks(situation, inlet, margin, self.bounds, critical))
         candidates = propose(
@@ -257,16 +255,7 @@ class AllocationLoop:
             critical,
             self._calm(situation),
         )
-        best = self._try_all(
-            decision,
-            situation,
-            candidates[: budget.candidates],
-            baseline,
-            without,
-            budget.horizon,
-            margin,
-            saving=not critical,
-        )
+        best = self._best(decision, review, candidates[: budget.candidates], saving=not critical)
         if best is None:
             need = "; ".join(f"{rack}: {why}" for rack, why in critical.items())
             if critical:
@@ -314,62 +303,25 @@ class AllocationLoop:
             return f"the twin is off by {situation.twin_error:.1f} K; it is not trusted; no action"
         return ""
 
-    def _run(self, situation: Situation, candidate: Candidate, horizon: float) -> TrialResult:
-        result = self._trial(situation.operating_now, candidate.applied(situation.operating), horizon)
-        self.budget.record(horizon, result.wall)
-        return result
+    def _review(self, situation: Situation, margin: float, horizon: float) -> Review:
+        return Review(situation, self._trial, self.budget, self._watch.bias(), margin, horizon)
 
-    def _try_all(
-        self,
-        decision: Record,
-        situation: Situation,
-        candidates: Sequence[Candidate],
-        baseline: TrialResult,
-        without: Inlets,
-        horizon: float,
-        margin: float,
-        saving: bool,
+    def _best(
+        self, decision: Record, review: Review, candidates: Sequence[Candidate], saving: bool
     ) -> Candidate | None:
         """Try each candidate in the twin and return the best that breaks no limit and is worth it."""
-        inlet = without.hottest
-        nothing = score(situation, inlet, Candidate("nothing"), margin, baseline.cooler_power)
-        best: Candidate | None = None
-        least = nothing - self.settings.gain
+        best: Attempt | None = None
         for candidate in candidates:
-            entry: Record = {
-                "id": candidate.id,
-                "moves": [move.to_json() for move in candidate.moves],
-                "settings": [setting.to_json() for setting in candidate.settings],
-                "predicted": None,
-                "verdict": "refused",
-                "why": "",
-                "horizon_s": round(horizon, 1),
-                "wall_s": None,
-            }
-            decision["candidates"].append(entry)
-            try:
-                result = self._run(situation, candidate, horizon)
-            except TwinError as error:
-                entry["why"] = f"the trial failed: {error}"
+            attempt = review.attempt(candidate, saving)
+            self.influence.learn(candidate, attempt.change)
+            decision["candidates"].append(attempt.record)
+            if not attempt.verdict.accepted:
                 continue
-            inlets = Inlets.of(result, self._watch.bias())
-            hot = inlets.hottest
-            entry["predicted"] = predicted(
-                hot, result, electric_power(situation, candidate, result.cooler_power)
-            )
-            entry["wall_s"] = round(result.wall, 2)
-            change = {rack: hot[rack] - inlet[rack] for rack in hot}
-            self.influence.learn(candidate, change)
-            verdict = judge(situation, candidate, inlets, without, margin, saving)
-            entry["verdict"] = "accepted" if verdict.accepted else "refused"
-            entry["why"] = verdict.why
-            cost = score(situation, hot, candidate, margin, result.cooler_power)
-            entry["score"], entry["score_without"] = round(cost, 3), round(nothing, 3)
-            if verdict.accepted and cost < least:
-                least, best = cost, candidate
-            elif verdict.accepted and cost >= nothing - self.settings.gain:
-                entry["why"] += "; not worth it"
-        return best
+            if attempt.cost >= review.cost - self.settings.gain:
+                attempt.record["why"] += "; not worth it"
+            elif best is None or attempt.cost < best.cost:
+                best = attempt
+        return best.candidate if best else None
 
     # ------------------------------------------------------------------ acting
 
@@ -382,6 +334,7 @@ class AllocationLoop:
 
         outcome = self._committer.carry_out(steps_of(candidate), decision["why"], decision["id"], progress)
         decision["results"] = outcome.results
+        self._quiet_until = self._clock() + self.settings.quiet
         if outcome.failure:
             self._left += outcome.done
             self.memory.note(outcome.done, now)
@@ -421,14 +374,17 @@ class AllocationLoop:
             self._conclude(proposal, "rejected", f"{proposal['why']}; rejected by a person")
             return
         candidate = candidate_of(proposal, proposal["chosen"])
-        obstacle = self._outdated(candidate, now)
+        obstacle = self._outdated(proposal, candidate, now)
         if obstacle:
             self._conclude(proposal, "refused", f"approved, but no longer possible: {obstacle}")
         else:
             self._commit(proposal, candidate, now)
 
-    def _outdated(self, candidate: Candidate, now: float) -> str:
-        """Why an approved plan must not be carried out any more; empty if it may."""
+    def _outdated(self, decision: Record, candidate: Candidate, now: float) -> str:
+        """Say why an approved plan must not be carried out any more; empty if it may.
+
+        A plan older than a minute is tried in the twin again.
+        """
         view = self._view()
         if view is None:
             return "there is no view of the room"
@@ -450,7 +406,16 @@ class AllocationLoop:
         for setting in candidate.settings:
             if setting.asset in situation.blind_coolers:
                 return f"{setting.asset}: {situation.blind_coolers[setting.asset]}"
-        return self._obstacle(situation)
+        obstacle = self._obstacle(situation)
+        if obstacle or now - decision["time"] < self.settings.recheck:
+            return obstacle
+        horizon = entry_of(decision, candidate.id)["horizon_s"]
+        try:
+            review = self._review(situation, self.margin(situation), horizon)
+        except TwinError as error:
+            return f"it could not be tried in the twin again: {error}"
+        attempt = review.attempt(candidate, saving=not decision["critical"])
+        return "" if attempt.verdict.accepted else f"tried again: {attempt.verdict.why}"
 
     def _close(self, proposal: Record, state: str, why: str) -> None:
         with self._lock:

@@ -35,6 +35,8 @@ class LoopSettings:
     approval : float           A proposal is void after this many periods, at least 120 s.
     calm_time, calm_least : float   Energy is saved only if no inlet sensor was warm over the first time; the
                                loop must have watched for the second, shorter, one. [s]
+    quiet : float              After a plan nothing is decided until the readings show it. [s]
+    recheck : float            An approved proposal older than this is tried in the twin again. [s]
     blind_share : float        With a larger part of the racks blind nothing is done. [1]
     """
 
@@ -49,6 +51,8 @@ class LoopSettings:
     approval: float = 2.0
     calm_time: float = 300.0
     calm_least: float = 120.0
+    quiet: float = 10.0
+    recheck: float = 60.0
     blind_share: float = 0.5
 
 

@@ -262,6 +262,22 @@ def test_an_approval_of_what_is_no_longer_possible_is_refused(hot_room):
     assert hot_room.saved[decision["id"]]["state"] == "refused" and hot_room.log == []
 
 
+@pytest.mark.parametrize("still_good", [True, False])
+def test_an_approval_after_more_than_a_minute_is_tried_in_the_twin_again(hot_room, still_good):
+    loop, decision = first_decision(hot_room, mode="advise")
+    trials = len(hot_room.trials)
+    hot_room.now += 70.0
+    if not still_good:
+        hot_room.penalty = dict.fromkeys(hot_room.racks, 5.0)
+    loop.approve(decision["id"])
+    hot_room.pass_time(loop, 1.0)
+    assert len(hot_room.trials) >= trials + 2
+    record = hot_room.saved[decision["id"]]
+    assert record["state"] == ("committed" if still_good else "refused")
+    assert ("tried again" in record["why"]) is not still_good
+    assert bool(hot_room.log) is still_good
+
+
 def test_approved_commands_are_announced_to_a_read_only_guard(make_room):
     room, announced = make_room(HOT_TWO_STEPS), []
     loop, decision = first_decision(room, mode="advise", authorise=announced.extend)
@@ -292,7 +308,8 @@ def test_a_rack_over_its_limit_and_a_stopped_cooler_are_events_by_themselves(mak
     room.demand["W02.1"] += 8000.0
     assert room.pass_time(loop, 1.0)["trigger"] == "event:inlet_over_limit R02"
     room.air_flow = 0.0
-    decision = room.pass_time(loop, 1.0)
+    assert room.pass_time(loop, 1.0) is None  # the readings do not show the plan yet
+    decision = room.pass_time(loop, 10.0)
     assert decision["trigger"].startswith("event:cooler_failed C1")
     assert decision["blind"]["C1"] == "moves no air"
     assert room.pass_time(loop, 1.0) is None  # once, not every second
