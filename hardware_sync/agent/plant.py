@@ -210,7 +210,7 @@ class Plant:
             age, arrays = np.inf, {}
         if 0 <= age < CHECKPOINT_VALID and self.model.load(arrays):
             log.info("plant: %d cells, goes on from %.0f s ago", self.model.cells, age)
-            return now - min(age, LONGEST_LAG)
+            return now - age if age < LONGEST_LAG else now
         self.model.settle(self._power(now))
         log.info("plant: %d cells, begins settled", self.model.cells)
         return self._clock()
