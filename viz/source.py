@@ -21,6 +21,8 @@ log = logging.getLogger(__name__)
 STALE_AFTER = 3.0  # s without a snapshot; the twin makes one every half second
 HEARTBEAT = 1.0  # s; a browser hears from us at least this often
 DECISIONS_KEPT = 200
+NOT_UP = "Its service is not up yet. A first start compiles the solver, which takes a minute."
+SOLVING = "It settles the room's air before it goes live."
 STOPPED = "The twin has stopped sending; the picture is its last."
 GONE = "The twin service is gone; the picture is its last. It restarts by itself."
 NO_READINGS = "No fresh readings from the racks: the twin goes on without them and drifts."
@@ -96,7 +98,7 @@ class LiveSource:
         now = time.time() if now is None else now
         summary = self.feed.snapshot
         if summary is None:
-            message = "The twin is starting." if self.feed.connected else "Waiting for the twin service."
+            message = SOLVING if self.feed.connected else NOT_UP
             return {
                 "status": "starting",
                 "data_age_s": None,

@@ -254,5 +254,7 @@ def test_nothing_is_drawn_while_nothing_changes(site: Site, visit: Callable[...,
         page.wait_for_timeout(700)
         before = page.evaluate("rackletViewer.stats.frames")
         page.wait_for_timeout(1300)  # before the page turns stale and makes room for the notice
-        assert page.evaluate("rackletViewer.stats.frames") <= before + 1  # one may have been on its way
+        assert (
+            page.evaluate("rackletViewer.stats.frames") <= before + 3
+        )  # on their way; a busy loop draws dozens
     page.wait_for_function(f"rackletViewer.stats.frames > {before}")

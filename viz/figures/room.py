@@ -118,7 +118,7 @@ def room_figure(
             "xaxis": axis,
             "yaxis": axis,
             "zaxis": axis,
-            "camera": {"eye": {"x": -1.1, "y": -1.3, "z": 0.9}},
+            "camera": {"eye": {"x": -1.25, "y": -1.5, "z": 1.1}},
         },
     )
     return figure

@@ -16,7 +16,7 @@ export class Panels {
     this.rows = new Map();
     this.sparks = new Map();
     this.heard = performance.now();
-    this.state = { status: "starting", data_age_s: null, message: "Waiting for the twin service." };
+    this.state = { status: "starting", data_age_s: null, message: "" };
     this.factCells = new Map();
     byId("rack-list").addEventListener("keydown", (event) => this.walk(event));
     setInterval(() => performance.now() - this.heard > 900 && this.tick(), 1000); // frames tick too
@@ -54,8 +54,7 @@ export class Panels {
     setData(notice, "status", status);
     const waiting = byId("waiting");
     waiting.hidden = Boolean(this.summary);
-    setText(byId("waiting-text"), message || "Waiting for the twin");
-    if (!this.summary && this.state.status === "live") setText(byId("waiting-text"), "Waiting for the first field");
+    setText(byId("waiting-text"), message);
   }
 
   showSummary(summary) {

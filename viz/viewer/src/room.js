@@ -14,7 +14,7 @@ export const palettes = {
   light: {
     background: 0xeef2f6, floor: 0xdfe5ec, floorLine: "#c3cdd8", slab: 0xcfd7e0, wall: 0xd4dce5, edge: 0xa3b0bf,
     rack: 0x4a5766, rackEdge: 0x2b3541, cooler: 0xfafbfc, coolerEdge: 0x93a1b1, tile: "#f7f9fb", tileHole: "#8a99aa",
-    panel: 0x6fa3d0, obstacle: 0x9aa6b3, unknown: 0x9aa6b3, selected: 0x0b63ce, unit: "rgba(255,255,255,0.38)",
+    panel: 0x6fa3d0, obstacle: 0x9aa6b3, unknown: 0x9aa6b3, selected: 0x0b63ce, unit: "rgba(6,24,30,0.34)",
     bands: { below: 0x5aa5f5, recommended: 0x35c496, allowable: 0xf5b23c, over: 0xee5a4e },
   },
 };

@@ -83,7 +83,7 @@ export class Stage {
   }
 
   /** Look from a direction (room to eye) so that the box low..high just fills the picture. */
-  fit(direction, low, high, margin = 1.04) {
+  fit(direction, low, high, margin = 1.07) {
     const middle = new THREE.Vector3(...low).add(new THREE.Vector3(...high)).multiplyScalar(0.5);
     const out = new THREE.Vector3(...direction).normalize();
     const right = new THREE.Vector3().crossVectors(this.camera.up, out).normalize();
