@@ -85,8 +85,15 @@ def prepare(case: AirCase, closure: Closure | None = None, T_ref: float = 293.15
     Parameters
     ----------
     case : AirCase
-    closure : Closure, optional    Mixing length of Chen and Xu (1998) by default.
-    T_ref : float    Temperature of neutral buoyancy. [K]
+        Geometry and openings.
+    closure : Closure, optional
+        Mixing length of Chen and Xu (1998) by default.
+    T_ref : float
+        Temperature of neutral buoyancy. [K]
+
+    Returns
+    -------
+    AirModel
 
     Raises
     ------
@@ -103,7 +110,13 @@ def initial_state(model: AirModel, T: float = 293.15) -> AirState:
 
     Parameters
     ----------
-    T : float    [K]
+    model : AirModel
+    T : float
+        Temperature of the air and of the units' outlets. [K]
+
+    Returns
+    -------
+    AirState
     """
     nx, ny, nz = model.case.grid.shape
     return AirState(
@@ -133,10 +146,24 @@ def advance(
 
     Parameters
     ----------
-    duration : float    [s]
-    cfl : float    Largest dt (|u|/dx + |v|/dy + |w|/dz) over the cells. [-]
-    max_dt : float, optional    Largest step; 1 s by default. [s]
-    on_step : callable, optional    Called with the state after every step; costs a copy of the fields each.
+    model : AirModel
+    state : AirState
+        Where to start; any state of this model's grid.
+    inputs : UnitInputs
+        What the units do during all of `duration`.
+    duration : float
+        [s]
+    cfl : float
+        Largest dt (|u|/dx + |v|/dy + |w|/dz) over the cells. [-]
+    max_dt : float, optional
+        Largest step; 1 s by default. [s]
+    on_step : callable, optional
+        Called with the state after every step; costs a copy of the fields each.
+
+    Returns
+    -------
+    AirState
+        Leftover divergence is about 1e-5 of the supply flow.
 
     Raises
     ------
@@ -179,7 +206,37 @@ def solve_steady(
     max_time: float = 1200.0,
     cfl: float = 8.0,
 ) -> SteadyResult:
-    """March until the flow has settled, then average it."""
+    """March until the flow has settled, then average it; see solvers/README.md for the recipe.
+
+    Parameters
+    ----------
+    model : AirModel
+    inputs : UnitInputs
+        Thermal masses are ignored: a mean does not feel them.
+    state : AirState, optional
+        Where to go on from; without it the solve starts cold, on a grid of half the resolution.
+    tolerance : float
+        Difference of the unit inlet temperatures of adjacent windows below which the flow is settled. A flow
+        that scatters by more without a trend is settled too; `T_inlet_error` tells how well its mean is
+        known. [K]
+    progress : callable, optional
+        Called every 20 steps.
+    max_time : float
+        Simulated time on the full grid after which the solve gives up and says so in `converged`. [s]
+    cfl : float
+        Largest dt (|u|/dx + |v|/dy + |w|/dz) over the cells. [-]
+
+    Returns
+    -------
+    SteadyResult
+        Mass to 1e-6 and heat to 0.1 % where `converged`.
+
+    Raises
+    ------
+    GridMismatchError : the state or the inputs do not fit the model.
+    CaseError : the inputs are out of range or leave a closed region unbalanced.
+    ConvergenceError : the solution diverged, or the coolers cannot take the heat.
+    """
     from solvers.airflow.steady import settle  # noqa: PLC0415
 
     return settle(model, inputs, state, tolerance, progress, max_time, cfl)
@@ -208,7 +265,20 @@ def unit_inlet_temperature_max(model: AirModel, state: AirState) -> NDArray[np.f
 
 
 def balances(model: AirModel, state: AirState, inputs: UnitInputs) -> Balances:
-    """How well a state conserves mass and heat; see `Balances` for what each number means."""
+    """How well a state conserves mass and heat.
+
+    Parameters
+    ----------
+    model : AirModel
+    state : AirState
+    inputs : UnitInputs
+        What the units do.
+
+    Returns
+    -------
+    Balances
+        Its docstring says what each number means.
+    """
     check_state(model, state)
     stepper = model.stepper
     stepper.set_inputs(inputs)
@@ -242,7 +312,14 @@ def probe(model: AirModel, state: AirState, points: NDArray[np.float64]) -> Prob
 
     Parameters
     ----------
-    points : float64[n, 3]    Inside or outside the room; outside counts as on its boundary. [m]
+    model : AirModel
+    state : AirState
+    points : float64[n, 3]
+        Inside or outside the room; outside counts as on its boundary. [m]
+
+    Returns
+    -------
+    Probe
     """
     check_state(model, state)
     points = np.asarray(points, dtype=np.float64)
@@ -289,6 +366,18 @@ def restart(model_to: AirModel, model_from: AirModel, state: AirState) -> AirSta
     """Interpolate a state onto another grid of the same room.
 
     The first step of `advance` makes the velocity divergence-free again.
+
+    Parameters
+    ----------
+    model_to, model_from : AirModel
+        The new and the old grid; the same units in the same order.
+    state : AirState
+        On the old grid.
+
+    Returns
+    -------
+    AirState
+        On the new grid.
 
     Raises
     ------

@@ -32,7 +32,7 @@ _HEAT_CLOSED = 8e-4  # of the averaging window; 1e-3 is promised
 _COARSE_PAYS = 0.5  # coarse cells / cells below which a coarse start pays
 _COARSE_WINDOWS = 10  # at most, on the coarse grid
 _SCATTER_WINDOWS = 6  # that fluctuate without a trend are enough
-_ATTEMPTS = 4  # to close the heat of the mean
+_ATTEMPTS = 3  # more to close the heat of the mean
 _LARGEST_STEP = 0.5  # s
 _PRESSURE = (1e-4, 3)  # tolerance and iterations while marching
 _MASS_CLOSED = 1e-7
@@ -284,14 +284,17 @@ def _approach(march: _March, tolerance: float, duration: float, least: int) -> N
 
 def _average(march: _March, tolerance: float, end: float) -> tuple[_Mean, bool]:
     """Average a settled flow; the mean, and whether it is settled and closes in heat."""
+    windows, settled = _settled_windows(march, tolerance, end)
+    closed = _draw_out(march, windows)
     for _ in range(_ATTEMPTS):
-        windows, settled = _settled_windows(march, tolerance, end)
-        closed = _draw_out(march, windows)
-        if closed or not settled or march.stepper.time > end:
+        heat_in, heat_out = sum(w.heat_in for w in windows), sum(w.heat_out for w in windows)
+        if closed or not settled or march.stepper.time > end or min(heat_in, heat_out) <= 0:
             break
         # a slow drift of the heat content: take it out and average anew
-        march.scale_heat(sum(w.heat_in for w in windows) / sum(w.heat_out for w in windows))
+        march.scale_heat(heat_in / heat_out)
         march.run(_Mean(march.stepper, fields=False), march.window)
+        windows, settled = _settled_windows(march, tolerance, end)
+        closed = _draw_out(march, windows)
     return _joined(windows), settled and closed
 
 

@@ -23,7 +23,8 @@ from scipy.sparse.csgraph import connected_components
 from solvers.grid import Grid
 from solvers.linear.kernels import Levels, conjugate_gradients
 
-_DENSE = 400  # unknowns below which the coarsest level is inverted
+_DENSE = 150  # unknowns below which the coarsest level is inverted
+_STALE = 0.7  # change of log(distance + resistance) that makes the coarse levels follow
 _STRUCTURED = 1000  # cells below which dropping lines stops paying
 
 
@@ -112,7 +113,7 @@ class Pressure:
     def set_resistance(self, resistance: NDArray[np.float64]) -> None:
         """Set the resistance lengths of the resisting faces.
 
-        The operator follows exactly, the coarse levels only once a length has changed by a third.
+        The operator follows exactly, the coarse levels only once a length has doubled or halved.
 
         Parameters
         ----------
@@ -124,7 +125,7 @@ class Pressure:
         used = self._resistance_used
         distance = self._faces.distance[self._resisting]
         drift = np.abs(np.log((distance + resistance) / (distance + np.maximum(used, 0))))
-        if used[0] < 0 or drift.max() > 0.3:
+        if used[0] < 0 or drift.max() > _STALE:
             self.refresh()
         else:
             self._set_fine()
