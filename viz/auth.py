@@ -11,9 +11,15 @@ import socket
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
-from starlette.datastructures import Headers
+from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import PlainTextResponse
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+SAFE_HEADERS = {
+    "content-security-policy": "frame-ancestors 'none'; base-uri 'none'; object-src 'none'",
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "no-referrer",
+}  # an approval must not be clicked through somebody's frame
 
 
 class Gate:
@@ -59,7 +65,7 @@ class Gate:
 
 
 class HostFilter:
-    """ASGI middleware that answers 421 to requests for a host that is not ours.
+    """ASGI middleware: answers 421 to requests for a host that is not ours, and keeps the page out of frames.
 
     Parameters
     ----------
@@ -73,8 +79,17 @@ class HostFilter:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass on what is meant for us."""
-        if scope["type"] == "http" and not self.gate.knows_host(Headers(scope=scope).get("host")):
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        if not self.gate.knows_host(Headers(scope=scope).get("host")):
             refusal = PlainTextResponse("This server is not the host you asked for.\n", status_code=421)
             await refusal(scope, receive, send)
             return
-        await self.app(scope, receive, send)
+
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                MutableHeaders(scope=message).update(SAFE_HEADERS)
+            await send(message)
+
+        await self.app(scope, receive, send_with_headers)

@@ -186,6 +186,7 @@ def test_rest_faces(server: FeedServer, tmp_path: Path) -> None:
                 assert (await client.get("/docs")).status_code == 404
                 page = await client.get("/")
                 assert "Racklet Twin" in page.text
+                assert "frame-ancestors 'none'" in page.headers["content-security-policy"]
                 assert "http://" not in page.text.replace("http://127.0.0.1", "")
                 foreign = {"origin": "http://evil.example"}
                 assert (await client.post("/api/decisions/d1/approve", headers=foreign)).status_code == 403

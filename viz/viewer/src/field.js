@@ -24,8 +24,8 @@ export async function decodeFrame(buffer) {
 
 /** Keeps a WebSocket to the server; `onFrame(header, texture, bytes)` may return a promise of "painted". */
 export class FieldSocket {
-  constructor({ url, wantsField, onFrame, onLost }) {
-    Object.assign(this, { url, wantsField, onFrame, onLost });
+  constructor({ url, wantsField, onOpen, onFrame, onLost }) {
+    Object.assign(this, { url, wantsField, onOpen, onFrame, onLost });
     this.after = -1;
     this.pause = 500;
     this.connect();
@@ -37,6 +37,7 @@ export class FieldSocket {
     socket.onopen = () => {
       this.pause = 500;
       this.after = -1; // a restarted server counts anew
+      this.onOpen();
       this.ask(socket);
     };
     socket.onmessage = async (event) => {

@@ -26,6 +26,9 @@ class Page {
     this.socket = new FieldSocket({
       url: `${scheme}://${location.host}/ws/field`,
       wantsField: () => Boolean(this.viewer),
+      onOpen: () => {
+        this.sceneNumber = null; // a restarted server counts its scenes anew
+      },
       onFrame: (header, texture, bytes) => this.take(header, texture, bytes),
       onLost: () => this.panels.lost(),
     });
