@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import os
+import signal
 import sys
 import time
 from dataclasses import dataclass
@@ -158,10 +159,14 @@ def serve(connection: Connection) -> None:
         except (EOFError, OSError):
             return
         try:
-            runner, answer = _answer(runner, request)
-            connection.send(("ok", answer))
+            runner, value = _answer(runner, request)
+            answer = ("ok", value)
         except (SolverError, TwinError, ValueError, ArithmeticError, MemoryError) as error:
-            connection.send(("error", f"{type(error).__name__}: {error}"))
+            answer = ("error", f"{type(error).__name__}: {error}")
+        try:
+            connection.send(answer)
+        except OSError:
+            return
 
 
 def _answer(runner: Runner | None, request: tuple[Any, ...]) -> tuple[Runner | None, Any]:
@@ -178,6 +183,7 @@ def _answer(runner: Runner | None, request: tuple[Any, ...]) -> tuple[Runner | N
 
 def main() -> None:
     """Serve on the file descriptor named on the command line."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which ends this process
     os.nice(NICENESS)
     with Connection(int(sys.argv[1])) as connection:
         serve(connection)

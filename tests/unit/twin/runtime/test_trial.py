@@ -2,9 +2,12 @@
 
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import pytest
 
@@ -123,3 +126,19 @@ def test_closing_leaves_no_process(layout, present):
     trial.close()
     with pytest.raises(ProcessLookupError):
         os.kill(worker, 0)
+
+
+def test_the_worker_ends_when_its_parent_is_killed(tmp_path):
+    script = (
+        "import time; from twin.model.load import *; from twin.runtime.trial import TwinTrial\n"
+        "trial = TwinTrial(load_layout(example_layout('one_rack')), lambda: None, cell=0.3); trial.start()\n"
+        "print(trial.worker_id, flush=True); time.sleep(60)\n"
+    )
+    with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True) as parent:
+        worker = int(parent.stdout.readline())
+        os.kill(worker, 0)
+        parent.kill()
+    deadline = time.monotonic() + 10.0
+    while Path(f"/proc/{worker}").exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not Path(f"/proc/{worker}").exists()
