@@ -102,11 +102,17 @@ def make_router(source: LiveSource, history: History, gate: Gate) -> APIRouter:
             raise HTTPException(
                 422, f"points: 1 to {MAXIMUM_POINTS} names joined by commas; span: seconds > 0"
             )
-        return await read_series(history, names, span, end)
+        try:
+            return await read_series(history, names, span, end)
+        except OutsideError as error:
+            raise HTTPException(503, str(error)) from error
 
     @router.get("/api/decisions")
     async def decisions(limit: int = 50) -> list[dict[str, Any]]:
-        return await read_decisions(source, history, max(1, min(limit, 500)))
+        try:
+            return await read_decisions(source, history, max(1, min(limit, 500)))
+        except OutsideError as error:
+            raise HTTPException(503, str(error)) from error
 
     @router.post("/api/decisions/{identity}/{verdict}")
     async def decide(identity: str, verdict: str, request: Request) -> dict[str, Any]:

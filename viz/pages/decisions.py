@@ -134,6 +134,8 @@ def outcome(record: Record, chosen: Record | None) -> str:
     before = (record.get("baseline") or {}).get("max_inlet_c")
     predicted = ((chosen or {}).get("predicted") or {}).get("max_inlet_c")
     observed = (record.get("observed") or {}).get("max_inlet_c")
+    if predicted is None and before is None:
+        return _sentence(record.get("why"))
     if predicted is None:
         text = f"max inlet {_number(before, 1)} °C"
     else:

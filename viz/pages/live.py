@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import time
 from typing import Any
 
@@ -18,6 +19,8 @@ from viz.ids import attributes
 from viz.pages.decisions import decision_list
 from viz.source import History, LiveSource
 from viz.theme import ALLOWABLE_C, ISOSURFACES_C, RECOMMENDED_C, SHOWN_C
+
+log = logging.getLogger(__name__)
 
 PATH = "/"
 TITLE = "Live"
@@ -281,7 +284,11 @@ def register(app: Dash, source: LiveSource, history: History) -> None:
         if not rack:
             return no_update
         seconds, end = SPANS.get(span, SPANS["5m"]), time.time()
-        series = await read_series(history, inlet_points(rack), seconds, end)
+        try:
+            series = await read_series(history, inlet_points(rack), seconds, end)
+        except OutsideError as error:
+            log.warning("%s", error)
+            return no_update
         return history_figure(rack, series, theme, (end - seconds, end))
 
     @app.callback(
@@ -306,7 +313,11 @@ def register(app: Dash, source: LiveSource, history: History) -> None:
         Input(ids.DECISION_ANSWER, "children"),
     )
     async def list_decisions(_seen: str | None, _answer: str | None) -> Any:
-        return decision_list(await read_decisions(source, history, DECISIONS_SHOWN))
+        try:
+            return decision_list(await read_decisions(source, history, DECISIONS_SHOWN))
+        except OutsideError as error:
+            log.warning("%s", error)
+            return no_update
 
     @app.callback(
         Output(ids.DECISION_ANSWER, "children"),

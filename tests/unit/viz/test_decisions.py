@@ -55,6 +55,8 @@ def test_outcome_compares_before_predicted_and_observed() -> None:
         == "28.1 → 26.4 °C predicted · 26.6 °C observed"
     )
     assert outcome({**RECORD, "chosen": None}, None) == "max inlet 28.1 °C"
+    blind = {"baseline": None, "why": "the twin has not been compared with any sensor yet"}
+    assert outcome(blind, None) == "The twin has not been compared with any sensor yet."
 
 
 def test_only_a_proposal_can_be_answered() -> None:

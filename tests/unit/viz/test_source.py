@@ -1,7 +1,8 @@
 """The live source and its faces, over the real feed, in one process."""
 
 import asyncio
-import socket
+import contextlib
+import sqlite3
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 
 from twin.errors import OutsideError
 from twin.runtime.feed import FeedServer
+from twin.runtime.historian import Historian
 from viz.api import decision_list
 from viz.app import check_port, claim_port, create_app
 from viz.field import FRAME_LIMIT, Lines, Texture, decode_frame, encode_frame
@@ -198,6 +200,22 @@ def test_rest_faces(server: FeedServer, tmp_path: Path) -> None:
     asyncio.run(scenario())
 
 
+def test_a_broken_historian_is_said_not_hidden(server: FeedServer, tmp_path: Path) -> None:
+    async def scenario() -> None:
+        Historian(tmp_path / "history.db").close()
+        with contextlib.closing(sqlite3.connect(tmp_path / "history.db")) as file:
+            file.execute("DROP TABLE decision")
+        app = create_app(LiveSource(tmp_path / "feed.sock"), tmp_path / "history.db")
+        async with httpx.AsyncClient(
+            transport=httpx.ASGITransport(app=app.server), base_url="http://localhost"
+        ) as client:
+            reply = await client.get("/api/decisions")
+            assert reply.status_code == 503
+            assert "cannot read" in reply.json()["detail"]
+
+    asyncio.run(scenario())
+
+
 def test_decisions_heard_replace_those_stored(server: FeedServer, tmp_path: Path) -> None:
     async def scenario() -> None:
         async with Following(tmp_path / "feed.sock") as source:
@@ -225,4 +243,3 @@ def test_a_port_in_use_is_named_with_its_remedy() -> None:
     check_port("127.0.0.1", port)
     with pytest.raises(OutsideError, match="page address"):
         claim_port("203.0.113.1", 0)
-    assert socket.gethostname()
