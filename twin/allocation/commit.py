@@ -74,7 +74,7 @@ class Committer:
             done, failure = self._step(step, reason, f"{prefix}.{number}")
             if done.settings or done.moves:
                 outcome.done.append(done)
-            outcome.results.append({"step": step.name, "ok": not failure, "message": failure or "done"})
+            outcome.results.append({"id": step.name, "accepted": not failure, "message": failure or "done"})
             if failure:
                 outcome.failure = f"{step.name}: {failure}"
                 log.warning("%s: %s; taking back what was done", prefix, outcome.failure)
@@ -90,7 +90,7 @@ class Committer:
         for number, step in enumerate(reversed(done), 1):
             undone, failure = self._step(step.undone(), f"take back: {reason}", f"{prefix}.back{number}")
             results.append(
-                {"step": f"take back {step.name}", "ok": not failure, "message": failure or "done"}
+                {"id": f"take back {step.name}", "accepted": not failure, "message": failure or "done"}
             )
             if failure:
                 log.error("%s: %s could not be taken back: %s", prefix, step.name, failure)

@@ -24,7 +24,7 @@ from twin.allocation.screening import (
 )
 from twin.allocation.situation import Situation, View, overheated_racks, see, stopped_coolers
 from twin.allocation.watch import Watch
-from twin.errors import TwinError
+from twin.errors import RefusedError, TwinError
 from twin.model.schema import Layout
 from twin.ports import Actuator, Platform
 from twin.units import celsius
@@ -115,11 +115,21 @@ class AllocationLoop:
                 self._events.append((kind, detail))
 
     def approve(self, id: str) -> Record:
-        """Say yes to a proposal; it is carried out at the next tick."""
+        """Say yes to a proposal; it is carried out at the next tick.
+
+        Raises
+        ------
+        RefusedError : the proposal does not wait for an answer, or has expired.
+        """
         return self._answer(id, True)
 
     def reject(self, id: str) -> Record:
-        """Say no to a proposal."""
+        """Say no to a proposal.
+
+        Raises
+        ------
+        RefusedError : the proposal does not wait for an answer, or has expired.
+        """
         return self._answer(id, False)
 
     @property
@@ -132,13 +142,13 @@ class AllocationLoop:
         with self._lock:
             proposal = self._proposal
             if proposal is None or proposal["id"] != id:
-                return {"accepted": False, "id": id, "why": f"no proposal {id!r} is waiting"}
+                raise RefusedError(f"no proposal {id!r} is waiting")
             if self._clock() >= proposal["expires"]:
-                return {"accepted": False, "id": id, "why": "the proposal has expired"}
+                raise RefusedError(f"the proposal {id!r} has expired")
             if id in self._answers:
-                return {"accepted": False, "id": id, "why": "the proposal has been answered already"}
+                raise RefusedError(f"the proposal {id!r} has been answered already")
             self._answers[id] = yes
-        return {"accepted": True, "id": id, "why": "approved" if yes else "rejected"}
+        return {"id": id, "answer": "approved" if yes else "rejected"}
 
     # ------------------------------------------------------------------ the loop's own thread
 
@@ -373,6 +383,8 @@ class AllocationLoop:
         if not answer:
             self._conclude(proposal, "rejected", f"{proposal['why']}; rejected by a person")
             return
+        proposal["state"] = "approved"
+        self._store(proposal)
         candidate = candidate_of(proposal, proposal["chosen"])
         obstacle = self._outdated(proposal, candidate, now)
         if obstacle:
@@ -484,7 +496,7 @@ class AllocationLoop:
             elif state == "observed" and decision["observed"]["error_k"] is not None:
                 self.memory.errors.append(decision["observed"]["error_k"])
             elif state == "approved":
-                done = sum(result["ok"] for result in decision["results"])
+                done = sum(result["accepted"] for result in decision["results"])
                 self.memory.note(
                     steps_of(candidate_of(decision, decision["chosen"]))[:done], decision["time"]
                 )

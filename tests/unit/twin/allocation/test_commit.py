@@ -22,7 +22,7 @@ def test_first_more_cooling_then_the_load_then_less_cooling(hot_room):
     seen = []
     outcome = carry(hot_room, Candidate("x", (MOVE,), (DOWN, UP)), seen)
     assert hot_room.log == ["C1.fan_speed=0.8", "W02.1->R04", "C1.supply_temperature=18.5"]
-    assert not outcome.failure and [r["ok"] for r in outcome.results] == [True, True, True]
+    assert not outcome.failure and [r["accepted"] for r in outcome.results] == [True, True, True]
     assert seen == [0, 1, 2]  # what is done is stored before each next step
     assert len({command.id for command in hot_room.written}) == 2
 
@@ -47,7 +47,7 @@ def test_what_cannot_be_taken_back_is_told(hot_room):
     hot_room.migrate = once
     outcome = carry(hot_room, Candidate("x", (MOVE, OTHER)))
     assert outcome.done[0].moves == (MOVE,)
-    assert outcome.results[-1] == {"step": "take back migrations", "ok": False, "message": "gone"}
+    assert outcome.results[-1] == {"id": "take back migrations", "accepted": False, "message": "gone"}
 
 
 def test_a_device_that_breaks_off_counts_as_written_and_is_taken_back(hot_room):

@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from twin.allocation.gate import TOLERANCE
-from twin.errors import OutsideError
+from twin.errors import OutsideError, RefusedError
 from twin.ports import Quality, Workload
 
 PERIOD = 30.0
@@ -179,7 +179,7 @@ def test_a_refused_command_takes_the_whole_plan_back(make_room):
     loop, decision = first_decision(room)
     assert decision["chosen"] == "migrate and cool"  # the case is made so that both are needed
     assert decision["state"] == "failed"
-    assert [r["step"] for r in decision["results"]] == ["cooling up", "migrations", "take back cooling up"]
+    assert [r["id"] for r in decision["results"]] == ["cooling up", "migrations", "take back cooling up"]
     assert room.supply == 18.0 and room.fan == 0.7
     assert set(loop.memory.moved) == {move["workload"] for move in decision["candidates"][0]["moves"]}
 
@@ -230,17 +230,21 @@ def test_advise_waits_and_an_approval_commits(hot_room):
     for _ in range(3):
         hot_room.pass_time(loop, 10.0)
     assert hot_room.log == []  # waits, and makes no second proposal
-    assert loop.approve("D0") == {"accepted": False, "id": "D0", "why": "no proposal 'D0' is waiting"}
-    assert loop.approve(decision["id"])["accepted"]
+    with pytest.raises(RefusedError, match="no proposal 'D0' is waiting"):
+        loop.approve("D0")
+    assert loop.approve(decision["id"]) == {"id": decision["id"], "answer": "approved"}
+    with pytest.raises(RefusedError, match="answered already"):
+        loop.reject(decision["id"])
     hot_room.pass_time(loop, 1.0)
     assert hot_room.saved[decision["id"]]["state"] == "committed"
     assert hot_room.hottest() < 27.0
-    assert not loop.approve(decision["id"])["accepted"]
+    with pytest.raises(RefusedError):
+        loop.approve(decision["id"])
 
 
 def test_a_rejected_proposal_does_nothing(hot_room):
     loop, decision = first_decision(hot_room, mode="advise")
-    assert loop.reject(decision["id"])["accepted"]
+    loop.reject(decision["id"])
     hot_room.pass_time(loop, 1.0)
     assert hot_room.saved[decision["id"]]["state"] == "rejected" and hot_room.log == []
 
@@ -248,7 +252,8 @@ def test_a_rejected_proposal_does_nothing(hot_room):
 def test_a_proposal_expires(hot_room):
     loop, decision = first_decision(hot_room, mode="advise")
     hot_room.now = decision["expires"] + 0.1
-    assert loop.approve(decision["id"])["why"] == "the proposal has expired"
+    with pytest.raises(RefusedError, match="has expired"):
+        loop.approve(decision["id"])
     loop.tick(hot_room.now)
     assert hot_room.saved[decision["id"]]["state"] == "rejected"
     assert "expired" in hot_room.saved[decision["id"]]["why"] and hot_room.log == []
@@ -376,7 +381,7 @@ def test_a_crash_in_the_middle_of_a_plan_is_closed_as_failed(make_room):
         room.pass_time(loop, PERIOD)
     (record,) = room.saved.values()
     assert record["state"] == "approved" and record["results"] == [
-        {"step": "cooling up", "ok": True, "message": "done"}
+        {"id": "cooling up", "accepted": True, "message": "done"}
     ]
     again = room.loop()
     again.restore([json.loads(json.dumps(record))])
