@@ -63,25 +63,68 @@ def test_the_loop_decides_and_keeps_its_decisions(live_system):
     assert decision["baseline"] is not None or decision["state"] == "refused"
 
 
-def restarted(system, name, before):
-    now = system.processes()[name]
-    return now["running"] and now["restarts"] > before and now["pid"]
-
-
-@pytest.mark.parametrize("name", ["agent-K05", "web", "plant", "twin"])
-def test_a_killed_process_comes_back_and_the_others_go_on(live_system, name):
-    live_system.until(lambda: live_system.health()["status"] in SETTLED, 60, "live before the kill")
-    before = live_system.processes()
+def kill(system, name):
+    """Kill a process and wait until the supervisor has started it again; return how things were before."""
+    system.until(lambda: system.health()["status"] in SETTLED, 60, "live before the kill")
+    before = system.processes()
     os.kill(before[name]["pid"], signal.SIGKILL)
-    live_system.until(lambda: restarted(live_system, name, before[name]["restarts"]), 15, f"{name} again")
+    system.until(
+        lambda: (now := system.processes()[name])["restarts"] > before[name]["restarts"] and now["running"],
+        15,
+        f"{name} again",
+    )
+    return before
+
+
+def check_the_others_went_on(system, name, before):
+    after = system.processes()
+    for other in before.keys() - {name}:
+        assert after[other]["pid"] == before[other]["pid"], f"{other} did not go on"
+
+
+def test_a_killed_agent_comes_back(live_system):
+    before = kill(live_system, "agent-K05")
+    killed = time.time()
+    live_system.until(
+        lambda: (
+            (s := live_system.get("/api/snapshot"))["agents"]["names"]["K05"]
+            and s["racks"]["R05"]["age_s"] is not None
+            and s["wall"] - s["racks"]["R05"]["age_s"] > killed
+        ),
+        20,
+        "K05 speaks again",
+    )
+    check_the_others_went_on(live_system, "agent-K05", before)
+
+
+def test_a_killed_web_process_comes_back(live_system):
+    before = kill(live_system, "web")
+    live_system.until(lambda: live_system.health()["status"] in SETTLED, 30, "the page again")
+    check_the_others_went_on(live_system, "web", before)
+
+
+def test_a_killed_plant_comes_back(live_system):
+    before = kill(live_system, "plant")
+    killed = time.time()
+    live_system.until(
+        lambda: (s := live_system.get("/api/snapshot"))["wall"] - s["data_age_s"] > killed, 40, "new readings"
+    )
+    live_system.until(lambda: live_system.health()["status"] in SETTLED, 20, "live again")
+    check_the_others_went_on(live_system, "plant", before)
+
+
+def test_a_killed_twin_is_shown_and_comes_back(live_system):
+    sequence = live_system.get("/api/snapshot")["sequence"]
+    before = kill(live_system, "twin")
+    live_system.until(lambda: live_system.health()["status"] == "stale", 15, "the page says stale")
     live_system.until(
         lambda: (h := live_system.health())["status"] in SETTLED and h["agents"]["alive"] == 12,
         45,
-        f"live after {name} came back",
+        "live again",
     )
-    after = live_system.processes()
-    for other in before.keys() - {name}:
-        assert after[other]["pid"] == before[other]["pid"], f"{other} did not go on"
+    assert live_system.get("/api/snapshot")["sequence"] < sequence, "that is the old twin's"
+    assert "continued from the checkpoint" in (live_system.state / "logs" / "twin.log").read_text()
+    check_the_others_went_on(live_system, "twin", before)
 
 
 def test_a_killed_agent_is_shown(live_system):
@@ -99,10 +142,15 @@ def test_a_killed_agent_is_shown(live_system):
 
 
 def test_history_has_no_hole_but_the_outage(live_system):
-    end = time.time()
+    """The twin was killed before: the curve reaches back over that, and is whole since."""
+    live_system.until(lambda: live_system.health()["status"] in SETTLED, 60, "live")
+    begun = time.time()
+    time.sleep(12.0)  # a stretch without a kill
     store = Historian(live_system.state / "history.db", read_only=True)
-    curve = store.series(["R02.power"], end - 15.0, end - 1.0, buckets=2000)["R02.power"]["measured"]
+    whole = store.series(["R02.power"], begun, time.time() - 1.0, buckets=2000)["R02.power"]["measured"]
+    before = store.series(["R02.power"], begun - 60.0, begun, buckets=2000)["R02.power"]["measured"]
     store.close()
-    times = [t for t, _ in curve]
-    assert len(times) >= 10
+    times = [begun, *(t for t, _ in whole)]
+    assert len(times) >= 18, "two readings a second"
     assert max(b - a for a, b in itertools.pairwise(times)) < 3.0
+    assert len(before) > 20

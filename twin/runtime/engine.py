@@ -14,7 +14,15 @@ from typing import Any
 import numpy as np
 
 from solvers.airflow.case import AirState
-from solvers.airflow.model import AirModel, advance, initial_state, prepare, restart, solve_steady, unit_inlet_temperature
+from solvers.airflow.model import (
+    AirModel,
+    advance,
+    initial_state,
+    prepare,
+    restart,
+    solve_steady,
+    unit_inlet_temperature,
+)
 from solvers.errors import SolverError
 from twin.errors import NotConvergedError
 from twin.model.scene import Operating, Scene, build_scene, observe
@@ -26,6 +34,8 @@ log = logging.getLogger(__name__)
 
 START_COARSENING = 1.8  # the first state comes from a quick steady solve on cells this much larger
 START_TIME = 240.0  # simulated time of that solve at most [s]
+FIRST_ADVANCE = 0.05  # [s]
+SHORTEST_ADVANCE = 0.05  # less is not worth a time step; it waits for the next call [s]
 CHECKPOINT_VALID = 900.0  # an older checkpoint tells nothing of the room any more [s]
 
 
@@ -129,20 +139,16 @@ class Engine:
         if checkpoint is not None:
             state = self._read_checkpoint(checkpoint, now)
             if state is not None:
-                self.state = state
-                self.synchronise(now)
-                return "continued from the checkpoint"
+                return self._begin(state, now, "continued from the checkpoint")
         coarse = prepare_scene(self.layout, self._cell * START_COARSENING)
         try:
-            quick = solve_steady(
-                coarse.model, coarse.scene.unit_inputs(operating), max_time=START_TIME, tolerance=0.3
-            )
+            inputs = coarse.scene.unit_inputs(operating)
+            inputs = inputs._replace(C=np.zeros_like(inputs.C))  # thermal mass has no part in a settled room
+            quick = solve_steady(coarse.model, inputs, max_time=START_TIME, tolerance=0.3)
             state = restart(self.model, coarse.model, quick.state)
         except SolverError as error:
             raise NotConvergedError(f"{self.layout.name}: no first state of the air: {error}") from error
-        self.state = state._replace(time=0.0)
-        self.synchronise(now)
-        return "started from a quick steady solve"
+        return self._begin(state._replace(time=0.0), now, "started from a quick steady solve")
 
     def synchronise(self, now: float) -> None:
         """Declare that the present state shows this instant. [s since epoch]."""
@@ -171,7 +177,7 @@ class Engine:
         self.operating = operating
         behind = now - self.time()
         duration = min(behind, longest)
-        if duration <= 0.0:
+        if duration < SHORTEST_ADVANCE:
             return behind
         begun = self._monotonic()
         T_inlet = unit_inlet_temperature(self.model, self.state)
@@ -212,6 +218,13 @@ class Engine:
         fields = {name: np.asarray(value) for name, value in self.state._asdict().items()}
         fields |= {"instant": np.asarray(self.time()), "grid": np.asarray(self._grid_digest())}
         write_atomically(path, lambda file: np.savez(file, allow_pickle=False, **fields))
+
+    def _begin(self, state: AirState, now: float, how: str) -> str:
+        """Take a first state; a short advance loads the kernels before the pace is measured."""
+        inputs = self.scene.unit_inputs(self.operating)
+        self.state = advance(self.model, state, inputs, FIRST_ADVANCE, cfl=self.pace.effort.cfl)
+        self.synchronise(now)
+        return how
 
     def _read_checkpoint(self, path: Path, now: float) -> AirState | None:
         try:

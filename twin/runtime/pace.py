@@ -32,6 +32,9 @@ EFFORTS = (
 )
 
 
+MEMORY = 0.9  # weight of the past, per call, in the real-time factor: about ten calls [1]
+
+
 @dataclass(frozen=True, slots=True)
 class PaceSettings:
     """When to change the effort.
@@ -71,7 +74,7 @@ class Pace:
         self.skipped = 0.0
         self._since = 0.0
         self._patience = self.settings.patience
-        self._factor_at = [0.0] * len(EFFORTS)
+        self._simulated = self._spent = 0.0
 
     @property
     def effort(self) -> Effort:
@@ -95,10 +98,9 @@ class Pace:
         """
         if simulated <= 0.0:
             return
-        factor = simulated / max(spent, 1e-6)
-        known = self.real_time_factor
-        self.real_time_factor = factor if known == 0.0 else 0.8 * known + 0.2 * factor
-        self._factor_at[self.level] = self.real_time_factor
+        self._simulated = MEMORY * self._simulated + simulated
+        self._spent = MEMORY * self._spent + max(spent, 1e-6)
+        self.real_time_factor = self._simulated / self._spent
         if lag > self.settings.allowed_lag and self.level < len(EFFORTS) - 1:
             self._patience = min(8 * self.settings.patience, 2 * self._patience)
             self._move(now, self.level + 1)
@@ -124,4 +126,4 @@ class Pace:
     def _move(self, now: float, level: int) -> None:
         self.level = level
         self._since = now
-        self.real_time_factor = 0.0
+        self._simulated = self._spent = 0.0

@@ -264,6 +264,8 @@ class TwinService:
             self._recorder.put(lambda store: store.append_summary(kept))
 
     def _status(self, summary: Mapping[str, Any], lag: float) -> str:
+        if self._engine.pace.real_time_factor == 0.0:
+            return "starting"
         age = summary["data_age_s"]
         if age is None or age > self._engine.pace.settings.hopeless_lag:
             return "stale"

@@ -55,7 +55,7 @@ def test_a_fresh_checkpoint_is_gone_on_from(engine, layout, tmp_path):
     engine.write_checkpoint(path)
     again = Engine(layout, CELL)
     assert "checkpoint" in again.start(engine.time() + 30.0, Operating.nominal(layout), path)
-    np.testing.assert_array_equal(again.state.T, engine.state.T)
+    np.testing.assert_allclose(again.state.T, engine.state.T, atol=0.1)  # a short first advance apart
     again.follow(again.time() + 0.5, Operating.nominal(layout))
     assert np.isfinite(again.state.T).all()
 
