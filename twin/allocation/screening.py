@@ -337,7 +337,9 @@ def score(
 
     Parameters
     ----------
+    situation : Situation
     inlet : mapping                     Rack -> hottest inlet with the candidate in force. [K]
+    candidate : Candidate
     margin : float                      [K]
     cooler_power : mapping, optional    Heat that every cooler takes, from a trial. [W]
     """

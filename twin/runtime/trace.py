@@ -90,6 +90,7 @@ class Trace:
         Parameters
         ----------
         t : float64[m]    Times from the start. [s]
+        loop : bool       Begin again after the end; otherwise hold the last sample.
 
         Returns
         -------
@@ -211,6 +212,8 @@ def generated_trace(layout: Layout, seed: int = 0, days: float = 2.0, step: floa
     days : float      Length; whole days, so that the loop closes on the day's cycle. [d]
     step : float      Time between samples. [s]
 
+    Notes
+    -----
     Check : tests/unit/twin/runtime/test_trace.py
     """
     rng = np.random.default_rng(seed)

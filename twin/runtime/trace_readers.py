@@ -94,8 +94,11 @@ class Faults:
 
         Parameters
         ----------
-        rows : int64[k]    Row numbers, 0-based after the header.
-        values : list of str, length >= min(k, 5)    What stands there.
+        rows : int64[k]      Row numbers, 0-based after the header.
+        column : str
+        values : list of str
+            What stands there, for the first five rows at least.
+        rule, remedy : str
         """
         for row, value in zip(rows[:_SHOWN], values, strict=False):
             self.add(f"row {int(row) + 1}", value, rule, remedy, field=column, line=int(row) + 2)

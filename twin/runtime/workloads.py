@@ -113,6 +113,7 @@ class LoadModel:
 
         Parameters
         ----------
+        id : str
         t : float          Now, from the start of the trace. [s]
         horizon : float    How far ahead. [s]
 
