@@ -71,7 +71,10 @@ def run(settings: RunSettings, state_path: Path | None, screen: Screen) -> None:
     with sole_owner(state):
         _check_port(settings.host, settings.port)
         screen.say(f"Layout {layout.name}: {build_scene(layout, settings.cell).cells} cells in the twin")
-        trace = read_trace(Path(settings.trace), layout) if settings.trace else generated_trace(layout, settings.seed)
+        if settings.trace:
+            trace = read_trace(Path(settings.trace), layout, seed=settings.seed)
+        else:
+            trace = generated_trace(layout, settings.seed)
         screen.say(f"Load: {trace.source}. {trace.scale_note}")
         for warning in trace.warnings:
             screen.say(f"warning: {warning}")

@@ -114,8 +114,9 @@ def _racks(engine: Engine, predictions: Mapping[str, float], inputs: LiveInputs,
     for rack in scene.layout.racks:
         units = list(scene.rack_units[rack.id])
         weights = V_flow[units] if V_flow[units].sum() > 0 else np.ones(len(units))
-        hottest = celsius(float(T_max[units].max()))
         prefix = f"{rack.id}.inlet_temperature."
+        at_sensors = [value for point, value in predictions.items() if point.startswith(prefix)]
+        hottest = max(at_sensors, default=celsius(float(T_max[units].max())))
         measured = [r.value for p, r in inputs.latest.items() if p.startswith(prefix)]
         racklet = scene.layout.racklet_of(rack.id)
         racks[rack.id] = {
@@ -123,6 +124,7 @@ def _racks(engine: Engine, predictions: Mapping[str, float], inputs: LiveInputs,
             "air_flow": float(V_flow[units].sum()),
             "inlet_mean_c": celsius(float(np.average(T_mean[units], weights=weights))),
             "inlet_max_c": hottest,
+            "inlet_spot_c": celsius(float(T_max[units].max())),
             "outlet_mean_c": celsius(float(np.average(engine.state.T_unit[units], weights=weights))),
             "measured_inlet_max_c": max(measured, default=None),
             "fan_speed": operating.fan_speed.get(racklet.id) if racklet else None,
