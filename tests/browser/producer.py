@@ -53,7 +53,7 @@ def boxes() -> list[dict[str, Any]]:
                     f"T{2 * i + column + 1:02d}", "tile", (x, y, FLOOR - 0.04), (x + 0.6, y + 0.6, FLOOR), ""
                 )
             )
-    made.append(_box("C1", "cooler", (0.3, 2.4, FLOOR), (1.2, 4.2, FLOOR + 1.95), "+x"))
+    made.append(_box("C1", "cooler", (0.3, 2.4, FLOOR), (1.5, 4.2, FLOOR + 1.95), "+x"))
     made.append(_box("C2", "cooler", (7.2, 2.4, FLOOR), (8.1, 4.2, FLOOR + 1.95), "-x"))
     made.append(_box("D1", "panel", (2.4, 2.7, FLOOR), (2.4, 3.9, FLOOR + 2.0), ""))
     return made

@@ -82,6 +82,20 @@ def test_slice_slider_moves_the_picture(site: Site, visit: Callable[..., Visit])
     expect(page.locator("#slice-Z-on")).to_be_checked()
 
 
+def test_cold_aisle_view_stands_in_the_open(site: Site, visit: Callable[..., Visit]) -> None:
+    page = visit(site).painted()
+    page.get_by_role("button", name="Cold aisle").click()
+    page.wait_for_timeout(500)
+    assert np.unique((picture(page).reshape(-1, 3) * 32).astype(int), axis=0).shape[0] > 100
+    eye = page.evaluate("rackletViewer.viewer.stage.camera.position.toArray()")
+    inside = page.evaluate(
+        "eye => rackletViewer.viewer.sceneData.boxes.filter(b => b.kind !== 'floor' && "
+        "eye.every((v, i) => v > b.lo[i] && v < b.hi[i])).map(b => b.name)",
+        eye,
+    )
+    assert inside == []
+
+
 def test_isosurface_appears(site: Site, visit: Callable[..., Visit]) -> None:
     page = visit(site).painted()
     with site.frozen():

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from itertools import pairwise
+from statistics import median
 
 import plotly.graph_objects as go
 
 from viz.theme import RECOMMENDED_C, figure_layout, palette
 
+SHORTEST_GAP = 5.0  # s
+GAP_FACTOR = 4.0  # of the usual distance between values
 POSITIONS = ("bottom", "middle", "top")
 
 Curve = Sequence[Sequence[float]]
@@ -63,8 +67,9 @@ def history_figure(
         figure.add_trace(
             go.Scatter(
                 x=_clock(predicted),
-                y=[value for _, value in predicted],
+                y=_broken(predicted),
                 mode="lines",
+                connectgaps=False,
                 line={"width": 1.8, "color": colour},
                 name=f"{position}, twin",
                 showlegend=False,
@@ -101,6 +106,13 @@ def history_figure(
 
 def _clock(curve: Curve) -> list[str]:
     return [_iso(point[0]) for point in curve]
+
+
+def _broken(curve: Curve) -> list[float | None]:
+    """Return the values, with None for the first after a gap: an outage must look like one."""
+    steps = [later[0] - earlier[0] for earlier, later in pairwise(curve)]
+    gap = max(SHORTEST_GAP, GAP_FACTOR * median(steps)) if steps else SHORTEST_GAP
+    return [None if i and steps[i - 1] > gap else point[1] for i, point in enumerate(curve)]
 
 
 def _iso(time: float) -> str:

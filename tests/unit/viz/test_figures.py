@@ -49,6 +49,13 @@ def test_history_draws_sensor_as_dots_and_twin_as_line() -> None:
     assert not figure.layout.annotations
 
 
+def test_an_outage_is_a_gap_in_the_twin_s_line() -> None:
+    times = [*range(10), *range(60, 70)]
+    series = {inlet_points("R01")[0]: {"measured": [], "predicted": [(float(t), 20.0) for t in times]}}
+    line = history_figure("R01", series, "dark", (0.0, 70.0)).data[1]
+    assert [i for i, value in enumerate(line.y) if value is None] == [10]
+
+
 def test_history_says_so_where_there_is_none() -> None:
     figure = history_figure("R01", {}, "light", (0.0, 10.0))
     assert "No history" in figure.layout.annotations[0].text

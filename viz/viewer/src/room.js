@@ -341,7 +341,12 @@ export class Room {
     const ends = fronts.map((front) => front[along]);
     const position = [mean[0], mean[1], this.floorHeight + 1.65];
     const target = [mean[0], mean[1], this.floorHeight + 1.05];
-    position[along] = Math.min(...ends) - 2.4;
+    const across = 1 - along;
+    const behind = this.scene.boxes // what stands at the aisle's end, and would be in one's eye
+      .filter((box) => ["cooler", "obstacle", "wall"].includes(box.kind) && box.hi[along] < Math.min(...ends) &&
+        box.lo[across] < mean[across] && box.hi[across] > mean[across])
+      .map((box) => box.hi[along] + 0.15);
+    position[along] = Math.max(Math.min(...ends) - 2.4, this.scene.lo[along] + 0.2, ...behind);
     target[along] = Math.max(...ends);
     return { position, target, along, end: Math.max(...ends) + 0.32 };
   }

@@ -2,6 +2,8 @@
 import * as THREE from "three";
 import { OrbitControls } from "three/examples/jsm/controls/OrbitControls.js";
 
+const FAR_FOV = 38; // degrees, for a room seen from outside
+export const NEAR_FOV = 64; // degrees, for standing in it
 const SOFTWARE_PIXELS = 420000; // a processor draws this many in about a tenth of a second
 
 /** Whether the processor does a graphics card's work. */
@@ -21,7 +23,7 @@ export class Stage {
     this.canvas.tabIndex = 0;
     parent.append(this.canvas);
     this.scene = new THREE.Scene();
-    this.camera = new THREE.PerspectiveCamera(38, 1, 0.1, 200);
+    this.camera = new THREE.PerspectiveCamera(FAR_FOV, 1, 0.1, 200);
     this.camera.up.set(0, 0, 1);
     this.controls = new OrbitControls(this.camera, this.canvas);
     this.controls.maxPolarAngle = 0.52 * Math.PI;
@@ -74,7 +76,9 @@ export class Stage {
     return new Promise((resolve) => this.waiting.push(resolve));
   }
 
-  look(position, target) {
+  look(position, target, fov = FAR_FOV) {
+    this.camera.fov = fov;
+    this.camera.updateProjectionMatrix();
     this.camera.position.set(...position);
     this.controls.target.set(...target);
     this.controls.update();
@@ -88,7 +92,7 @@ export class Stage {
     const out = new THREE.Vector3(...direction).normalize();
     const right = new THREE.Vector3().crossVectors(this.camera.up, out).normalize();
     const up = new THREE.Vector3().crossVectors(out, right);
-    const tall = Math.tan((this.camera.fov * Math.PI) / 360);
+    const tall = Math.tan((FAR_FOV * Math.PI) / 360);
     const wide = tall * this.camera.aspect;
     const corners = Array.from({ length: 8 }, (_, i) =>
       new THREE.Vector3(...[0, 1, 2].map((axis) => ((i >> axis) & 1 ? high : low)[axis])).sub(middle));
@@ -127,7 +131,7 @@ export class Stage {
     else if (event.key === "-") offset.multiplyScalar(1.14);
     else return;
     event.preventDefault();
-    this.look(this.controls.target.clone().add(offset).toArray(), this.controls.target.toArray());
+    this.look(this.controls.target.clone().add(offset).toArray(), this.controls.target.toArray(), this.camera.fov);
   }
 
   /** Pixel place of a point of the room, and its depth; null behind the camera. */

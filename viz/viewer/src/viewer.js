@@ -4,7 +4,7 @@ import { bandOf, cssGradient } from "./colormap.js";
 import { Isosurface } from "./isosurface.js";
 import { Room, palettes } from "./room.js";
 import { Slices } from "./slices.js";
-import { Stage } from "./stage.js";
+import { NEAR_FOV, Stage } from "./stage.js";
 
 const AXES = ["X", "Y", "Z"];
 const PROBE_PAUSE = 90; // ms
@@ -133,7 +133,7 @@ export class Viewer {
       this.setSlices({ 2: this.room.floorHeight + WAIST });
     } else if (name === "aisle" && this.room.aisleView()) {
       const { position, target, along, end } = this.room.aisleView();
-      this.stage.look(position, target);
+      this.stage.look(position, target, NEAR_FOV);
       this.setSlices({ [along]: end });
     } else {
       this.stage.fit([-0.55, -0.86, 0.62], lo, hi);
