@@ -31,7 +31,7 @@ lint: .venv/.synced ## Formatting, lint, docstrings, types, import contract
 	$(BIN)/lint-imports
 
 bench: .venv/.synced ## Time the kernels and the solver on this machine
-	$(BIN)/pytest -p no:cacheprovider tests/benchmark -o python_files='bench_*.py' -s
+	$(BIN)/python tests/benchmark/bench_airflow.py
 
 viewer: ## Rebuild the 3-D viewer's bundle (needs Node.js and npm)
 	cd viz/viewer && npm ci --no-audit --no-fund && npm run build
