@@ -1,4 +1,4 @@
-"""How fast the air moves on, on this machine: ``make bench``. Figures, no verdict; quote ratios of one run."""
+"""How fast the air moves on, on this machine: ``make bench``. Figures without a verdict; quote ratios."""
 
 from __future__ import annotations
 
@@ -47,7 +47,8 @@ def main() -> None:
         steady = solve_steady(model, inputs)
         print(
             f"{layout.name}, {scene.cells} cells: advance {2 / shortest:.1f}x real time at best, "
-            f"{2 / median:.1f}x median (Courant number 4); steady {steady.wall_s:.1f} s, {steady.steps} steps, "
+            f"{2 / median:.1f}x median (Courant number 4); "
+            f"steady {steady.wall_s:.1f} s, {steady.steps} steps, "
             f"mass {steady.balances.mass_relative:.0e}, heat {steady.balances.energy_relative:.1e}"
         )
 
