@@ -102,7 +102,7 @@ def state_root(tmp_path_factory) -> Path:
     return tmp_path_factory.mktemp("live")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def live_system(state_root):
     """One system in mode auto with a short period, shared by tests that look at it or break a part."""
     system = LiveSystem(state_root / "state", "--mode", "auto", "--allocate-every", "20s")

@@ -6,6 +6,8 @@ import itertools
 import os
 import signal
 import stat
+import subprocess
+import sys
 import time
 
 import pytest
@@ -54,6 +56,15 @@ def test_the_state_folder_is_private(live_system):
     keys = list((live_system.state / "identities").rglob("*key*"))
     assert keys
     assert all(stat.S_IMODE(key.stat().st_mode) & 0o077 == 0 for key in keys)
+
+
+def test_a_second_twin_on_the_same_state_folder_is_refused(live_system):
+    command = [sys.executable, "-m", "twin.cli", "run", "pod_two_row", "--state", str(live_system.state)]
+    refused = subprocess.run(
+        [*command, "--port", "0"], capture_output=True, text=True, timeout=120, check=False
+    )
+    assert refused.returncode == 5
+    assert "already runs" in refused.stderr
 
 
 def test_the_loop_decides_and_keeps_its_decisions(live_system):

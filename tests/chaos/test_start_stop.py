@@ -47,12 +47,6 @@ def test_the_processes_end_with_a_killed_supervisor(start_live, living, state_ro
     system.until(lambda: not living(state), 20, "no orphan")
 
 
-def test_a_second_twin_on_the_same_state_folder_is_refused(live_system):
-    refused = run_expecting_refusal("pod_two_row", "--state", str(live_system.state), "--port", "0")
-    assert refused.returncode == 5
-    assert "already runs" in refused.stderr
-
-
 def test_a_port_in_use_is_named_before_anything_starts(state_root, living):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
