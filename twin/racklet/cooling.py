@@ -133,7 +133,7 @@ def liquid_heat(
     g = liquid_conductance_ratio(pump_speed, pump_speed_nominal, ntu_nominal)
     if g == 0.0 or share == 0.0:
         return 0.0
-    return min(power * share * g / (share * g + 1.0 - share), capacity * g)
+    return min(power * share * g / (share * g + (1.0 - share)), capacity * g)
 
 
 def coolant_return_temperature(supply: float, heat: float, mass_flow: float, heat_capacity: float) -> float:

@@ -3,7 +3,7 @@
 import math
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from twin.racklet.cooling import (
@@ -48,6 +48,7 @@ speeds = st.floats(0.0, 1.0)
 shares = st.floats(0.0, 1.0)
 
 
+@example(power=1e4, share=1.0, speed=1.7e-221, more=0.0)
 @given(power=st.floats(0.0, 1e5), share=shares, speed=speeds, more=speeds)
 def test_heat_is_bounded_and_grows_with_the_pump(power, share, speed, more):
     slow, fast = sorted((speed, more))
