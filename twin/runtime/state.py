@@ -6,6 +6,7 @@ import contextlib
 import fcntl
 import json
 import os
+import re
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -61,7 +62,8 @@ class StateFolder:
 
 def default_state(layout_name: str) -> Path:
     """Return the state folder of a layout when none is named: under the user's state directory."""
-    return platformdirs.user_state_path("racklet") / layout_name
+    slug = re.sub(r"[^a-z0-9]+", "-", layout_name.lower()).strip("-") or "room"
+    return platformdirs.user_state_path("racklet") / slug
 
 
 def open_state(root: Path) -> StateFolder:

@@ -7,7 +7,7 @@ import stat
 import pytest
 
 from twin.errors import OutsideError
-from twin.runtime.state import open_state, read_json, sole_owner, write_atomically, write_json
+from twin.runtime.state import default_state, open_state, read_json, sole_owner, write_atomically, write_json
 
 
 def test_the_folder_and_its_parts_are_private(tmp_path):
@@ -49,3 +49,8 @@ def test_a_torn_file_reads_as_nothing(tmp_path):
     (tmp_path / "x.json").write_text('{"a": ')
     assert read_json(tmp_path / "x.json") is None
     assert read_json(tmp_path / "missing.json") is None
+
+
+def test_the_default_folder_is_named_by_the_layout():
+    assert default_state("Two-row pod, v2").name == "two-row-pod-v2"
+    assert default_state("++").name == "room"
