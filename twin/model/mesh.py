@@ -22,6 +22,7 @@ BYTES_PER_CELL = 1200
 """Peak memory of a solve, results included: measured 1.0 to 1.1 kB at 0.7 M cells. [B]"""
 MEMORY_SHARE = 0.8
 """Part of the free memory that a mesh may take. [1]"""
+_INTO_PLENUM = "supply into the plenum"  # the one opening that a plate, the floor, is cut for
 _RANK = {"floor": 0, "rack": 1, "cooler": 1, "tile": 2, "wall": 2, "panel": 3, "obstacle": 4}
 
 
@@ -257,8 +258,8 @@ class _Mesher:
                 self._error(
                     box, f"{blocked:.0%} of its {role} is blocked by another object", "Leave air before it"
                 )
-            elif box.kind == "rack" and self._covered(patch):
-                self._error(box, f"a panel covers its {role}", "Move the panel off the rack's face")
+            elif role != _INTO_PLENUM and self._covered(patch):
+                self._error(box, f"a panel or wall covers its {role}", f"Move it off the {box.kind}'s face")
 
     def check_spaces(self) -> None:
         if any(finding.severity is Severity.ERROR for finding in self.findings):
@@ -348,7 +349,7 @@ class _Mesher:
 
     def _cooler_opening(self, box: Box, which: str) -> int:
         if which == "plenum":
-            return self._opening(box, Face(2, box.lo[2], -1), "supply into the plenum")
+            return self._opening(box, Face(2, box.lo[2], -1), _INTO_PLENUM)
         if which == "top":
             return self._opening(box, Face(2, box.hi[2], 1), "return on top")
         return self._opening(box, front(box) if which == "front" else rear(box), f"{which} opening")
@@ -373,9 +374,10 @@ class _Mesher:
         return k0, k1
 
     def _covered(self, patch: int) -> bool:
+        """Whether a plate, tight or leaking, lies on any face of an opening."""
         axis, index = self.patches.axis[patch], self.patches.index[patch]
         window = tuple(index if a == axis else part for a, part in enumerate(self.patches.window(patch)))
-        return bool(self.plate[axis][window].any())
+        return bool((self.plate[axis][window] | (self.loss[axis][window] > 0.0)).any())
 
     # -- small things ----------------------------------------------------------------------------------------
 

@@ -208,9 +208,31 @@ def test_a_rear_in_the_wall_is_named(room):
     assert "air outlet lies in the wall" in refused(Layout.model_validate(room))
 
 
-def test_a_panel_over_the_front_is_named(room):
-    room["panels"] = [{"id": "P1", "lo": [2.0, 1.5, 0.5], "hi": [2.6, 1.5, 2.5]}]
-    assert "a panel covers its air inlet" in refused(Layout.model_validate(room))
+@pytest.mark.parametrize("leakage", [0.0, 0.01])
+def test_a_panel_over_the_front_is_named(room, leakage):
+    room["panels"] = [{"id": "P1", "lo": [2.0, 1.5, 0.5], "hi": [2.6, 1.5, 2.5], "leakage": leakage}]
+    assert "a panel or wall covers its air inlet" in refused(Layout.model_validate(room))
+
+
+@pytest.mark.parametrize("leakage", [0.0, 0.01])
+@pytest.mark.parametrize(
+    ("faces", "lo", "hi", "role"),
+    [
+        ({"supply_face": "front"}, [0.6, 0.5, 0.5], [0.6, 1.5, 2.5], "front opening"),
+        ({"return_face": "front"}, [0.6, 1.2, 0.5], [0.6, 1.5, 1.5], "front opening"),
+        ({}, [0.0, 0.5, 2.5], [0.3, 0.9, 2.5], "return on top"),
+    ],
+)
+def test_a_panel_over_any_part_of_a_coolers_opening_is_named(room, faces, lo, hi, role, leakage):
+    room["coolers"][0] |= faces
+    room["panels"] = [{"id": "P1", "lo": lo, "hi": hi, "leakage": leakage}]
+    words = refused(Layout.model_validate(room))
+    assert f"cooler 'C1' (Test room): a panel or wall covers its {role}" in words
+
+
+def test_a_panel_that_only_touches_an_opening_covers_nothing(room):
+    room["panels"] = [{"id": "P1", "lo": [1.4, 1.5, 0.5], "hi": [2.0, 1.5, 2.5]}]
+    assert build_scene(Layout.model_validate(room), 0.1).findings == ()
 
 
 def test_a_plenum_without_a_way_out_is_named(room):
