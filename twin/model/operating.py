@@ -6,6 +6,7 @@ has the twin's constants.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -120,22 +121,38 @@ def racklet_liquid_heat(
     layout: Layout, unit: Racklet, operating: Operating, perturbation: Perturbation | None = None
 ) -> float:
     """Heat one racklet's coolant takes; racklets of one rack serve equal parts of its power. [W]."""
-    if unit.cooling_module.kind != "liquid":
-        return 0.0
-    rack = layout.rack(unit.rack)
+    return sum(_heat_from_slots(layout, unit, operating, perturbation or Perturbation()))
+
+
+def _heat_from_slots(
+    layout: Layout, unit: Racklet, operating: Operating, perturbation: Perturbation
+) -> tuple[float, ...]:
+    """Heat one racklet's coolant takes from each slot of its rack, in the file's order. [W].
+
+    Every slot divides its own heat between its cold plates and the air, so none gives more than it has; a
+    circuit at its capacity takes less of each in the same proportion.
+    """
+    rack, module = layout.rack(unit.rack), unit.cooling_module
+    if module.kind != "liquid":
+        return (0.0,) * len(rack.slots)
     partners = sum(
         other.rack == unit.rack and other.cooling_module.kind == "liquid" for other in layout.racklets
     )
-    perturbation = perturbation or Perturbation()
-    power = operating.power(rack) * perturbation.power.get(rack.id, 1.0)
-    heat = cooling.liquid_heat(
-        power / partners,
-        liquid_share(rack),
-        operating.pump(unit),
-        unit.cooling_module.pump_speed,
-        unit.cooling_module.capacity,
-    )
-    return min(heat * perturbation.liquid.get(unit.id, 1.0), power / partners)
+    released = perturbation.power.get(rack.id, 1.0) / partners
+    powers = [power * released for power in _slot_powers(rack, operating)]
+    speeds = operating.pump(unit), module.pump_speed
+    wanted = [
+        cooling.liquid_heat(power, _slot_share(rack, k), *speeds, math.inf) for k, power in enumerate(powers)
+    ]
+    total, most = sum(wanted), module.capacity * cooling.liquid_conductance_ratio(*speeds)
+    factor = (most / total if total > most else 1.0) * perturbation.liquid.get(unit.id, 1.0)
+    return tuple(min(heat * factor, power) for heat, power in zip(wanted, powers, strict=True))
+
+
+def _slot_powers(rack: Rack, operating: Operating) -> list[float]:
+    """Electric power of each slot: its nominal part of what the rack draws. [W]."""
+    drawn = operating.power(rack)
+    return [drawn * part for part in _parts(rack.slot_powers, [slot.u_height for slot in rack.slots])]
 
 
 def liquid_share(rack: Rack) -> float:
@@ -170,16 +187,13 @@ def rack_slots(
     speed *= perturbation.air_flow.get(rack.id, 1.0)
 
     nominal = rack.slot_powers
-    drawn = operating.power(rack)
-    powers = [drawn * part for part in _parts(nominal, [slot.u_height for slot in rack.slots])]
+    powers = _slot_powers(rack, operating)
     released = perturbation.power.get(rack.id, 1.0)
-    liquid = sum(
-        racklet_liquid_heat(layout, other, operating, perturbation)
+    taken = [
+        _heat_from_slots(layout, other, operating, perturbation)
         for other in layout.racklets
         if other.rack == rack.id
-    )
-    wet = [_slot_share(rack, k) * power for k, power in enumerate(powers)]
-    wet_total = sum(wet)
+    ]
 
     common = [k for k, slot in enumerate(rack.slots) if slot.air is None]
     common_flow = rack.air.nominal_flow(sum(powers[k] for k in common), sum(nominal[k] for k in common))
@@ -192,12 +206,13 @@ def rack_slots(
         law = slot.air or rack.air
         flow = flows[k] if slot.air is None else slot.air.nominal_flow(powers[k], nominal[k])
         temperature = None if inlet_temperature is None else inlet_temperature[k]
-        to_liquid = liquid * wet[k] / wet_total if wet_total > 0.0 else 0.0
+        heat = powers[k] * released
+        to_liquid = min(sum(heats[k] for heats in taken), heat)
         mass = slot.thermal_mass
         result.append(
             SlotFlow(
                 flow * speed * curve_factor(law.curve, temperature),
-                powers[k] * released - to_liquid,
+                heat - to_liquid,
                 to_liquid,
                 rack.thermal_mass * slot.u_height / height if mass is None else mass,
             )

@@ -3,6 +3,8 @@
 from dataclasses import replace
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from twin.model.operating import (
     Operating,
@@ -96,6 +98,61 @@ def test_slots_may_have_laws_of_their_own(room):
     assert (wet.air_heat, wet.liquid_heat) == (pytest.approx(1000.0), pytest.approx(3000.0))
     assert (dry.air_heat, dry.liquid_heat) == (pytest.approx(2000.0), 0.0)
     assert (wet.thermal_mass, dry.thermal_mass) == (1000.0, pytest.approx(75e3))
+
+
+def test_each_slot_divides_its_own_heat(room):
+    room["racks"][1]["slots"] = [
+        {"u_start": 1, "u_height": 10, "liquid_share": 1.0},
+        {"u_start": 11, "u_height": 10, "liquid_share": 0.1},
+        {"u_start": 21, "u_height": 5, "liquid_share": 0.0, "power": 1000},
+    ]
+    layout = Layout.model_validate(room)
+    operating = Operating(pump_speed={"K2": 1.0})
+    wet, damp, dry = rack_slots(layout, layout.rack("A2"), operating)
+    assert (wet.air_heat, wet.liquid_heat) == (0.0, pytest.approx(2500.0))
+    assert damp.liquid_heat == pytest.approx(liquid_heat(2500.0, 0.1, 1.0, 0.6, 30e3))
+    assert (dry.air_heat, dry.liquid_heat) == (pytest.approx(1000.0), 0.0)
+    taken = racklet_liquid_heat(layout, layout.racklet("K2"), operating)
+    assert taken == pytest.approx(total((wet, damp, dry), "liquid_heat"))
+
+
+def test_a_circuit_at_its_capacity_takes_less_of_every_slot(room):
+    room["racklets"][0]["cooling_module"] = {"capacity": 1500}
+    room["racks"][1]["slots"] = [
+        {"u_start": 1, "u_height": 10, "liquid_share": 0.75},
+        {"u_start": 11, "u_height": 10, "liquid_share": 0.25},
+    ]
+    layout = Layout.model_validate(room)
+    slots = rack_slots(layout, layout.rack("A2"), Operating())
+    assert [slot.liquid_heat for slot in slots] == pytest.approx([1125.0, 375.0])
+
+
+unit_interval = st.floats(0.0, 1.0)
+
+
+@given(
+    shares=st.tuples(unit_interval, unit_interval, unit_interval),
+    pumps=st.tuples(unit_interval, unit_interval),
+    power=st.floats(0.0, 2e4),
+    liquid=st.floats(0.0, 3.0),
+    released=st.floats(0.0, 2.0),
+)
+def test_no_slot_ever_cools_the_air_and_no_heat_is_lost(shares, pumps, power, liquid, released):
+    slots = [
+        {"u_start": 1 + 10 * k, "u_height": 4 + k, "liquid_share": share} for k, share in enumerate(shares)
+    ]
+    rack = {"id": "A", "position": [1, 1], "facing": "-y", "power": 6000, "slots": slots}
+    racklets = [{"id": f"K{k}", "rack": "A", "u_start": 33 + 4 * k} for k in range(2)]
+    layout = Layout.model_validate(
+        {"name": "r", "room": {"size": [3, 3, 3]}, "racks": [rack], "racklets": racklets}
+    )
+    operating = Operating(rack_power={"A": power}, pump_speed=dict(zip(("K0", "K1"), pumps, strict=True)))
+    plant = Perturbation(liquid={"K0": liquid}, power={"A": released})
+    parts = rack_slots(layout, layout.rack("A"), operating, plant)
+    assert all(part.air_heat >= 0.0 and part.liquid_heat >= 0.0 for part in parts)
+    assert total(parts, "air_heat") + total(parts, "liquid_heat") == pytest.approx(power * released)
+    taken = sum(racklet_liquid_heat(layout, unit, operating, plant) for unit in layout.racklets)
+    assert taken == pytest.approx(total(parts, "liquid_heat"))
 
 
 def test_fan_curves_interpolate_and_hold_at_the_ends():
