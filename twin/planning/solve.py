@@ -46,6 +46,8 @@ ENERGY_LIMIT = 1e-3
 """Heat given less heat taken, over heat given, above which a result does not close. [1]"""
 INLET_TOLERANCE = 0.3
 """Largest change of a slot's inlet between adjacent windows of a settled room. [K]"""
+RESULT_FILES = ("layout.yaml", "result.json", "fields.vtr", "picture.png")
+"""What a result folder holds, and all it may hold to be replaced."""
 _ROUNDS = 3
 _CURVE_ROUNDS = 8
 _CURVE_CLOSED = 0.01
@@ -118,7 +120,7 @@ def solve(
     overrides : sequence of str
         ``path=value`` changes to a layout file.
     out : path, optional
-        Result folder, replaced if it holds a result; ``results/NAME`` without it.
+        Result folder, replaced if it holds a result and nothing else; ``results/NAME`` without it.
     threads : int, optional
         Threads of the solver; all without it.
     progress : callable, optional
@@ -335,14 +337,18 @@ def _metrics(
 
 def _usable_folder(folder: Path) -> Path:
     """Return the folder if a result may be put there; find out before the solve, not after it."""
-    target = folder.absolute()
-    if target.exists() and not target.is_dir():
-        raise InputError([_folder_fault(folder, "is a file", "Give another folder")])
-    if target.is_dir() and any(target.iterdir()) and not (target / "result.json").is_file():
-        raise InputError(
-            [_folder_fault(folder, "holds something that is no result", "Give an empty or new folder")]
-        )
     try:
+        target = folder.resolve()
+        if target.exists() and not target.is_dir():
+            raise InputError([_folder_fault(folder, "is a file", "Give another folder")])
+        held = {path.name: path for path in target.iterdir()} if target.is_dir() else {}
+        strange = sorted(
+            name for name, path in held.items() if name not in RESULT_FILES or not path.is_file()
+        )
+        if strange or (held and "result.json" not in held):
+            what = ", ".join(strange[:3]) + (", ..." if len(strange) > 3 else "")
+            rule = f"holds something that is no result{': ' if what else ''}{what}"
+            raise InputError([_folder_fault(folder, rule, "Give an empty or new folder")])
         target.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=target.parent):
             pass
@@ -358,7 +364,11 @@ def _folder_fault(folder: Path, rule: str, remedy: str) -> Finding:
 
 
 def _write_folder(target: Path, scene: Scene, state: AirState, summary: dict[str, Any]) -> None:
-    """Write everything beside the target, make it durable, then put it in its place in one move."""
+    """Write everything beside the target, make it durable, then put it in its place.
+
+    That is one move where there was nothing, and two where an old result stood: it goes aside, the new one
+    comes. Between the two there is none; if the second fails the old one goes back.
+    """
     try:
         draft = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
     except OSError as error:
@@ -375,17 +385,34 @@ def _write_folder(target: Path, scene: Scene, state: AirState, summary: dict[str
         for file in (*draft.iterdir(), draft):
             _sync(file)
         old = Path(f"{draft}.old")
-        if target.exists():
+        replaces = target.exists()
+        if replaces:
             target.rename(old)
-        draft.rename(target)
+        try:
+            draft.rename(target)
+        except OSError:
+            if replaces:
+                old.rename(target)
+            raise
         _sync(target.parent)
-        shutil.rmtree(old, ignore_errors=True)
+        if replaces:
+            _remove_result(old)
     except OSError as error:
         raise OutsideError(
             f"result folder {target}: cannot be written: {error.strerror or error}."
         ) from error
     finally:
         shutil.rmtree(draft, ignore_errors=True)
+
+
+def _remove_result(folder: Path) -> None:
+    """Remove a result folder; what came into it since it was looked at stays, with a warning."""
+    try:
+        for name in RESULT_FILES:
+            (folder / name).unlink(missing_ok=True)
+        folder.rmdir()
+    except OSError as error:
+        logger.warning("the old result stays in %s: %s", folder, error.strerror or error)
 
 
 def _dump_yaml(data: Any, stream: Any) -> None:

@@ -1,8 +1,10 @@
 """Solve a small room end to end and look at everything that it leaves behind."""
 
+import errno
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,7 +16,7 @@ from twin.errors import InputError, NotConvergedError, OutsideError
 from twin.model.load import example_layout, load_layout
 from twin.model.schema import Layout
 from twin.planning.fields import cell_velocity
-from twin.planning.solve import solve
+from twin.planning.solve import RESULT_FILES, _write_folder, solve
 
 CELL = 0.15
 
@@ -145,11 +147,55 @@ def test_a_result_is_replaced_whole(solved, tmp_path):
     out = tmp_path / "result"
     out.mkdir()
     (out / "result.json").write_text("{}")
-    (out / "stale.txt").write_text("old")
+    (out / "fields.vtr").write_text("old")
     solve(layout, cell=0.2, out=out)
-    assert not (out / "stale.txt").exists()
+    assert {file.name for file in out.iterdir()} == set(RESULT_FILES)
+    assert (out / "fields.vtr").stat().st_size > 1000
     assert json.loads((out / "result.json").read_text())["layout"] == "One rack"
     assert [file.name for file in tmp_path.iterdir()] == ["result"]
+
+
+@pytest.mark.parametrize("mine", ["notes.txt", "hot/result.json", "picture.png/mine.txt", ".hidden"])
+def test_a_result_among_other_things_is_not_touched(tmp_path, mine):
+    (tmp_path / "result.json").write_text("{}")
+    (tmp_path / mine).parent.mkdir(exist_ok=True)
+    (tmp_path / mine).write_text("years of work")
+    with pytest.raises(InputError, match="no result: " + mine.split("/")[0].replace(".", r"\.")):
+        solve(example_layout("one_rack"), cell=0.3, out=tmp_path)
+    assert (tmp_path / mine).read_text() == "years of work"
+    assert (tmp_path / "result.json").read_text() == "{}"
+
+
+def test_the_old_result_goes_back_where_the_new_one_cannot_come(solved, tmp_path, monkeypatch):
+    target = tmp_path / "result"
+    target.mkdir()
+    (target / "result.json").write_text("old")
+    rename = Path.rename
+
+    def refuse_the_draft(path, to):
+        if path.name.startswith(".") and not path.name.endswith(".old"):
+            raise OSError(errno.EIO, "Input/output error")
+        return rename(path, to)
+
+    monkeypatch.setattr(Path, "rename", refuse_the_draft)
+    result = solved[0]
+    with pytest.raises(OutsideError, match="Input/output error"):
+        _write_folder(target, result.scene, result.state, result.as_json())
+    assert (target / "result.json").read_text() == "old"
+    assert [path.name for path in tmp_path.iterdir()] == ["result"]
+
+
+def test_what_came_into_the_old_result_meanwhile_is_kept(solved, tmp_path, caplog):
+    target = tmp_path / "result"
+    target.mkdir()
+    (target / "result.json").write_text("old")
+    (target / "notes.txt").write_text("written during the solve")
+    result = solved[0]
+    _write_folder(target, result.scene, result.state, result.as_json())
+    assert {file.name for file in target.iterdir()} == set(RESULT_FILES)
+    (kept,) = (path for path in tmp_path.iterdir() if path != target)
+    assert (kept / "notes.txt").read_text() == "written during the solve"
+    assert str(kept) in caplog.text
 
 
 def test_a_folder_of_something_else_is_not_touched(tmp_path):
