@@ -279,9 +279,8 @@ class _LiveScreen:
         if self._as_json:
             print(json.dumps(body), flush=True)
         else:
-            print(
-                f"Racklet Twin is live: {body['url']}   (Ctrl-C stops it; logs in {body['logs']})", flush=True
-            )
+            print(f"Racklet Twin is live: {body['url']}", flush=True)
+            print(f"Ctrl-C stops it. Logs: {body['logs']}", flush=True)
 
 
 # --- processes of the live twin; each also starts alone ---------------------------------------------------

@@ -143,7 +143,6 @@ class Engine:
         coarse = prepare_scene(self.layout, self._cell * START_COARSENING)
         try:
             inputs = coarse.scene.unit_inputs(operating)
-            inputs = inputs._replace(C=np.zeros_like(inputs.C))  # thermal mass has no part in a settled room
             quick = solve_steady(coarse.model, inputs, max_time=START_TIME, tolerance=0.3)
             state = restart(self.model, coarse.model, quick.state)
         except SolverError as error:
