@@ -108,6 +108,8 @@ class AirState(NamedTuple):
     T : float32[nx, ny, nz]    Temperature. [K]
     T_unit : float64[nu]    Outlet temperature of the units. [K]
     time : float    [s]
+    heat_corrected : float
+        Heat that the correction of E8 moved while this state was made, its size averaged over that time. [W]
     """
 
     u: NDArray[np.floating]
@@ -117,6 +119,7 @@ class AirState(NamedTuple):
     T: NDArray[np.floating]
     T_unit: NDArray[np.float64]
     time: float
+    heat_corrected: float = 0.0
 
 
 class Balances(NamedTuple):
@@ -129,10 +132,14 @@ class Balances(NamedTuple):
         is stored (float32 fields cannot go below about 1e-6; steady results store float64). [-]
     energy_relative : float
         |Q_in - Q_out| / Q_in. For a mean steady state both are means over the averaging window and nothing
-        is excused as storage; for an instant the difference is what the air stores. [-]
+        is excused as storage; for an instant the difference is what the air stores. It compares what the
+        units give and take, so it tells how settled a state is, not how well the transport keeps heat. [-]
     Q_in : float    Heat that units in heat mode give to the air. [W]
     Q_out : float    Heat that units in supply mode take out of it. [W]
     V_supply : float    Air flow through all units. [m3/s]
+    heat_corrected : float
+        How well the transport keeps heat: the rate at which the implicit sweeps lost or made heat, before E8
+        put it right; mean size over the run that made the state (steady: over the averaging). [W]
     """
 
     mass_relative: float
@@ -140,6 +147,7 @@ class Balances(NamedTuple):
     Q_in: float
     Q_out: float
     V_supply: float
+    heat_corrected: float = 0.0
 
 
 class Probe(NamedTuple):

@@ -302,6 +302,14 @@ def relax(scratch, sweeps, nx, sx, sy):
 
 
 @njit(**options)
+def relax_on(scratch, sweeps, nx, sx, sy):
+    """Further Jacobi sweeps on scratch.d, an even number of them."""
+    for _ in range(sweeps // 2):
+        jacobi(scratch, scratch.d, nx, sx, sy, scratch.d_old)
+        jacobi(scratch, scratch.d_old, nx, sx, sy, scratch.d)
+
+
+@njit(**options)
 def add(x, out):
     """Add x to out."""
     for n in range(out.size):
@@ -378,9 +386,9 @@ def advance_heat(
 ):
     """Advance the temperature difference theta = T - T_ref. (E8).
 
-    The sweeps stop short of the exact solution; the heat that they miss is given back in proportion to
-    |d|, so that what the room gains is what the units bring. Writes into `sums`: missed heat / (rho cp)
-    [K m3], sum of |d| volume [K m3].
+    Leaves the increment in scratch.d and theta as it is. The sweeps stop short of the exact solution; the
+    caller gives the heat that they miss back in proportion to |d|, so that what the room gains is what the
+    units bring. Writes into `sums`: missed heat / (rho cp) [K m3], sum of |d| volume [K m3].
     """
     top = (nx + 2) * sx
     heat_face(

@@ -293,6 +293,7 @@ def balances(model: AirModel, state: AirState, inputs: UnitInputs) -> Balances:
         Q_in=Q_in,
         Q_out=Q_out,
         V_supply=units.V_supply,
+        heat_corrected=float(state.heat_corrected),
     )
 
 

@@ -29,6 +29,7 @@ _REPORT_EVERY = 20  # steps
 _HEAT_SETTLED = 5e-3  # |Q_in - Q_out| / Q_in of a window that counts as settled
 _HEAT_NEAR = 3e-2  # of a window that is good enough to go on from
 _HEAT_CLOSED = 8e-4  # of the averaging window; 1e-3 is promised
+_HEAT_KEPT = 1e-2  # heat moved by the correction of E8 / Q_in
 _COARSE_PAYS = 0.5  # coarse cells / cells below which a coarse start pays
 _COARSE_WINDOWS = 10  # at most, on the coarse grid
 _SCATTER_WINDOWS = 6  # that fluctuate without a trend are enough
@@ -99,6 +100,7 @@ class _Mean:
         self.high = np.full(count, -np.inf)
         self.heat_in = self.heat_out = 0.0
         self.error = np.zeros(count)
+        self.corrected = 0.0
         self.sums = [np.zeros(stepper.size) for _ in range(5)] if fields else []
 
     def add(self, dt: float) -> None:
@@ -106,6 +108,8 @@ class _Mean:
         theta_in = stepper.units.inlet_theta(stepper.theta)
         Q_in, Q_out = stepper.units.heat(stepper.theta_unit, theta_in)
         self.time += dt
+        self.corrected += dt * stepper.heat_corrected
+        stepper.count_heat_anew()
         self.T_in += dt * theta_in
         self.T_out += dt * stepper.theta_unit
         np.minimum(self.low, theta_in, out=self.low)
@@ -165,13 +169,16 @@ def settle(
     result = _closed_mean(model, mean, march.stepper.time)
     book.finish(march)
     closed = balances(model, result, inputs)
-    converged = settled and (closed.energy_relative < 1e-3 or closed.Q_in == closed.Q_out == 0)
+    kept = closed.heat_corrected <= _HEAT_KEPT * max(closed.Q_in, closed.Q_out)
+    converged = settled and ((closed.energy_relative < 1e-3 and kept) or closed.Q_in == closed.Q_out == 0)
     if not converged:
         _log.warning(
-            "the mean flow is not settled after %g s: inlets drift by %.2g K, heat closes to %.2g",
+            "the mean flow is not settled after %g s: inlets drift by %.2g K, heat closes to %.2g, "
+            "%.3g W of it by correction",
             march.stepper.time - start,
             march.drift,
             closed.energy_relative,
+            closed.heat_corrected,
         )
     return SteadyResult(
         state=result,
@@ -365,6 +372,7 @@ def _joined(windows: list[_Mean]) -> _Mean:
         mean.high = np.maximum(mean.high, other.high)
         mean.heat_in += other.heat_in
         mean.heat_out += other.heat_out
+        mean.corrected += other.corrected
         for total, part in zip(mean.sums, other.sums, strict=True):
             np.add(total, part, out=total)
     return mean
@@ -383,6 +391,7 @@ def _closed_mean(model: AirModel, mean: _Mean, at: float) -> AirState:
         T=(unpad(theta, None, shape) + model.T_ref).astype(np.float32),
         T_unit=mean.T_out / mean.time + model.T_ref,
         time=at,
+        heat_corrected=mean.corrected / mean.time,
     )
     supply = stepper.units.V_supply
     stepper.pressure.set_resistance(np.zeros(stepper.pressure.resisting_faces[0].size))

@@ -38,6 +38,8 @@ def public_kernels() -> tuple:
         kernels.predict_momentum,
         kernels.advance_heat,
         kernels.add_weighted,
+        kernels.relax_on,
+        kernels.heat_defect,
         kernels.buoyancy,
         kernels.net_outflow,
         kernels.project,
@@ -78,5 +80,6 @@ def _stages(model: AirModel) -> list[tuple[str, Callable[[], object]]]:
         ("Courant number", stepper.courant),
         ("viscosity", stepper.update_flow),
         ("heat", lambda: stepper.step_heat(0.01)),
+        ("further sweeps", lambda: stepper.sweep_heat_on(0.01)),
         ("momentum", lambda: stepper.step(0.01)),
     ]

@@ -8,6 +8,7 @@ import pytest
 from solvers.airflow.case import CP, RHO, AirCase, Closure, UnitInputs
 from solvers.airflow.kernels import heat_face
 from solvers.airflow.model import advance, balances, initial_state, prepare, unit_inlet_temperature
+from solvers.errors import ConvergenceError
 from solvers.grid import make_grid
 from solvers.linear.multigrid import flat_cells, padded, strides
 
@@ -90,18 +91,63 @@ def test_advection_is_second_order_where_smooth(direction):
     assert np.log2(np.array(errors[:-1]) / errors[1:]).min() > 1.8, errors
 
 
-def test_heat_of_a_closed_room_is_kept():
+def patchy_room():
+    """Closed room with a plate and air of random warmth."""
     rng = np.random.default_rng(1)
     case = box(np.linspace(0, 2, 13), np.linspace(0, 1.5, 10), np.linspace(0, 2.4, 15) ** 1.1)
     case.plate_z[3:, :, 7] = True
     model = prepare(case)
-    state = initial_state(model)._replace(T=(293.15 + 10 * rng.random(case.grid.shape)).astype(np.float32))
+    T = (293.15 + 10 * rng.random(case.grid.shape)).astype(np.float32)
+    return model, initial_state(model)._replace(T=T)
+
+
+def heat_defect(model, state, sweeps, dt):
+    """Share of the heat changing hands that one step misses before it is put right."""
+    stepper = model.stepper
+    stepper.load(state, NO_UNITS)
+    stepper.update_flow()
+    usual, stepper.sweeps = stepper.sweeps, sweeps
+    stepper.step_heat(dt)
+    stepper.sweeps = usual
+    missed, weight = stepper._sums
+    return abs(missed) / weight
+
+
+def test_the_sweeps_keep_heat_without_a_correction():
+    model, state = patchy_room()
+    state = advance(model, state, NO_UNITS, 2.0)
+    by_sweeps = [heat_defect(model, state, sweeps, 0.8) for sweeps in (2, 8, 32)]
+    assert by_sweeps[0] > 100 * by_sweeps[1]
+    assert by_sweeps[2] < 1e-8  # rounding
+    by_step = [heat_defect(model, state, 2, dt) for dt in (0.8, 0.2, 0.05)]
+    assert by_step[0] > 20 * by_step[1] > 400 * by_step[2]
+
+
+def test_heat_of_a_closed_room_is_kept():
+    model, state = patchy_room()
+    case = model.case
     volumes = case.grid.volumes
     before = ((state.T.astype(float) - 293.15) * volumes).sum()
     after = advance(model, state, NO_UNITS, 5.0)
     assert np.abs(after.w).max() > 0.05  # it does convect
     change = ((after.T.astype(float) - 293.15) * volumes).sum() - before
     assert abs(change / before) < 1e-6
+    # the balance holds by correction; a wrong operator shows in what was corrected, of some 10 kW exchanged
+    assert after.heat_corrected < 0.1
+    assert balances(model, after, NO_UNITS).heat_corrected == after.heat_corrected
+
+
+def test_a_leaking_heat_operator_is_seen():
+    model, state = patchy_room()
+    volume = model.stepper.geometry.components[3].inverse_volume
+    volume[: volume.size // 2] *= 1.3
+    assert advance(model, state, NO_UNITS, 5.0).heat_corrected > 1.0
+    volume[: volume.size // 2] *= 3  # the hot half, below
+    T = np.full(model.case.grid.shape, 293.15, dtype=np.float32)
+    T[:6] = 303.15
+    state = initial_state(model)._replace(T=T)
+    with pytest.raises(ConvergenceError, match="heat of the air does not close"):
+        advance(model, state, NO_UNITS, 5.0)
 
 
 def test_room_warms_by_what_the_unit_gives():

@@ -35,6 +35,7 @@ def test_mass_and_heat_close(settled):
     assert result.balances == balances(model, result.state, inputs)
     assert result.balances.mass_relative < 1e-6
     assert result.balances.energy_relative < 1e-3
+    assert result.balances.heat_corrected < 1e-3 * 60e3
     assert result.balances.Q_in == pytest.approx(60e3, rel=1e-6)
 
 
