@@ -244,15 +244,15 @@ class _Check:
                 self._error_of(
                     box, "position", "; ".join(out), "lies outside the room [m]", "Move it into the room"
                 )
+        named: set[str] = set()
         for point, place in sensor_points(self.placed).items():
-            self._sensor(point, place)
+            name = point.partition(".")[0]
+            if name not in named and self._sensor(name, place):
+                named.add(name)  # of a rack's three the first misplaced one speaks for all
 
-    def _sensor(self, point: str, place: tuple[float, float, float]) -> None:
-        """Check the place of a sensor; of a rack's own ones the middle one speaks for all."""
-        name, _, where = point.partition(".")
+    def _sensor(self, name: str, place: tuple[float, float, float]) -> bool:
+        """Whether the place of a sensor is wrong; if so there is a finding."""
         derived = not self.fields.get(name, "").startswith("sensors")
-        if derived and not where.endswith("middle"):
-            return
         size = self.layout.room.size
         inner = next(
             (box for box in self.boxes if box.kind in ("rack", "cooler", "obstacle") and _inside(place, box)),
@@ -263,8 +263,16 @@ class _Check:
         elif inner is not None:
             rule = f"lies inside {inner.kind} '{inner.name}'"
         else:
-            return
-        if derived:
+            return False
+        field = self.fields.get(name, "")
+        if name == "plenum":
+            subject, field, rule, remedy = (
+                "room",
+                "default_sensors",
+                f"the place of plenum.pressure, under a tile, {rule}",
+                "Move what is there, or set default_sensors to false and place sensors of your own",
+            )
+        elif derived:
             subject, rule, remedy = (
                 f"rack '{name}'",
                 f"the air before its front {rule}",
@@ -273,7 +281,8 @@ class _Check:
         else:
             subject, remedy = f"sensor '{name}'", "Move it into the air"
         at = f"({place[0]:g}, {place[1]:g}, {place[2]:g})"
-        self._error(subject, self.fields.get(name, ""), at, rule, remedy)
+        self._error(subject, field, at, rule, remedy)
+        return True
 
     def overlaps(self) -> None:
         blocks = [box for box in self.boxes if box.kind in ("rack", "cooler", "obstacle")]

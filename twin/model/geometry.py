@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
@@ -133,11 +134,18 @@ def _place(layout: Layout, sensor: Sensor) -> Xyz:
 
 
 def _plenum_point(layout: Layout) -> Xyz:
-    """Return the middle of the tiles' plan, at half the plenum's height; the room's middle without tiles."""
+    """Return the point at half the plenum's height under the tile nearest to the tiles' centroid.
+
+    The room's middle without tiles; the first in the file of tiles that are equally near.
+    """
     size, floor = layout.room.size, layout.room.raised_floor
     tiles = [box for box in boxes(layout) if box.kind == "tile"]
     if not tiles:
         return (0.5 * size[0], 0.5 * size[1], 0.5 * floor)
-    x = 0.5 * (min(box.lo[0] for box in tiles) + max(box.hi[0] for box in tiles))
-    y = 0.5 * (min(box.lo[1] for box in tiles) + max(box.hi[1] for box in tiles))
+    centres = [(0.5 * (box.lo[0] + box.hi[0]), 0.5 * (box.lo[1] + box.hi[1])) for box in tiles]
+    areas = [(box.hi[0] - box.lo[0]) * (box.hi[1] - box.lo[1]) for box in tiles]
+    centroid = [
+        sum(area * at[a] for area, at in zip(areas, centres, strict=True)) / sum(areas) for a in (0, 1)
+    ]
+    x, y = min(centres, key=lambda at: round(math.dist(at, centroid), 6))
     return (x, y, 0.5 * floor)

@@ -39,6 +39,7 @@ class Mesh:
     findings: list[Finding]
     room_cells: NDArray[np.bool_]
     plenum_cells: NDArray[np.bool_]
+    region: NDArray[np.int32]
 
 
 @dataclass
@@ -166,6 +167,7 @@ class _Mesher:
             np.zeros((nx, ny + 1, nz), np.float32),
             np.zeros((nx, ny, nz + 1), np.float32),
         )
+        self.region = np.full(self.solid.shape, -1, np.int32)
         self.patches = _Patches()
         self.rack_units: dict[str, tuple[int, ...]] = {}
         self.leakage_units: dict[str, int] = {}
@@ -198,6 +200,7 @@ class _Mesher:
             self.findings,
             above & ~self.solid,
             ~above & ~self.solid,
+            self.region,
         )
 
     def solids(self) -> None:
@@ -264,7 +267,7 @@ class _Mesher:
     def check_spaces(self) -> None:
         if any(finding.severity is Severity.ERROR for finding in self.findings):
             return
-        region = voxel.regions(self.solid, *self.plate)
+        region = self.region = voxel.regions(self.solid, *self.plate)
         used = set()
         for name, inlet, outlet in zip(
             self.patches.names, self.patches.inlet, self.patches.outlet, strict=True

@@ -49,6 +49,7 @@ class Scene:
     boxes : tuple of Box                  For display.
     findings : tuple of Finding           Warnings of the meshing.
     room_cells, plenum_cells : bool[nx, ny, nz]   Air above and below the raised floor.
+    region : int32[nx, ny, nz]            Number of the connected space a cell lies in, -1 in solids.
     """
 
     layout: Layout
@@ -64,6 +65,48 @@ class Scene:
     findings: tuple[Finding, ...]
     room_cells: NDArray[np.bool_]
     plenum_cells: NDArray[np.bool_]
+    region: NDArray[np.int32]
+
+    def room_pressure(self, p: NDArray[np.floating]) -> NDArray[np.float64]:
+        """Return the volume mean of a pressure over the air above the floor, by connected space.
+
+        The pressure of a closed room is known up to a constant, and each connected space has one of its own.
+
+        Parameters
+        ----------
+        p : float[nx, ny, nz]
+            [Pa]
+
+        Returns
+        -------
+        float64[number of spaces]
+            A space without air above the floor has the mean of all its air. [Pa]
+        """
+        fluid = self.region >= 0
+        spaces = int(self.region.max(initial=-1)) + 1
+        volumes = self.case.grid.volumes
+        above = np.bincount(self.region[self.room_cells], volumes[self.room_cells], spaces) > 0.0
+        counted = fluid & (self.room_cells | ~above[self.region])
+        where, weights = self.region[counted], volumes[counted]
+        total = np.bincount(where, weights * p[counted], spaces)
+        return total / np.bincount(where, weights, spaces)
+
+    def gauge_pressure(self, p: NDArray[np.floating]) -> NDArray[np.float64]:
+        """Return a pressure relative to the room, each connected space to its own; 0 in solids.
+
+        Parameters
+        ----------
+        p : float[nx, ny, nz]
+            [Pa]
+
+        Returns
+        -------
+        float64[nx, ny, nz]
+            [Pa]
+        """
+        if not (self.region >= 0).any():
+            return np.zeros(self.region.shape)
+        return np.where(self.region >= 0, p - self.room_pressure(p)[self.region], 0.0)
 
     def unit_inputs(
         self,
@@ -166,6 +209,7 @@ def build_scene(layout: Layout, cell: float | None = None) -> Scene:
         findings=tuple(mesh.findings),
         room_cells=mesh.room_cells,
         plenum_cells=mesh.plenum_cells,
+        region=mesh.region,
     )
 
 
@@ -183,7 +227,7 @@ def observe(scene: Scene, model: AirModel, state: AirState, operating: Operating
     -------
     dict
         Value by point in the units of the telemetry table: SI, temperatures in degC. Pressures are relative
-        to the volume mean of the room above the floor.
+        to the volume mean above the floor of the connected space the probe stands in.
     """
     T_inlet = unit_inlet_temperature(model, state)
     inputs = scene.unit_inputs(operating, T_inlet=T_inlet)
@@ -213,11 +257,10 @@ def _probes(scene: Scene, model: AirModel, state: AirState) -> dict[str, float]:
     names = list(scene.sensor_points)
     if not names:
         return {}
-    sample = probe(model, state, np.array([scene.sensor_points[name] for name in names], np.float64))
-    room = scene.room_cells
-    ambient = float(np.average(state.p[room], weights=scene.case.grid.volumes[room]))
+    gauge = state._replace(p=scene.gauge_pressure(state.p).astype(np.float32))
+    sample = probe(model, gauge, np.array([scene.sensor_points[name] for name in names], np.float64))
     return {
-        name: float(sample.p[n]) - ambient if name.endswith(".pressure") else celsius(float(sample.T[n]))
+        name: float(sample.p[n]) if name.endswith(".pressure") else celsius(float(sample.T[n]))
         for n, name in enumerate(names)
     }
 

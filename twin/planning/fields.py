@@ -25,8 +25,8 @@ def write_fields(scene: Scene, state: AirState, path: Path) -> None:
     state : AirState
     path : Path
         Ends in ``.vtr``. Cell data: ``temperature`` [degC], ``velocity`` [m/s] (mean of the cell's faces),
-        ``pressure`` [Pa] (relative to the room's mean), ``solid`` (1 in solids, where the rest means
-        nothing).
+        ``pressure`` [Pa] (relative to the room, see ``Scene.gauge_pressure``), ``solid`` (1 in solids, where
+        the rest means nothing).
 
     Raises
     ------
@@ -39,11 +39,10 @@ def write_fields(scene: Scene, state: AirState, path: Path) -> None:
         (grid.SetXCoordinates, grid.SetYCoordinates, grid.SetZCoordinates), scene.case.grid, strict=True
     ):
         set_axis(numpy_to_vtk(np.array(faces, np.float64), deep=True))
-    ambient = float(np.average(state.p[scene.room_cells], weights=scene.case.grid.volumes[scene.room_cells]))
     fields = {
         "temperature": _flat(np.asarray(state.T, np.float64) - ZERO_CELSIUS).astype(np.float32),
         "velocity": np.stack([_flat(part) for part in cell_velocity(state)], axis=-1).astype(np.float32),
-        "pressure": _flat(np.asarray(state.p, np.float64) - ambient).astype(np.float32),
+        "pressure": _flat(scene.gauge_pressure(state.p)).astype(np.float32),
         "solid": _flat(scene.case.solid).astype(np.uint8),
     }
     for name, values in fields.items():

@@ -69,6 +69,14 @@ ERRORS = {
     "obstacle in rack": (
         ("obstacles",), [{"id": "O1", "lo": [2, 2, 1], "hi": [2.2, 2.7, 2]}], "obstacles[0]", "overlaps rack",
     ),
+    "obstacle on the plenum's sensor": (
+        ("obstacles",), [{"id": "O1", "lo": [2.2, 1.1, 0.1], "hi": [2.4, 1.3, 0.4]}],
+        "default_sensors", "plenum.pressure, under a tile, lies inside obstacle 'O1'",
+    ),
+    "obstacle on a rack's top sensor": (
+        ("obstacles",), [{"id": "O1", "lo": [2.2, 1.2, 2.2], "hi": [2.4, 1.5, 2.4]}],
+        "racks[0]", "the air before its front lies inside obstacle 'O1'",
+    ),
     "workloads too big": (
         ("workloads",), [{"id": "w", "rack": "A1", "power": 5000}], "racks[0].power", "add up to 5000 W",
     ),

@@ -186,6 +186,51 @@ def test_observe_reads_every_point_with_its_unit():
     assert values["K01.output_power"] < values["R01.power"] == 6000.0
 
 
+def halves(room):
+    """Join a walled-off half to the room that nothing but its own still air fills."""
+    room["room"]["size"] = [8.0, 3.0, 3.0]
+    room["walls"] = [{"id": "W1", "start": [4.0, 0.0], "end": [4.0, 3.0]}]
+    return room
+
+
+def test_pressures_are_relative_to_their_own_space(room):
+    from solvers.airflow.model import prepare
+    from twin.model.scene import observe
+
+    room["tiles"] += [{"id": "T3", "position": [6.0, 0.9]}]
+    room["sensors"] = [{"id": "P1", "quantity": "pressure", "position": [7.0, 1.5, 1.5]}]
+    scene = build_scene(Layout.model_validate(halves(room)), 0.2)
+    state = state_of(scene, 295.15)
+    far = scene.case.grid.centres[0] > 4.0
+    state.p[scene.room_cells] = 2.0
+    state.p[scene.plenum_cells] = 12.0
+    state.p[far] = 500.0  # the other space's constant is its own
+    values = observe(scene, prepare(scene.case, scene.closure), state, Operating())
+    assert values["plenum.pressure"] == pytest.approx(10.0, abs=1e-4)
+    assert values["P1.pressure"] == pytest.approx(0.0, abs=1e-4)
+    gauge = scene.gauge_pressure(state.p)
+    assert gauge[far][scene.room_cells[far]] == pytest.approx(0.0, abs=1e-4)
+    assert gauge[~far][scene.plenum_cells[~far]] == pytest.approx(10.0, abs=1e-4)
+    assert (gauge[scene.case.solid] == 0.0).all()
+
+
+def test_a_plenum_shut_off_from_the_room_is_relative_to_itself(room):
+    room["tiles"] = []
+    room["coolers"][0] |= {"supply_face": "front"}
+    scene = build_scene(Layout.model_validate(room), 0.2)
+    state = state_of(scene, 295.15)
+    state.p[scene.plenum_cells] = 7.0
+    assert scene.gauge_pressure(state.p) == pytest.approx(0.0)
+
+
+def test_the_plenum_sensor_stands_under_a_tile(room):
+    x, y, z = build_scene(Layout.model_validate(room), 0.2).sensor_points["plenum.pressure"]
+    assert (x, y, z) == pytest.approx((2.3, 1.2, 0.25))
+    room["tiles"].append({"id": "T3", "position": [6.0, 0.9]})
+    x, y, _ = build_scene(Layout.model_validate(halves(room)), 0.2).sensor_points["plenum.pressure"]
+    assert (x, y) == pytest.approx((2.9, 1.2))
+
+
 def test_an_unusable_cell_size_is_an_input_error(room):
     with pytest.raises(InputError):
         build_scene(Layout.model_validate(room), 1e-4)
