@@ -3,7 +3,8 @@
 The state folder holds ``identities/`` (0700): ``authority.crt``, ``authority.key``, and ``<name>.crt``,
 ``<name>.key`` per peer (keys 0600). Every file is written beside its place and renamed, so a kill leaves the
 old or the new one. The mesh knows no revocation list: a certificate is short-lived instead, renewed when a
-third of its life is left, and links end with it.
+third of its life is left (`ensure_identities` before the start, `renew_identities` while peers run), and its
+links end with it. A running peer takes up a renewed certificate when it is started again.
 
 A machine that holds the authority's key renews what expired; a peer that has only its own certificate refuses
 to start with an expired one and says so.
@@ -16,7 +17,8 @@ import logging
 import os
 import re
 import socket
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -108,23 +110,65 @@ def ensure_identities(
             raise OutsideError(
                 f"identity {name!r}: not a name for a peer. Use letters, digits, '_', '-', '.'."
             )
-    try:
+    with _writing(folder):
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         folder.chmod(0o700)
         authority, authority_key = _ensure_authority(folder)
         hosts = _hosts(addresses)
         for name in names:
             _ensure_peer(folder, name, authority, authority_key, hosts, lifetime)
-    except OSError as error:
-        raise OutsideError(
-            f"identities ({folder}): {error.strerror or error}. The state folder must be writable by this "
-            "user; choose another one or mend its permissions."
-        ) from error
     authority_path = folder / f"{_AUTHORITY}.crt"
     peers = {
         name: Identity(name, folder / f"{name}.crt", folder / f"{name}.key", authority_path) for name in names
     }
     return Identities(folder, authority_path, peers)
+
+
+def renew_identities(
+    state: Path, *, lifetime: timedelta = LIFETIME, addresses: Iterable[str] = ()
+) -> frozenset[str]:
+    """Renew every certificate of the state folder that has less than a third of its life left.
+
+    To be called about every hour while peers run. A running peer goes on with what it read at its start:
+    restart those that are named, one by one. A certificate that misses its key, or does not belong to it or
+    to the authority, is renewed too; one that cannot be read is logged and left, the others are renewed.
+
+    Parameters
+    ----------
+    state : Path
+        State folder. Where it has no authority's key nothing can be renewed, and nothing is made.
+    lifetime : timedelta
+        Validity of a new certificate.
+    addresses : iterable of str
+        As for `ensure_identities`; a new address alone renews nothing here.
+
+    Returns
+    -------
+    frozenset of str    Common names whose certificate and key are new: ``K01``, ``gateway``, ``twin``, ...
+
+    Raises
+    ------
+    OutsideError : the folder cannot be read or written, or the authority expired or cannot be read.
+    """
+    folder = state / "identities"
+    renewed: list[str] = []
+    with _writing(folder):
+        if not (folder / f"{_AUTHORITY}.key").exists():
+            return frozenset()
+        authority, authority_key = _ensure_authority(folder)
+        hosts = _hosts(addresses)
+        for name in sorted({path.stem for path in folder.glob("*.crt")} - {_AUTHORITY}):
+            certificate_path, key_path = folder / f"{name}.crt", folder / f"{name}.key"
+            try:
+                reason = _flaw(certificate_path, key_path, name, authority)
+            except OutsideError as error:
+                log.warning("cannot renew %s: %s", name, error)
+                continue
+            if reason:
+                log.info("renew the certificate of %s: %s", name, reason)
+                _issue(certificate_path, key_path, name, authority, authority_key, hosts, lifetime)
+                renewed.append(name)
+    return frozenset(renewed)
 
 
 def check_identity(identity: Identity, now: datetime | None = None) -> datetime:
@@ -163,6 +207,18 @@ def local_addresses() -> tuple[str, ...]:
             if entry.family in (socket.AF_INET, socket.AF_INET6):
                 found.append(entry.address.split("%")[0])
     return tuple(dict.fromkeys(found))
+
+
+@contextmanager
+def _writing(folder: Path) -> Iterator[None]:
+    """Say what to do when the folder of the identities cannot be read or written."""
+    try:
+        yield
+    except OSError as error:
+        raise OutsideError(
+            f"identities ({folder}): {error.strerror or error}. The state folder must be writable by this "
+            "user; choose another one or mend its permissions."
+        ) from error
 
 
 def _hosts(addresses: Iterable[str]) -> frozenset[str]:
@@ -228,8 +284,21 @@ def _ensure_peer(
 def _why_renew(
     certificate_path: Path, key_path: Path, name: str, authority: x509.Certificate, hosts: frozenset[str]
 ) -> str:
-    """Say why a certificate cannot stay, or return nothing if it can."""
+    """Say why a certificate cannot stay for a peer that starts now, or return nothing if it can."""
+    if flaw := _flaw(certificate_path, key_path, name, authority):
+        return flaw
     certificate = _read_certificate(certificate_path)
+    names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    held = {str(address) for address in names.get_values_for_type(x509.IPAddress)}
+    missing = hosts - held
+    return f"this machine has new addresses {', '.join(sorted(missing))}" if missing else ""
+
+
+def _flaw(certificate_path: Path, key_path: Path, name: str, authority: x509.Certificate) -> str:
+    """Say what is wrong with a certificate by itself, its age before all; nothing if it is good."""
+    certificate = _read_certificate(certificate_path)
+    if not key_path.exists():
+        return "its key is missing"
     try:
         certificate.verify_directly_issued_by(authority)
     except (InvalidSignature, ValueError, TypeError):
@@ -242,10 +311,7 @@ def _why_renew(
     left = certificate.not_valid_after_utc - datetime.now(UTC)
     if left < life / 3:
         return f"it ends at {certificate.not_valid_after_utc.isoformat()}"
-    names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    held = {str(address) for address in names.get_values_for_type(x509.IPAddress)}
-    missing = hosts - held
-    return f"this machine has new addresses {', '.join(sorted(missing))}" if missing else ""
+    return ""
 
 
 def _issue(

@@ -7,7 +7,12 @@ import pytest
 from cryptography import x509
 from cryptography.x509.oid import NameOID
 
-from hardware_sync.mesh.identity import check_identity, ensure_identities, local_addresses
+from hardware_sync.mesh.identity import (
+    check_identity,
+    ensure_identities,
+    local_addresses,
+    renew_identities,
+)
 from twin.errors import OutsideError
 
 
@@ -51,6 +56,48 @@ def test_what_expired_or_is_about_to_is_renewed(tmp_path, lifetime):
     assert second["K01"].certificate.read_bytes() != before
     left = check_identity(second["K01"]) - datetime.now(UTC)
     assert left > timedelta(days=29)
+
+
+def test_what_ends_soon_is_renewed_while_peers_run_and_named(tmp_path):
+    identities = ensure_identities(tmp_path, ["K02", "twin"])
+    identities = ensure_identities(tmp_path, ["K01"], lifetime=timedelta(minutes=2))
+    before = {path.name: path.read_bytes() for path in identities.folder.iterdir()}
+    assert renew_identities(tmp_path) == {"K01"}
+    after = {path.name: path.read_bytes() for path in identities.folder.iterdir()}
+    assert {name for name in after if after[name] != before[name]} == {"K01.crt", "K01.key"}
+    assert check_identity(identities["K01"]) > datetime.now(UTC) + timedelta(days=29)
+    certificate(identities["K01"].certificate).verify_directly_issued_by(certificate(identities.authority))
+    assert renew_identities(tmp_path) == frozenset()
+
+
+def test_what_still_has_a_third_of_its_life_stays(tmp_path):
+    ensure_identities(tmp_path, ["K01"], lifetime=timedelta(minutes=3))
+    assert renew_identities(tmp_path) == frozenset()
+
+
+def test_a_renewal_that_was_cut_off_is_done_again(tmp_path):
+    identities = ensure_identities(tmp_path, ["K01", "K02", "K03"])
+    identities["K01"].key.write_bytes(identities["K02"].key.read_bytes())
+    identities["K03"].key.unlink()
+    assert renew_identities(tmp_path) == {"K01", "K03"}
+    check_identity(identities["K03"])
+
+
+def test_one_broken_certificate_does_not_keep_the_others_from_renewal(tmp_path, caplog):
+    identities = ensure_identities(tmp_path, ["K01", "K02"], lifetime=timedelta(seconds=-1))
+    identities["K01"].certificate.write_text("hello")
+    assert renew_identities(tmp_path) == {"K02"}
+    assert "K01.crt): not a PEM certificate" in caplog.text
+
+
+def test_without_the_authoritys_key_nothing_is_renewed_or_made(tmp_path):
+    assert renew_identities(tmp_path) == frozenset()
+    assert not (tmp_path / "identities").exists()
+    identities = ensure_identities(tmp_path, ["K01"], lifetime=timedelta(seconds=-1))
+    (identities.folder / "authority.key").unlink()
+    before = identities["K01"].certificate.read_bytes()
+    assert renew_identities(tmp_path) == frozenset()
+    assert identities["K01"].certificate.read_bytes() == before
 
 
 def test_a_new_address_is_added(tmp_path):
