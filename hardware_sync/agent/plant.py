@@ -51,14 +51,18 @@ class TraceLoad:
     model : LoadModel
     start : float     Instant at which the trace begins. [s since epoch]
     speed : float     Seconds of the trace per second of the clock. [1]
+    horizon : float   How far the forecast looks ahead, by the clock. [s]
     """
 
-    def __init__(self, layout: Layout, model: LoadModel, start: float, speed: float) -> None:
+    def __init__(
+        self, layout: Layout, model: LoadModel, start: float, speed: float, horizon: float = HORIZON
+    ) -> None:
         self._model = model
         self._ratings = rack_ratings(layout)
         self._movable = {spec.id: spec.movable for spec in model.workloads}
         self._ids = tuple(self._movable)
-        self._start, self._speed = start, speed
+        self._start, self._speed, self._horizon = start, speed, horizon
+        self._forecast_period = min(FORECAST_PERIOD, horizon / 2.0)
         self._forecast: tuple[float, dict[str, float]] = (-np.inf, {})
 
     def placement(self) -> Mapping[str, str]:
@@ -75,10 +79,10 @@ class TraceLoad:
         return dict(zip(self._ids, values.tolist(), strict=True))
 
     def demand_ahead(self, now: float) -> dict[str, float]:
-        """Return the forecast of the same over the next five minutes, renewed every 15 s. [W]."""
+        """Return the forecast of the same over the horizon, renewed every 15 s or twice in it. [W]."""
         made, forecast = self._forecast
-        if not made <= now < made + FORECAST_PERIOD:
-            forecast = self._model.demands_ahead(self._trace_time(now), HORIZON * self._speed)
+        if not made <= now < made + self._forecast_period:
+            forecast = self._model.demands_ahead(self._trace_time(now), self._horizon * self._speed)
             self._forecast = (now, forecast)
         return forecast
 
@@ -109,6 +113,7 @@ class Plant:
     speed : float         Simulated seconds per second of the clock. [1]
     seed : int            Of perturbation and sensors.
     cell : float, optional   Target cell size. [m]
+    horizon : float       How far the forecast of the workloads looks ahead. [s]
     clock : callable      Seconds since the epoch.
     """
 
@@ -121,6 +126,7 @@ class Plant:
         speed: float = 1.0,
         seed: int = 0,
         cell: float | None = None,
+        horizon: float = HORIZON,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.speed = speed
@@ -133,7 +139,7 @@ class Plant:
             )
         self.address = (agents[0].device.host, agents[0].device.port)
         self.devices = [EmulatedDevice(agent.device.id, agent.points, self._write) for agent in agents]
-        load = TraceLoad(layout, load_model, _trace_start(state / "plant.json", clock()), speed)
+        load = TraceLoad(layout, load_model, _trace_start(state / "plant.json", clock()), speed, horizon)
         self.platform = EmulatedPlatform(state / "platform.json", load, clock)
         self.model = PlantModel(layout, seed, cell)
         self._points = [point.point for device in self.devices for point in device.points]
@@ -225,6 +231,7 @@ def run_plant(
     *,
     overrides: Sequence[str] = (),
     cell: float | None = None,
+    horizon: float = HORIZON,
 ) -> None:
     """Run the emulated plant until SIGTERM or SIGINT, on one thread.
 
@@ -245,6 +252,8 @@ def run_plant(
         ``path=value`` for the layout.
     cell : float, optional
         Target cell size; 1.6 times the layout's without it. [m]
+    horizon : float
+        How far the forecast of the workloads looks ahead: until the next allocation. [s]
 
     Raises
     ------
@@ -262,6 +271,7 @@ def run_plant(
         speed=speed,
         seed=seed,
         cell=cell,
+        horizon=horizon,
     )
     asyncio.run(_serve(plant, Path(state_dir)))
 
