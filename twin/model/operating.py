@@ -11,8 +11,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
 
+from twin.errors import Finding
 from twin.model.schema import Cooler, FanCurve, Layout, Rack, Racklet
 from twin.racklet import cooling
+
+_REMEDIES = {
+    "rack_power": "Give the electric power in W",
+    "fan_speed": "Give a fraction of the full speed",
+    "pump_speed": "Give a fraction of the full speed",
+    "cooler_supply_temperature": "Give the set point in K",
+    "cooler_fan_speed": "Give a fraction of the full speed",
+}
 
 
 @dataclass(frozen=True)
@@ -72,6 +81,16 @@ class Operating:
     def set_point(self, cooler: Cooler) -> float:
         """Supply set point of a cooler. [K]."""
         return self.cooler_supply_temperature.get(cooler.id, cooler.supply_temperature)
+
+    def faults(self) -> list[Finding]:
+        """Return a finding for every value that is negative or not finite: object, field, value."""
+        rule = "must be finite and not negative"
+        return [
+            Finding("operating", name, field, f"{value:g}", rule, remedy)
+            for field, remedy in _REMEDIES.items()
+            for name, value in getattr(self, field).items()
+            if not 0.0 <= value < math.inf
+        ]
 
 
 @dataclass(frozen=True)

@@ -18,15 +18,18 @@ from numpy.typing import NDArray
 
 from solvers.airflow.case import AirCase, AirState, Closure, UnitInputs
 from solvers.airflow.model import AirModel, probe, unit_inlet_temperature
-from twin.errors import Finding
+from twin.errors import Finding, InputError
 from twin.model.geometry import Box, Xyz, sensor_points
 from twin.model.mesh import build_mesh
 from twin.model.operating import Operating, Perturbation, cooler_flow, rack_slots, racklet_liquid_heat
-from twin.model.schema import Layout, Racklet
+from twin.model.schema import CELL_SIZE, Layout, Racklet
 from twin.racklet import cooling, power
 from twin.units import celsius
 
 __all__ = ["Box", "Operating", "Perturbation", "Scene", "build_scene", "observe"]
+
+COARSEST_CELL = 5.0 * CELL_SIZE.maximum
+"""Largest target cell size of a mesh: first states and a strained twin coarsen what a layout asks for. [m]"""
 
 logger = logging.getLogger(__name__)
 
@@ -128,7 +131,14 @@ class Scene:
         -------
         UnitInputs
             Racks in heat mode; coolers in supply mode, a failed one with no flow.
+
+        Raises
+        ------
+        InputError : a power, speed or set point of ``operating`` is negative or not finite.
         """
+        findings = operating.faults()
+        if findings:
+            raise InputError(findings)
         nu = len(self.unit_names)
         V_flow, Q_flow, C = np.zeros(nu), np.zeros(nu), np.zeros(nu)
         T_supply, Q_max = np.full(nu, np.nan), np.zeros(nu)
@@ -187,11 +197,14 @@ def build_scene(layout: Layout, cell: float | None = None) -> Scene:
 
     Raises
     ------
-    InputError : the grid needs more memory than there is, an opening is blocked or finer than the grid, or a
-    unit
-        takes air from a sealed space.
+    InputError : the cell size is not finite or out of range, the grid needs more memory than there is, an
+        opening is blocked or finer than the grid, or a unit takes air from a sealed space.
     """
-    mesh = build_mesh(layout, layout.air.cell if cell is None else cell)
+    size = layout.air.cell if cell is None else cell
+    if not CELL_SIZE.minimum <= size <= COARSEST_CELL:
+        rule = f"a cell size must be at least {CELL_SIZE.minimum:g} and at most {COARSEST_CELL:g} m"
+        raise InputError([Finding(layout.name, "grid", "cell", f"{size:g} m", rule, "Try 0.1 m")])
+    mesh = build_mesh(layout, size)
     for finding in mesh.findings:
         logger.warning("%s", finding)
     closure = layout.air.closure

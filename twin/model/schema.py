@@ -110,6 +110,9 @@ Plan = tuple[Coordinate, Coordinate]
 Point = tuple[Coordinate, Coordinate, Coordinate]
 
 
+CELL_SIZE = Quantity("m", 0.01, 1.0)
+
+
 class _Part(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
@@ -129,7 +132,7 @@ class Closure(_Part):
 class Air(_Part):
     """How the air is computed."""
 
-    cell: Annotated[float, Quantity("m", 0.01, 1.0)] = Field(default=0.1, description="Target cell size [m]")
+    cell: Annotated[float, CELL_SIZE] = Field(default=0.1, description="Target cell size [m]")
     reference_temperature: Temperature = Field(
         default=kelvin(20.0), description="Boussinesq reference [degC]"
     )

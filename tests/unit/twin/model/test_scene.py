@@ -1,5 +1,7 @@
 """Scene: inputs of units by name, sensors in the air, what the sensors would read."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -231,6 +233,28 @@ def test_the_plenum_sensor_stands_under_a_tile(room):
     assert (x, y) == pytest.approx((2.9, 1.2))
 
 
-def test_an_unusable_cell_size_is_an_input_error(room):
-    with pytest.raises(InputError):
-        build_scene(Layout.model_validate(room), 1e-4)
+@pytest.mark.parametrize("cell", [0.0, -0.1, 1e-320, 1e-4, 9.0, np.nan, np.inf, -np.inf])
+def test_an_unusable_cell_size_is_an_input_error(room, cell):
+    with pytest.raises(InputError, match=r"a cell size must be at least 0\.01 and at most 5 m"):
+        build_scene(Layout.model_validate(room), cell)
+
+
+@pytest.mark.parametrize(
+    ("field", "name", "value"),
+    [
+        ("cooler_supply_temperature", "C1", np.nan),
+        ("cooler_supply_temperature", "C1", np.inf),
+        ("cooler_supply_temperature", "C1", -1.0),
+        ("rack_power", "R03", -5000.0),
+        ("rack_power", "R03", np.nan),
+        ("fan_speed", "K03", np.nan),
+        ("pump_speed", "K03", -0.1),
+        ("cooler_fan_speed", "C2", np.inf),
+    ],
+)
+def test_values_that_no_room_has_are_refused(pod, field, name, value):
+    changed: dict[str, Any] = {field: {name: value}}
+    with pytest.raises(InputError) as caught:
+        pod.unit_inputs(Operating(**changed))
+    (finding,) = caught.value.findings
+    assert (finding.object, finding.field, finding.value) == (name, field, f"{value:g}")
