@@ -80,7 +80,7 @@ class Historian:
     Parameters
     ----------
     url : str or Path
-        A database URL of SQLAlchemy, or the path of an SQLite file, which is made.
+        The path of an SQLite file, which is made, or an SQLite URL of SQLAlchemy.
     read_only : bool
         Open an existing file for queries alone.
 
@@ -212,13 +212,17 @@ class Historian:
         return {p: {"measured": measured.get(p, []), "predicted": predicted.get(p, [])} for p in points}
 
     def prune(self, before: float) -> int:
-        """Delete readings, predictions and summaries before an instant [s since epoch]; keep decisions."""
+        """Delete readings, predictions and summaries before an instant [s since epoch]; keep decisions.
 
-        def delete(connection: sa.Connection) -> int:
-            tables = (_readings, _predictions, _summaries)
-            return sum(connection.execute(sa.delete(t).where(t.c.time < before)).rowcount for t in tables)
-
-        return self._write(delete)
+        One point at a time, by the primary key, so that other writers wait for milliseconds at most.
+        """
+        deleted = self._write(lambda c: c.execute(sa.delete(_summaries).where(_summaries.c.time < before)))
+        count = deleted.rowcount
+        for (point,) in self._read(sa.select(_points.c.id)):
+            for table in (_readings, _predictions):
+                old = sa.delete(table).where(table.c.point_id == point, table.c.time < before)
+                count += self._write(lambda c, old=old: c.execute(old).rowcount)
+        return count
 
     def close(self) -> None:
         """Release the database."""

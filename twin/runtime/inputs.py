@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from twin.model.schema import Layout
 
 STALE_AFTER = 5.0  # a reading older than this is shown as stale; its value is held [s]
+MISSING_AFTER = 10.0  # a value the twin takes as given is missed after this [s]
+CLOCK_SKEW = 1.0  # clocks of the room may differ by this [s]
 STOPPED = 0.02  # a cooler that moves less of its nominal air flow than this has failed [1]
 REMEMBERED = 120.0  # predictions are kept this long, to meet late readings [s]
 
@@ -35,6 +37,8 @@ class LiveInputs:
         self.latest: dict[str, Reading] = {}
         self._layout = layout
         self._nominal = operating
+        self._given = [f"{rack.id}.power" for rack in layout.racks]
+        self._given += [f"{cooler.id}.supply_temperature" for cooler in layout.coolers]
 
     def take(self, readings: Iterable[Reading]) -> None:
         """Keep the newest reading of each point; bad ones, and older than the known, are left out."""
@@ -44,14 +48,28 @@ class LiveInputs:
                 self.latest[reading.point] = reading
 
     def age(self, point: str, now: float) -> float | None:
-        """Return how old the newest sound reading of a point is [s], or None if there is none."""
+        """Return how old the newest sound reading of a point is [s], or None if there is none.
+
+        A reading from the future, by more than clocks may differ, is as wrong as an old one.
+        """
         reading = self.latest.get(point)
-        return None if reading is None else max(0.0, now - reading.time)
+        if reading is None:
+            return None
+        age = now - reading.time
+        return max(0.0, age) if age > -CLOCK_SKEW else -age
 
     def data_age(self, now: float) -> float | None:
-        """Return the age of the newest reading of all [s], or None before the first."""
-        newest = max((reading.time for reading in self.latest.values()), default=None)
-        return None if newest is None else max(0.0, now - newest)
+        """Return the median age of what the twin takes as given [s], or None before the first reading."""
+        ages = [self.age(point, now) for point in self._given]
+        known = sorted(age for age in ages if age is not None)
+        if len(known) <= len(ages) // 2:
+            return None
+        return known[len(ages) // 2]
+
+    def missing(self, now: float) -> list[str]:
+        """Return the points the twin takes as given that were not read for ten seconds."""
+        ages = {point: self.age(point, now) for point in self._given}
+        return [point for point, age in ages.items() if age is None or age > MISSING_AFTER]
 
     def operating(self) -> Operating:
         """Return how the room runs now: readings where there are some, nominal values elsewhere."""

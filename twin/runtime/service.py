@@ -29,7 +29,9 @@ PREDICTION_PERIOD = 1.0  # of what the historian keeps of the twin's values [s]
 SUMMARY_PERIOD = 10.0  # of the summaries it keeps [s]
 CHECKPOINT_PERIOD = 10.0  # [s]
 PRUNE_PERIOD = 3600.0  # [s]
-KEEP = 14 * 86400.0  # readings and predictions stay this long [s]
+KEEP = 3 * 86400.0  # readings and predictions stay this long: about 1 GB a day for the pod [s]
+CLOCK_STEP = 1.0  # the wall clock was set when it moves this much against the monotonic one [s]
+DATA_STALE = 10.0  # without readings for this long the twin runs on memory alone [s]
 FIRST_READINGS = 6.0  # wait at most this long for the racks' powers before the first state [s]
 BACKLOG = 2000  # batches that may wait for a slow disk before the oldest is given up
 
@@ -131,6 +133,7 @@ class TwinService:
         self._alive: frozenset[str] = frozenset()
         self._greeted: object = None
         self._due: dict[str, float] = {}
+        self._offset: float | None = None
 
     def view(self) -> View | None:
         """Return the newest consistent view, or None before the first snapshot."""
@@ -175,6 +178,8 @@ class TwinService:
             due = time.monotonic()
             while not stop.is_set():
                 self._step()
+                if decider is not None and not ticker.is_alive():
+                    raise OutsideError("the allocation loop ended by an unexpected error; its trace is above")
                 due = max(due + PERIOD, time.monotonic())
                 stop.wait(due - time.monotonic())
             self._engine.write_checkpoint(self._state.checkpoint)
@@ -201,8 +206,8 @@ class TwinService:
         log.info("%s: %d cells, %s", self.layout.name, self._engine.scene.cells, how)
 
     def _step(self) -> None:
+        now = self._watch_clock()
         readings = self._take_readings()
-        now = self._clock()
         lag = self._engine.follow(now, self._inputs.operating())
         if self._engine.scene is not self._greeted and self._feed is not None:
             self._feed.greet(describe_scene(self._engine.scene))
@@ -211,15 +216,30 @@ class TwinService:
         self._comparer.remember(self._engine.time(), predictions)
         self._comparer.compare(readings)
         self._publish(predictions, now, lag)
-        if self._heartbeat is not None and self._is_due("heartbeat", now, 1.0):
+        if self._heartbeat is not None and self._is_due("heartbeat", 1.0):
             self._heartbeat()
-        if self._is_due("prediction", now, PREDICTION_PERIOD):
+        if self._is_due("prediction", PREDICTION_PERIOD):
             instant = self._engine.time()
             self._recorder.put(lambda store: store.append_predictions(instant, predictions))
-        if self._is_due("checkpoint", now, CHECKPOINT_PERIOD):
+        if self._is_due("checkpoint", CHECKPOINT_PERIOD):
             self._write_checkpoint()
-        if self._is_due("prune", now, PRUNE_PERIOD):
+        if self._is_due("prune", PRUNE_PERIOD):
             self._recorder.put(lambda store: store.prune(now - KEEP))
+
+    def _watch_clock(self) -> float:
+        """Return the wall clock; when it was set, or the machine slept, shift the twin with it."""
+        now = self._clock()
+        offset = now - time.monotonic()
+        step = 0.0 if self._offset is None else offset - self._offset
+        self._offset = offset
+        if abs(step) > CLOCK_STEP:
+            log.warning(
+                "the clock moved by %+.1f s; the twin moves with it, earlier readings are dropped", step
+            )
+            self._engine.synchronise(self._engine.time() + step)
+            self._inputs = LiveInputs(self.layout, Operating.nominal(self.layout))
+            self._comparer = Comparer()
+        return now
 
     def _take_readings(self) -> list[Reading]:
         readings = self._telemetry.drain()
@@ -259,7 +279,7 @@ class TwinService:
         )
         if self._feed is not None:
             self._feed.publish_snapshot(summary, engine.field_celsius())
-        if self._is_due("summary", now, SUMMARY_PERIOD):
+        if self._is_due("summary", SUMMARY_PERIOD):
             kept = {k: v for k, v in summary.items() if k not in ("sensors", "processes")}
             self._recorder.put(lambda store: store.append_summary(kept))
 
@@ -267,7 +287,7 @@ class TwinService:
         if self._engine.pace.real_time_factor == 0.0:
             return "starting"
         age = summary["data_age_s"]
-        if age is None or age > self._engine.pace.settings.hopeless_lag:
+        if age is None or age > DATA_STALE:
             return "stale"
         return "degraded" if summary["degraded"] or lag > self._engine.pace.settings.allowed_lag else "live"
 
@@ -287,7 +307,8 @@ class TwinService:
         except OutsideError as error:
             log.warning("%s", error)
 
-    def _is_due(self, what: str, now: float, period: float) -> bool:
+    def _is_due(self, what: str, period: float) -> bool:
+        now = time.monotonic()
         if now < self._due.get(what, 0.0):
             return False
         self._due[what] = now + period

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from solvers.airflow.model import unit_inlet_temperature, unit_inlet_temperature_max
-from twin.model.catalog import band
+from twin.model.catalog import ASHRAE_CLASSES, band
 from twin.model.scene import Scene
 from twin.runtime.engine import Engine
 from twin.runtime.inputs import STALE_AFTER, Comparer, LiveInputs
@@ -19,6 +19,7 @@ from twin.units import celsius, quantity_of
 TEMPERATURES = frozenset({"inlet_temperature", "outlet_temperature", "return_temperature", "temperature"})
 """Quantities of the air that the twin predicts and does not take from the sensors; they make its error."""
 
+NAMED = 3  # missing points that a message names
 RECOMMENDED_LIMIT = 27.0  # ASHRAE TC 9.9, upper recommended inlet of the classes A1-A4 [degC]
 
 Body = dict[str, Any]
@@ -86,7 +87,7 @@ def summarise(
             "layout": engine.layout.name,
             "cells": engine.scene.cells,
             "real_time_factor": engine.pace.real_time_factor,
-            "degraded": engine.pace.degraded,
+            "degraded": _shortfall(engine, inputs, now),
             "skipped_s": engine.pace.skipped,
             "twin_error_k": error,
             "data_age_s": inputs.data_age(now),
@@ -105,6 +106,18 @@ def summarise(
     )
 
 
+def _shortfall(engine: Engine, inputs: LiveInputs, now: float) -> str | None:
+    """Say what makes the twin less than it should be, or None."""
+    missing = inputs.missing(now)
+    parts = [engine.pace.degraded] if engine.pace.degraded else []
+    if missing and inputs.latest:
+        named = ", ".join(missing[:NAMED]) + (
+            f" and {len(missing) - NAMED} more" if len(missing) > NAMED else ""
+        )
+        parts.append(f"no readings of {named}; their last values are held")
+    return "; ".join(parts) or None
+
+
 def _racks(engine: Engine, predictions: Mapping[str, float], inputs: LiveInputs, now: float) -> Body:
     scene, operating = engine.scene, engine.operating
     T_mean = unit_inlet_temperature(engine.model, engine.state)
@@ -117,7 +130,12 @@ def _racks(engine: Engine, predictions: Mapping[str, float], inputs: LiveInputs,
         prefix = f"{rack.id}.inlet_temperature."
         at_sensors = [value for point, value in predictions.items() if point.startswith(prefix)]
         hottest = max(at_sensors, default=celsius(float(T_max[units].max())))
-        measured = [r.value for p, r in inputs.latest.items() if p.startswith(prefix)]
+        measured = [
+            reading.value
+            for point, reading in inputs.latest.items()
+            if point.startswith(prefix) and (inputs.age(point, now) or 0.0) < STALE_AFTER
+        ]
+        limits = ASHRAE_CLASSES[rack.ashrae_class]
         racklet = scene.layout.racklet_of(rack.id)
         racks[rack.id] = {
             "power_w": operating.rack_power[rack.id],
@@ -132,6 +150,12 @@ def _racks(engine: Engine, predictions: Mapping[str, float], inputs: LiveInputs,
             "liquid_heat_w": predictions.get(f"{racklet.id}.liquid_heat", 0.0) if racklet else 0.0,
             "racklet": racklet.id if racklet else None,
             "band": band(hottest, rack.ashrae_class),
+            "limits_c": [
+                limits.allowable_low,
+                limits.recommended_low,
+                limits.recommended_high,
+                limits.allowable_high,
+            ],
             "age_s": inputs.age(f"{rack.id}.power", now),
         }
     return racks

@@ -52,7 +52,24 @@ def test_bad_and_late_readings_do_not_replace_newer_sound_ones(inputs):
     assert inputs.latest["R01.power"].value == 1.0
     assert inputs.age("R01.power", 12.5) == pytest.approx(2.5)
     assert inputs.age("R99.power", 12.5) is None
-    assert inputs.data_age(12.5) == pytest.approx(2.5)
+
+
+def test_the_age_of_the_data_is_that_of_what_the_twin_takes_as_given(inputs, layout):
+    given = [f"{rack.id}.power" for rack in layout.racks]
+    given += [f"{cooler.id}.supply_temperature" for cooler in layout.coolers]
+    inputs.take([Reading("C1.return_temperature", 30.0, 99.0), Reading(given[0], 5e3, 99.0)])
+    assert inputs.data_age(100.0) is None, "one fresh sensor does not make the room live"
+    inputs.take([Reading(point, 20.0, 97.0) for point in given[1:]])
+    assert inputs.data_age(100.0) == pytest.approx(3.0)
+    assert inputs.missing(100.0) == []
+    inputs.take([Reading(point, 20.0, 105.0) for point in given[2:]])
+    assert inputs.missing(108.0) == [given[1]]
+
+
+def test_a_reading_from_the_future_is_not_fresh(inputs):
+    inputs.take([Reading("R01.power", 1.0, 160.0)])
+    assert inputs.age("R01.power", 100.0) == pytest.approx(60.0)
+    assert inputs.age("R01.power", 159.5) == 0.0
 
 
 def test_a_late_reading_is_compared_with_the_twin_of_its_own_instant():
