@@ -13,6 +13,7 @@ from twin.allocation.commit import Committer, Outcome
 from twin.allocation.gate import TimeBudget, Trial
 from twin.allocation.memory import LONG_AGO, LoopSettings, Memory, Mode
 from twin.allocation.plan import Candidate, Step, steps_of
+from twin.allocation.recall import recall
 from twin.allocation.record import Record, candidate_of, comparison_window, entry_of
 from twin.allocation.review import Attempt, Review
 from twin.allocation.screening import (
@@ -479,42 +480,21 @@ class AllocationLoop:
         Rests and set points in force come from the committed plans, proposals that have not expired wait
         again, committed plans are compared when their horizon has passed, errors and influences are learnt
         again. A plan that was broken off in the middle is closed as failed: the next pass starts from what
-        is measured.
+        is measured. Decisions that name what the layout no longer has are left out, and closed if open.
+
+        Parameters
+        ----------
+        decisions : iterable of dict
+
+        Raises
+        ------
+        OutsideError : a decision that had to be closed cannot be stored.
         """
         now = self._clock()
-        for decision in sorted(decisions, key=lambda record: record["time"]):
-            self._next = max(now, decision["time"] + self.period)
-            self._learn_again(decision)
-            state = decision["state"]
-            if decision.get("committed_at") is not None:
-                candidate = candidate_of(decision, decision["chosen"])
-                self.memory.note(steps_of(candidate), decision["committed_at"])
-            if state == "failed":
-                self.memory.rest(candidate_of(decision, decision["chosen"]).moves, decision["time"])
-            elif state == "committed":
-                self._watched.append(decision)
-            elif state == "observed" and decision["observed"]["error_k"] is not None:
-                self.memory.errors.append(decision["observed"]["error_k"])
-            elif state == "approved":
-                done = sum(result["accepted"] for result in decision["results"])
-                self.memory.note(
-                    steps_of(candidate_of(decision, decision["chosen"]))[:done], decision["time"]
-                )
-                why = f"{decision['why']}; broken off after {done} steps by a restart"
-                self._conclude(decision, "failed", why)
-            elif state == "proposed":
-                if now < decision["expires"]:
-                    self._proposal = decision
-                else:
-                    self._conclude(decision, "rejected", f"{decision['why']}; expired during a restart")
-
-    def _learn_again(self, decision: Record) -> None:
-        baseline = decision.get("baseline") or {"racks": {}}
-        for entry in decision["candidates"]:
-            if entry["predicted"] is not None:
-                change = {
-                    rack: values["inlet_max_c"] - baseline["racks"][rack]["inlet_max_c"]
-                    for rack, values in entry["predicted"]["racks"].items()
-                    if rack in baseline["racks"]
-                }
-                self.influence.learn(candidate_of(decision, entry["id"]), change)
+        history = recall(decisions, self.layout, self.memory, self.influence, now)
+        if history.last is not None:
+            self._next = max(now, history.last + self.period)
+        self._watched += history.watched
+        self._proposal = history.proposal
+        for decision in history.closed:
+            self._conclude(decision, decision["state"], decision["why"])
