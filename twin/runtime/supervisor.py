@@ -11,13 +11,14 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import psutil
 
+from twin.errors import OutsideError
 from twin.runtime.state import StateFolder, write_json
 
 log = logging.getLogger(__name__)
@@ -56,7 +57,6 @@ class ProcessSpec:
 class _Child:
     spec: ProcessSpec
     process: subprocess.Popen[bytes] | None = None
-    usage: psutil.Process | None = None
     started: float = 0.0
     restarts: int = 0
     failures: int = 0
@@ -84,6 +84,8 @@ class Supervisor:
         self._state = state
         self._say = on_event
         self._stop = threading.Event()
+        self._usage: dict[int, psutil.Process] = {}
+        self._report_failed = False
 
     def stop(self) -> None:
         """Ask :meth:`run` to end; may be called from a signal handler."""
@@ -105,16 +107,53 @@ class Supervisor:
                 for child in self._children:
                     self._look_after(child)
                 if time.monotonic() >= next_report:
-                    write_json(self._state.processes, self.status())
+                    self._report()
                     next_report = time.monotonic() + report
                 self._stop.wait(poll)
         finally:
             self._end_all()
-            write_json(self._state.processes, self.status())
+            self._report()
 
     def status(self) -> dict[str, Any]:
         """Return, by process name: pid, whether it runs, restarts, uptime [s], CPU [% of a core], memory."""
-        return {child.spec.name: _describe(child) for child in self._children}
+        usage = self._measure()
+        return {child.spec.name: _describe(child, usage) for child in self._children}
+
+    def restart(self, names: Collection[str]) -> None:
+        """End these processes; they are started again one after the other as they end."""
+        for child in self._children:
+            if child.spec.name in names and child.process is not None:
+                self._say(f"{child.spec.name} is started anew")
+                _signal_group(child.process, signal.SIGTERM)
+
+    def _report(self) -> None:
+        """Write ``run/processes.json``; a full disk is said once and stops nothing."""
+        try:
+            write_json(self._state.processes, self.status())
+        except OutsideError as error:
+            if not self._report_failed:
+                self._say(f"warning: {error}")
+            self._report_failed = True
+        else:
+            self._report_failed = False
+
+    def _measure(self) -> dict[int, tuple[float, float]]:
+        """Return CPU [% of a core] and memory [MB] by session, each process with all it started."""
+        found: dict[int, psutil.Process] = {}
+        totals: dict[int, tuple[float, float]] = {}
+        for seen in psutil.Process().children(recursive=True):
+            process = self._usage.get(seen.pid, seen)
+            try:
+                with process.oneshot():
+                    cpu, memory = process.cpu_percent(), process.memory_info().rss / 2**20
+                session = os.getsid(process.pid)
+            except (psutil.Error, ProcessLookupError):
+                continue
+            found[process.pid] = process
+            before = totals.get(session, (0.0, 0.0))
+            totals[session] = (before[0] + cpu, before[1] + memory)
+        self._usage = found
+        return totals
 
     def _look_after(self, child: _Child) -> None:
         if child.process is None:
@@ -128,31 +167,36 @@ class Supervisor:
         lived = time.monotonic() - child.started
         child.failures = 0 if lived > STEADY else child.failures + 1
         pause = BACKOFF[min(child.failures, len(BACKOFF)) - 1] if child.failures else 0.0
-        child.process, child.usage, child.last_exit = None, None, code
+        child.process, child.last_exit = None, code
         child.due = time.monotonic() + pause
         child.restarts += 1
         how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
         self._say(f"{child.spec.name} {how}; it is started again (log: {self._log(child.spec)})")
 
     def _start(self, child: _Child) -> None:
-        path = self._log(child.spec)
+        try:
+            child.process = self._spawn(child.spec)
+        except OSError as error:
+            child.failures += 1
+            child.due = time.monotonic() + BACKOFF[min(child.failures, len(BACKOFF)) - 1]
+            if child.failures == 1:
+                self._say(f"{child.spec.name} cannot be started: {error}; it is tried again")
+            return
+        child.started = time.monotonic()
+
+    def _spawn(self, spec: ProcessSpec) -> subprocess.Popen[bytes]:
+        path = self._log(spec)
         if path.exists() and path.stat().st_size > LOG_LIMIT:
             path.replace(path.with_suffix(".log.1"))
         with path.open("ab") as output:
-            child.process = subprocess.Popen(
-                [sys.executable, *child.spec.arguments],
+            return subprocess.Popen(
+                [sys.executable, *spec.arguments],
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,  # Ctrl-C reaches the supervisor alone, which ends the others in order
-                env={**os.environ, **child.spec.environment, PARENT_VARIABLE: str(os.getpid())},
+                env={**os.environ, **spec.environment, PARENT_VARIABLE: str(os.getpid())},
             )
-        child.started = time.monotonic()
-        try:
-            child.usage = psutil.Process(child.process.pid)
-            child.usage.cpu_percent()
-        except psutil.NoSuchProcess:
-            child.usage = None
 
     def _log(self, spec: ProcessSpec) -> Path:
         return self._state.logs / f"{spec.name}.log"
@@ -180,19 +224,18 @@ def _signal_group(process: subprocess.Popen[bytes], number: signal.Signals) -> N
         return
 
 
-def _describe(child: _Child) -> dict[str, Any]:
+def _describe(child: _Child, usage: Mapping[int, tuple[float, float]]) -> dict[str, Any]:
     body: dict[str, Any] = {"running": child.process is not None, "restarts": child.restarts, "pid": None}
     if child.process is not None:
-        body |= {"pid": child.process.pid, "uptime_s": round(time.monotonic() - child.started, 1)}
+        cpu, memory = usage.get(child.process.pid, (0.0, 0.0))
+        body |= {
+            "pid": child.process.pid,
+            "uptime_s": round(time.monotonic() - child.started, 1),
+            "cpu_percent": round(cpu, 1),
+            "memory_mb": round(memory, 1),
+        }
     elif child.last_exit is not None:
         body["last_exit"] = child.last_exit
-    if child.usage is not None:
-        try:
-            with child.usage.oneshot():
-                body["cpu_percent"] = child.usage.cpu_percent()
-                body["memory_mb"] = round(child.usage.memory_info().rss / 2**20, 1)
-        except psutil.Error:
-            body["running"] = False
     return body
 
 

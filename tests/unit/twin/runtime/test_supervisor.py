@@ -126,3 +126,24 @@ def _alive(pid):
         return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return False
+
+
+def test_a_full_disk_stops_nothing(supervise, tmp_path):
+    supervisor, thread, events = supervise(SLEEPER)
+    pid = supervisor.status()["sleeper"]["pid"]
+    run = tmp_path / "state" / "run"
+    (run / "processes.json").unlink()
+    (run / "processes.json").mkdir()  # no file can take its place: what a full disk looks like to a writer
+    until(lambda: any("processes.json" in event for event in events))
+    time.sleep(2.0)
+    assert thread.is_alive()
+    assert supervisor.status()["sleeper"]["pid"] == pid
+    assert sum("processes.json" in event for event in events) == 1
+    (run / "processes.json").rmdir()
+    until(lambda: (run / "processes.json").is_file())
+
+
+def test_the_cpu_of_what_a_process_started_counts(supervise):
+    busy = "import subprocess, sys\nsubprocess.run([sys.executable, '-c', 'while True: pass'])"
+    supervisor, _, _ = supervise(ProcessSpec("busy", ("-c", busy)))
+    until(lambda: supervisor.status()["busy"]["cpu_percent"] > 20.0)
