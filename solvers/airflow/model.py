@@ -21,6 +21,7 @@ from solvers.airflow.case import (
     UnitInputs,
 )
 from solvers.airflow.geometry import build_geometry
+from solvers.airflow.sample import cell_velocity, corners_around
 from solvers.airflow.step import Stepper
 from solvers.errors import CaseError, GridMismatchError
 
@@ -306,10 +307,10 @@ def outflow_of(model: AirModel, state: AirState) -> NDArray[np.float64]:
 
 
 def probe(model: AirModel, state: AirState, points: NDArray[np.float64]) -> Probe:
-    """Trilinear samples of a state, solids ignored.
+    """Trilinear samples of a state, solids ignored and nothing mixed across plates.
 
-    Near a wall or a solid the weights of the cells without air go to the others; a point with no air around
-    it reads the nearest air cell. Velocity is taken from the cell centres.
+    Near a wall, a solid or a plate the weights of the cells that the point does not see go to the others; a
+    point with no air around it reads the nearest air cell. Velocity is taken from the cell centres.
 
     Parameters
     ----------
@@ -326,45 +327,13 @@ def probe(model: AirModel, state: AirState, points: NDArray[np.float64]) -> Prob
     points = np.asarray(points, dtype=np.float64)
     if points.ndim != 2 or points.shape[1] != 3:
         raise GridMismatchError(f"points: shape {points.shape}; [n, 3] is needed.")
-    fluid = model.stepper.geometry.fluid
-    lows, weights = [], []
-    for d, centres in enumerate(model.case.grid.centres):
-        at = np.clip(points[:, d], centres[0], centres[-1])
-        low = np.clip(np.searchsorted(centres, at) - 1, 0, max(centres.size - 2, 0))
-        high = np.minimum(low + 1, centres.size - 1)
-        gap = np.where(high > low, centres[high] - centres[low], 1.0)
-        lows.append((low, high))
-        weights.append((at - centres[low]) / gap)
-    fields = [
-        np.asarray(state.T, dtype=np.float64),
-        0.5 * (state.u[1:] + state.u[:-1]).astype(np.float64),
-        0.5 * (state.v[:, 1:] + state.v[:, :-1]).astype(np.float64),
-        0.5 * (state.w[:, :, 1:] + state.w[:, :, :-1]).astype(np.float64),
-        np.asarray(state.p, dtype=np.float64),
-    ]
-    total = np.zeros(points.shape[0])
-    values = np.zeros((len(fields), points.shape[0]))
-    for corner in range(8):
-        side = [(corner >> d) & 1 for d in range(3)]
-        index = tuple(lows[d][side[d]] for d in range(3))
-        weight = np.prod([weights[d] if side[d] else 1 - weights[d] for d in range(3)], axis=0) * fluid[index]
-        total += weight
-        for number, field in enumerate(fields):
-            values[number] += weight * field[index]
-    lost = np.flatnonzero(total < 1e-9)
-    if lost.size:
-        cells = np.argwhere(fluid)
-        centres = np.stack([c[cells[:, d]] for d, c in enumerate(model.case.grid.centres)], axis=1)
-        for n in lost:
-            nearest = tuple(cells[((centres - points[n]) ** 2).sum(axis=1).argmin()])
-            values[:, n] = [field[nearest] for field in fields]
-            total[n] = 1.0
-    values /= total
-    return Probe(T=values[0], velocity=values[1:4].T.copy(), p=values[4])
+    corners = corners_around(model.case.grid, model.stepper.geometry, points)
+    velocity = np.stack([corners.of(part) for part in cell_velocity(state)], axis=1)
+    return Probe(T=corners.of(state.T), velocity=velocity, p=corners.of(state.p))
 
 
 def restart(model_to: AirModel, model_from: AirModel, state: AirState) -> AirState:
-    """Interpolate a state onto another grid of the same room.
+    """Interpolate a state onto another grid of the same room; T and p do not mix across plates.
 
     The first step of `advance` makes the velocity divergence-free again.
 
@@ -390,9 +359,12 @@ def restart(model_to: AirModel, model_from: AirModel, state: AirState) -> AirSta
             f"restart: {model_from.case.unit_inlet.size} units cannot become {model_to.case.unit_inlet.size}."
         )
     old, new = model_from.case.grid, model_to.case.grid
-    fluid = model_from.stepper.geometry.fluid
-    T = _fill_solids(np.asarray(state.T, dtype=np.float64), fluid)
-    p = _fill_solids(np.asarray(state.p, dtype=np.float64), fluid)
+    fluid = model_to.stepper.geometry.fluid
+    index = np.argwhere(fluid)
+    points = np.stack([new.centres[d][index[:, d]] for d in range(3)], axis=1)
+    corners = corners_around(old, model_from.stepper.geometry, points)
+    T, p = (np.zeros(new.shape, dtype=np.float32) for _ in range(2))
+    T[fluid], p[fluid] = corners.of(state.T), corners.of(state.p)
     faces = []
     for axis, field in enumerate(state[:3]):
         source = [old[d] if d == axis else old.centres[d] for d in range(3)]
@@ -402,8 +374,8 @@ def restart(model_to: AirModel, model_from: AirModel, state: AirState) -> AirSta
         faces.append(values.astype(np.float32))
     return AirState(
         *faces,
-        p=_interpolate(p, old.centres, new.centres).astype(np.float32),
-        T=_interpolate(T, old.centres, new.centres).astype(np.float32),
+        p=_fill_solids(p, fluid),
+        T=_fill_solids(T, fluid),
         T_unit=np.array(state.T_unit, dtype=np.float64),
         time=state.time,
     )
@@ -448,7 +420,7 @@ def _theta(model: AirModel, state: AirState) -> NDArray[np.float64]:
     return out.ravel()
 
 
-def _fill_solids(values: NDArray[np.float64], fluid: NDArray[np.bool_]) -> NDArray[np.float64]:
+def _fill_solids(values: NDArray[np.float32], fluid: NDArray[np.bool_]) -> NDArray[np.float32]:
     """Give each solid cell the value of the nearest air cell, counted in cells."""
     from scipy.ndimage import distance_transform_edt  # noqa: PLC0415
 

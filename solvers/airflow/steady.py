@@ -2,7 +2,7 @@
 
 Room flows fluctuate for ever, so the answer is a mean. After a start on a grid of half the resolution, the
 fine grid marches in windows of about one change of air. The windows are averaged once the flow is settled,
-which is when the inlet temperatures of two adjacent windows agree within the tolerance, or when enough
+which is when the inlet temperatures of three adjacent windows agree within the tolerance, or when enough
 windows show scatter and no trend. The last window is drawn out until the air holds as much heat as at the
 start of the averaging, so that heat closes without a correction.
 """
@@ -32,6 +32,7 @@ _HEAT_CLOSED = 8e-4  # of the averaging window; 1e-3 is promised
 _HEAT_KEPT = 1e-2  # heat moved by the correction of E8 / Q_in
 _COARSE_PAYS = 0.5  # coarse cells / cells below which a coarse start pays
 _COARSE_WINDOWS = 10  # at most, on the coarse grid
+_QUIET_WINDOWS = 2  # in a row that agree with the one before; a single one may be a lull
 _SCATTER_WINDOWS = 6  # that fluctuate without a trend are enough
 _ATTEMPTS = 3  # more to close the heat of the mean
 _LARGEST_STEP = 0.5  # s
@@ -308,13 +309,15 @@ def _average(march: _March, tolerance: float, end: float) -> tuple[_Mean, bool]:
 def _settled_windows(march: _March, tolerance: float, end: float) -> tuple[list[_Mean], bool]:
     """Windows that agree, or that scatter without a trend."""
     windows: list[_Mean] = []
+    quiet = 0
     while True:
         mean = _Mean(march.stepper, fields=True)
         march.run(mean, march.window)
         march.note_window(mean, windows[-1].inlets if windows else None)
         windows.append(mean)
-        if len(windows) > 1 and march.drift < tolerance and march.closure < _HEAT_SETTLED:
-            return windows[-2:], True
+        quiet = quiet + 1 if march.drift < tolerance else 0
+        if len(windows) > _QUIET_WINDOWS and quiet >= _QUIET_WINDOWS and march.closure < _HEAT_SETTLED:
+            return windows[-_QUIET_WINDOWS - 1 :], True
         if len(windows) >= _SCATTER_WINDOWS:
             if not _trend(windows, tolerance):
                 return windows, True

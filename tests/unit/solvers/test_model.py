@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from solvers.airflow.case import Closure
+from solvers.airflow.case import AirCase, Closure
 from solvers.airflow.coarsen import coarsen_case
 from solvers.airflow.model import (
     advance,
@@ -20,6 +20,7 @@ from solvers.airflow.model import (
 )
 from solvers.airflow.warm import public_kernels, tiny_case
 from solvers.errors import CaseError, ConvergenceError, GridMismatchError
+from solvers.grid import make_grid
 
 
 @pytest.fixture
@@ -162,12 +163,60 @@ def test_probe_reads_linear_fields_exactly_and_ignores_solids(tiny):
     x, y, z = np.meshgrid(*case.grid.centres, indexing="ij")
     linear = (280 + 3 * x - 2 * y + z).astype(np.float32)
     state = state._replace(T=np.where(case.solid, np.float32(1e6), linear))
-    points = np.array([[0.31, 0.52, 0.33], [0.9, 0.33, 1.02]])
+    points = np.array([[0.31, 0.52, 0.53], [0.9, 0.33, 1.02]])
     assert pytest.approx(280 + points @ [3, -2, 1], abs=1e-3) == probe(model, state, points).T
     inside_solid = probe(model, state, np.array([[0.7, 0.5, 0.9]])).T[0]
     assert 280 < inside_solid < 285
     with pytest.raises(GridMismatchError, match="points"):
         probe(model, state, np.zeros(3))
+
+
+@pytest.fixture
+def split():
+    """Unit cube with a plate half way up: 40 degC below it, 20 degC above."""
+
+    def build(cells):
+        line = np.linspace(0, 1, cells + 1)
+        plates = [
+            np.zeros((cells + (d == 0), cells + (d == 1), cells + (d == 2)), dtype=bool) for d in range(3)
+        ]
+        plates[2][:, :, cells // 2] = True
+        none, pairs = np.zeros(0, dtype=np.int64), np.zeros((0, 2), dtype=np.int64)
+        losses = [np.zeros(plate.shape, dtype=np.float32) for plate in plates]
+        solid = np.zeros((cells, cells, cells), dtype=bool)
+        grid = make_grid(line, line, line)
+        return prepare(AirCase(grid, solid, *plates, *losses, none, none, pairs, pairs, none, none, none))
+
+    model = build(10)
+    state = initial_state(model)
+    T = np.full(state.T.shape, 293.15, dtype=np.float32)
+    T[:, :, :5] = 313.15
+    return build, model, state._replace(T=T)
+
+
+def test_probe_does_not_mix_across_a_plate(split):
+    _, model, state = split
+    z = np.array([0.45, 0.49, 0.499, 0.501, 0.51, 0.55])
+    points = np.stack([np.full(6, 0.52), np.full(6, 0.47), z], axis=1)
+    assert pytest.approx(np.where(z < 0.5, 313.15, 293.15), abs=1e-4) == probe(model, state, points).T
+
+
+def test_probe_sees_around_the_edge_of_a_plate(split):
+    build, _, state = split
+    model = build(10)
+    model.case.plate_z[5:, :, 5] = False  # half a plate: beside its edge the corner behind it is in sight
+    model = prepare(model.case)
+    at_edge = probe(model, state, np.array([[0.49, 0.5, 0.52], [0.3, 0.5, 0.52], [0.8, 0.5, 0.52]])).T
+    assert 293.15 + 1 < at_edge[0] < 313.15
+    assert at_edge[1] == pytest.approx(293.15, abs=1e-4)
+    assert at_edge[2] == pytest.approx(293.15 + 20 * 0.3, abs=1e-4)
+
+
+def test_restart_does_not_mix_across_a_plate(split):
+    build, model, state = split
+    fine = restart(build(20), model, state)
+    assert np.abs(fine.T[:, :, :10] - 313.15).max() < 1e-4
+    assert np.abs(fine.T[:, :, 10:] - 293.15).max() < 1e-4
 
 
 def test_restart_on_the_same_grid_changes_nothing(tiny):
