@@ -69,8 +69,8 @@ system-python:
 # Chromium drives the page's tests; the GL libraries give it (and VTK) a software renderer.
 BROWSER_PACKAGES := chromium libegl1 libegl-mesa0 libgl1-mesa-dri
 system-test:
-	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null \
-	    || $(call apt,$(BROWSER_PACKAGES))
+	@{ { command -v chromium || command -v chromium-browser || command -v google-chrome; } >/dev/null \
+	    && [[ "$$(ldconfig -p)" == *libEGL.so.1* ]]; } || $(call apt,$(BROWSER_PACKAGES))
 
 # Install Debian packages where we may; else say exactly what to type.
 define apt

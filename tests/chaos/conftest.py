@@ -104,8 +104,9 @@ def state_root(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def live_system(state_root):
-    """One system in mode auto with a short period, shared by tests that look at it or break a part."""
-    system = LiveSystem(state_root / "state", "--mode", "auto", "--allocate-every", "20s")
+    """One system with two racks too hot, in mode auto, shared by tests that look at it or break a part."""
+    hot = ("--set", "racks[R12].power=10 kW", "--set", "racks[R07].power=8 kW")
+    system = LiveSystem(state_root / "state", "--mode", "auto", "--allocate-every", "20s", *hot)
     system.ready = system.wait_ready()
     yield system
     system.stop()

@@ -222,10 +222,10 @@ def run(
     ] = "advise",
     set_: SetOption = None,
     cell: CellOption = None,
-    seed: Annotated[int, typer.Option(help="Of everything random in the emulated plant.")] = 1,
+    seed: Annotated[int, typer.Option(help="Of everything random in the emulated plant.", min=0)] = 1,
     state: StateOption = None,
     host: Annotated[str, typer.Option(help="Address the page is served on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="Port the page is served on.")] = 8050,
+    port: Annotated[int, typer.Option(help="Port the page is served on.", min=1, max=65535)] = 8050,
     json_: JsonOption = False,
 ) -> None:
     """Run the live twin: emulated racklets on an encrypted mesh, the twin in step, the loop, the page."""
@@ -332,7 +332,7 @@ def web(state: Annotated[Path, typer.Argument()]) -> None:
 @app.command()
 def doctor(
     state: StateOption = None,
-    port: Annotated[int, typer.Option(help="Port the page would be served on.")] = 8050,
+    port: Annotated[int, typer.Option(help="Port the page would be served on.", min=1, max=65535)] = 8050,
     json_: JsonOption = False,
 ) -> None:
     """Say what this machine has and lacks, with the remedy."""

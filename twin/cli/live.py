@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import socket
 import threading
 import time
 import urllib.error
@@ -15,6 +14,8 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from hardware_sync.agent.deploy import config_path, write_configs
+from hardware_sync.mesh.identity import renew_identities
+from hardware_sync.mesh.topics import OPERATOR, TWIN
 from solvers.airflow.model import warm_up
 from twin.errors import Finding, InputError, OutsideError
 from twin.model.load import load_layout
@@ -26,7 +27,9 @@ from twin.runtime.supervisor import ProcessSpec, Supervisor
 from twin.runtime.trace import generated_trace, read_trace
 
 ONE_THREAD = {"NUMBA_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
-START_LIMIT = 120.0  # the page must be live within this time [s]
+START_LIMIT = 120.0  # a start that takes longer is remarked on [s]
+RENEW_PERIOD = 3600.0  # of looking at the certificates' ends [s]
+RESTART_PAUSE = 5.0  # between peers that are started anew for a new certificate [s]
 SHORTEST_PERIOD = 10.0  # of the loop: a trial in the twin takes seconds [s]
 
 
@@ -65,16 +68,19 @@ def run(settings: RunSettings, state_path: Path | None, screen: Screen) -> None:
     InputError : layout, trace or an option is wrong; nothing was started.
     OutsideError : port in use, state folder not writable, certificate expired; nothing was started.
     """
+    from viz.app import check_port
+
     layout = load_layout(Path(settings.layout), settings.overrides)
     _check_settings(settings)
+    check_port(settings.host, settings.port)
+    cells = build_scene(layout, settings.cell).cells
+    if settings.trace:
+        trace = read_trace(Path(settings.trace), layout, seed=settings.seed)
+    else:
+        trace = generated_trace(layout, settings.seed)
     state = open_state(state_path or default_state(layout.name))
     with sole_owner(state):
-        _check_port(settings.host, settings.port)
-        screen.say(f"Layout {layout.name}: {build_scene(layout, settings.cell).cells} cells in the twin")
-        if settings.trace:
-            trace = read_trace(Path(settings.trace), layout, seed=settings.seed)
-        else:
-            trace = generated_trace(layout, settings.seed)
+        screen.say(f"Layout {layout.name}: {cells} cells in the twin")
         screen.say(f"Load: {trace.source}. {trace.scale_note}")
         for warning in trace.warnings:
             screen.say(f"warning: {warning}")
@@ -101,17 +107,6 @@ def _check_settings(settings: RunSettings) -> None:
         )
 
 
-def _check_port(host: str, port: int) -> None:
-    try:
-        with socket.create_server((host, port)):
-            return
-    except (OSError, OverflowError) as error:
-        raise OutsideError(
-            f"page on {host}:{port}: {getattr(error, 'strerror', None) or error}. "
-            "Stop the program that uses it, or choose another port with --port."
-        ) from error
-
-
 def _specs(layout: Layout, state: StateFolder) -> list[ProcessSpec]:
     folder = str(state.root)
     specs = [ProcessSpec("plant", ("-m", "twin.cli", "plant", folder), ONE_THREAD)]
@@ -126,9 +121,11 @@ def _specs(layout: Layout, state: StateFolder) -> list[ProcessSpec]:
 def _supervise(settings: RunSettings, layout: Layout, state: StateFolder, screen: Screen) -> None:
     supervisor = Supervisor(_specs(layout, state), state, screen.say)
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, lambda *_: supervisor.stop())
+        if signal.getsignal(number) is not signal.SIG_IGN:  # nohup wants it ignored
+            signal.signal(number, lambda *_: supervisor.stop())
     url = f"http://{_reachable(settings.host)}:{settings.port}"
     over = threading.Event()
+    threading.Thread(target=_renew, args=(state, supervisor, over, screen), daemon=True).start()
     body = {"url": url, "state": str(state.root), "logs": str(state.logs), "pid": os.getpid()}
     watcher = threading.Thread(target=_announce, args=(url, over, screen, body), daemon=True)
     watcher.start()
@@ -141,19 +138,32 @@ def _supervise(settings: RunSettings, layout: Layout, state: StateFolder, screen
         screen.say("All processes have ended.")
 
 
+def _renew(state: StateFolder, supervisor: Supervisor, over: threading.Event, screen: Screen) -> None:
+    """Renew certificates before they end, and start their peers anew, one by one."""
+    while not over.wait(RENEW_PERIOD):
+        try:
+            renewed = renew_identities(state.root)
+        except OutsideError as error:
+            screen.say(f"warning: {error}")
+            continue
+        for name in sorted(renewed - {OPERATOR}):
+            supervisor.restart({name if name == TWIN else f"agent-{name}"})
+            over.wait(RESTART_PAUSE)
+
+
 def _announce(url: str, over: threading.Event, screen: Screen, body: dict[str, Any]) -> None:
     """Wait until the page serves a live field, then tell its address."""
     begun = time.monotonic()
+    late = False
     while not over.wait(0.3):
         health = _health(url)
         if health.get("status") in ("live", "degraded"):
             seconds = round(time.monotonic() - begun, 1)
             screen.ready({**body, "seconds": seconds, "cells": health.get("cells")})
             return
-        if time.monotonic() - begun > START_LIMIT:
-            screen.settle()
-            screen.say(f"The twin is not live after {START_LIMIT:g} s; see the logs in {body['logs']}.")
-            return
+        if time.monotonic() - begun > START_LIMIT and not late:
+            late = True
+            screen.say(f"Not live after {START_LIMIT:g} s; page {url}, logs {body['logs']}. Waiting on.")
         screen.step(f"Starting the processes: {health.get('status', 'no page yet')}")
 
 
@@ -172,7 +182,9 @@ def _health(url: str) -> dict[str, Any]:
 
 
 def _reachable(host: str) -> str:
-    return "127.0.0.1" if host in ("0.0.0.0", "::", "") else host
+    if host in ("0.0.0.0", "::", ""):
+        return "127.0.0.1"
+    return f"[{host}]" if ":" in host else host
 
 
 def stop_on_signals(stop: Callable[[], object]) -> None:

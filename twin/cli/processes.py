@@ -38,6 +38,7 @@ def run_plant_process(path: Path) -> None:
         trace=settings.trace,
         overrides=settings.overrides,
         seed=settings.seed,
+        horizon=settings.allocate_every,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes.util
 import importlib.metadata
 import os
 import platform
@@ -14,9 +15,6 @@ from pathlib import Path
 from typing import Any, Literal
 
 import psutil
-
-from twin.errors import OutsideError
-from twin.runtime.state import open_state
 
 Status = Literal["ok", "missing", "warning"]
 
@@ -61,7 +59,7 @@ def doctor(state: Path | None = None, port: int = 8050) -> list[Check]:
     Parameters
     ----------
     state : Path, optional
-        State folder to look at; it is made when missing.
+        State folder to look at; nothing is made or changed.
     port : int
         The page's port.
 
@@ -72,7 +70,7 @@ def doctor(state: Path | None = None, port: int = 8050) -> list[Check]:
     """
     checks = [_python(), _processor(), _memory(), _disk(state or Path.home())]
     checks += _packages()
-    checks += [_threading(), _port(port), _clock(), _browser()]
+    checks += [_threading(), _port(port), _clock(), _browser(), _graphics()]
     if state is not None:
         checks.append(_state(state))
     return checks
@@ -159,9 +157,16 @@ def _browser() -> Check:
     return Check("Browser", "warning", "none on this machine", "Open the page from another, see --host")
 
 
+def _graphics() -> Check:
+    missing = [name for name in ("EGL", "GL") if ctypes.util.find_library(name) is None]
+    if missing:
+        found = f"lib{' and lib'.join(missing)} not found"
+        return Check("Graphics", "warning", found, "For browser tests: libegl1 libegl-mesa0 libgl1-mesa-dri")
+    return Check("Graphics", "ok", "EGL and GL")
+
+
 def _state(state: Path) -> Check:
-    try:
-        open_state(state)
-    except OutsideError as error:
-        return Check("State folder", "missing", str(state), str(error))
+    existing = next(folder for folder in (state, *state.absolute().parents) if folder.exists())
+    if not existing.is_dir() or not os.access(existing, os.W_OK | os.X_OK):
+        return Check("State folder", "missing", str(state), f"{existing} is not a folder you can write")
     return Check("State folder", "ok", str(state))

@@ -27,13 +27,13 @@ from typing import Any
 import numpy as np
 
 from twin.errors import OutsideError, TwinError
+from twin.runtime.state import SOCKET_PATH_LIMIT
 
 log = logging.getLogger(__name__)
 
 LENGTHS = struct.Struct(">II")
 MAXIMUM_HEADER = 16 * 2**20
 MAXIMUM_PAYLOAD = 512 * 2**20
-SOCKET_PATH_LIMIT = 100  # bytes; Linux allows 107
 
 Header = dict[str, Any]
 Handler = Callable[..., Header]

@@ -14,8 +14,11 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import platformdirs
+import psutil
 
 from twin.errors import OutsideError
+
+SOCKET_PATH_LIMIT = 107  # of a Unix socket on Linux [bytes]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +51,11 @@ class StateFolder:
     def feed(self) -> Path:
         """The socket between twin service and web process."""
         return self.root / "feed.sock"
+
+    @property
+    def platform_socket(self) -> Path:
+        """The socket of the simulated platform, the longest path in the folder that is a socket."""
+        return self.root / "platform.sock"
 
     @property
     def checkpoint(self) -> Path:
@@ -83,7 +91,13 @@ def open_state(root: Path) -> StateFolder:
     OutsideError : it cannot be made or written.
     """
     state = StateFolder(root.expanduser().resolve())
+    if len(os.fsencode(state.platform_socket)) > SOCKET_PATH_LIMIT:
+        raise OutsideError(
+            f"state folder {state.root}: its path is too long for the sockets in it (Linux allows "
+            f"{SOCKET_PATH_LIMIT} bytes). Name a shorter one with --state."
+        )
     try:
+        _refuse_foreign(state.root)
         for folder in (state.root, state.identities, state.run, state.logs):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             folder.chmod(0o700)
@@ -94,7 +108,25 @@ def open_state(root: Path) -> StateFolder:
             f"state folder {root}: {error.strerror or error}. It must be a folder that you own and "
             "can write; name another with --state."
         ) from error
+    _sweep(state)
     return state
+
+
+def _refuse_foreign(root: Path) -> None:
+    """Refuse a folder that holds something else: its permissions would be changed."""
+    if root.is_dir() and not (root / "run").is_dir() and any(root.iterdir()):
+        raise OutsideError(
+            f"state folder {root}: it holds something else. Name an empty folder, or a new one, with --state."
+        )
+
+
+def _sweep(state: StateFolder) -> None:
+    """Remove what writers that were killed left half-written."""
+    for folder in (state.root, state.run, state.identities):
+        for path in folder.glob(".*.*"):
+            writer = path.name.rpartition(".")[2]
+            if writer.isdigit() and not psutil.pid_exists(int(writer)):
+                path.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager

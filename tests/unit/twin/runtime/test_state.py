@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import stat
 
 import pytest
@@ -54,3 +55,27 @@ def test_a_torn_file_reads_as_nothing(tmp_path):
 def test_the_default_folder_is_named_by_the_layout():
     assert default_state("Two-row pod, v2").name == "two-row-pod-v2"
     assert default_state("++").name == "room"
+
+
+def test_a_folder_that_holds_something_else_is_left_as_it_is(tmp_path):
+    (tmp_path / "thesis.tex").write_text("")
+    tmp_path.chmod(0o755)
+    with pytest.raises(OutsideError, match="something else"):
+        open_state(tmp_path)
+    assert stat.S_IMODE(tmp_path.stat().st_mode) == 0o755
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
+
+
+def test_what_a_killed_writer_left_is_swept_away(tmp_path):
+    state = open_state(tmp_path / "state")
+    (state.root / ".checkpoint.npz.999999999").write_text("half")
+    (state.run / f".ports.json.{os.getpid()}").write_text("being written")
+    open_state(tmp_path / "state")
+    assert not (state.root / ".checkpoint.npz.999999999").exists()
+    assert (state.run / f".ports.json.{os.getpid()}").exists()
+
+
+def test_a_path_too_long_for_sockets_is_named(tmp_path):
+    with pytest.raises(OutsideError, match="too long"):
+        open_state(tmp_path / ("x" * 120))
+    assert list(tmp_path.iterdir()) == []
