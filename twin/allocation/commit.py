@@ -66,12 +66,19 @@ class Committer:
         steps : sequence of Step
         reason : str               For the log of devices and platform.
         prefix : str               Of the commands' ids; unique for a decision.
-        progress : callable        Called before each step with the outcome so far, to be stored.
+        progress : callable
+            Called before each step with the outcome so far, to be stored; nothing is done that was not
+            stored before, so a `TwinError` that it raises is a step that failed.
         """
         outcome = Outcome()
         for number, step in enumerate(steps, 1):
-            progress(outcome)
-            done, failure = self._step(step, reason, f"{prefix}.{number}")
+            done, failure = Step(), ""
+            try:
+                progress(outcome)
+            except TwinError as error:
+                failure = f"the plan could not be stored: {error}"
+            else:
+                done, failure = self._step(step, reason, f"{prefix}.{number}")
             if done.settings or done.moves:
                 outcome.done.append(done)
             outcome.results.append({"id": step.name, "accepted": not failure, "message": failure or "done"})

@@ -96,6 +96,7 @@ class AllocationLoop:
         self._proposal: Record | None = None
         self._watched: list[Record] = []
         self._left: list[Step] = []
+        self._unsaved: dict[str, Record] = {}
         self._watch = Watch(layout, self.settings.maximum_age)
         self._troubled: frozenset[tuple[str, str]] = frozenset()
         self._next: float | None = None
@@ -176,6 +177,7 @@ class AllocationLoop:
             self._next = now + self.period
         self._look(now)
         self._retry_taking_back()
+        self._save_rest()
         self._observe(now)
         self._settle_proposal(now)
         if now < self._quiet_until:
@@ -281,9 +283,9 @@ class AllocationLoop:
             return self._commit(decision, best, now)
         decision["expires"] = now + max(120.0, self.settings.approval * self.period)
         decision["state"] = "proposed"
-        self._store(decision)
         with self._lock:
             self._proposal = decision
+        self._store(decision)
         return decision
 
     def margin(self, situation: Situation) -> float:
@@ -372,20 +374,19 @@ class AllocationLoop:
     def _settle_proposal(self, now: float) -> None:
         with self._lock:
             proposal = self._proposal
-            answer = self._answers.pop(proposal["id"], None) if proposal else None
+            answer = self._answers.get(proposal["id"]) if proposal else None
         if proposal is None:
             return
         if answer is None:
             if now >= proposal["expires"]:
                 self._close(proposal, "rejected", "expired: nobody answered in time")
             return
-        with self._lock:
-            self._proposal = None
         if not answer:
-            self._conclude(proposal, "rejected", f"{proposal['why']}; rejected by a person")
+            self._close(proposal, "rejected", "rejected by a person")
             return
         proposal["state"] = "approved"
-        self._store(proposal)
+        self._store(proposal)  # if it cannot be stored, the answer stays for the next tick
+        self._forget_proposal(proposal)
         candidate = candidate_of(proposal, proposal["chosen"])
         obstacle = self._outdated(proposal, candidate, now)
         if obstacle:
@@ -401,7 +402,10 @@ class AllocationLoop:
         view = self._view()
         if view is None:
             return "there is no view of the room"
-        workloads = tuple(self._platform.workloads())
+        try:
+            workloads = tuple(self._platform.workloads())
+        except TwinError as error:
+            return f"the platform does not answer: {error}"
         situation = see(
             self.layout, view, workloads, self.memory.commanded, now, self.settings.maximum_age
         )  # fmt: skip
@@ -431,13 +435,24 @@ class AllocationLoop:
         return "" if attempt.verdict.accepted else f"tried again: {attempt.verdict.why}"
 
     def _close(self, proposal: Record, state: str, why: str) -> None:
+        self._forget_proposal(proposal)
+        self._conclude(proposal, state, f"{proposal['why']}; {why}")
+
+    def _forget_proposal(self, proposal: Record) -> None:
         with self._lock:
             self._proposal = None
             self._answers.pop(proposal["id"], None)
-        self._conclude(proposal, state, f"{proposal['why']}; {why}")
 
     def _store(self, decision: Record) -> None:
-        self._save(copy.deepcopy(decision))
+        """Store a decision; what cannot be stored now is stored before anything else is decided."""
+        self._unsaved[decision["id"]] = copy.deepcopy(decision)
+        self._save(self._unsaved[decision["id"]])
+        del self._unsaved[decision["id"]]
+
+    def _save_rest(self) -> None:
+        for id, decision in list(self._unsaved.items()):
+            self._save(decision)
+            del self._unsaved[id]
 
     def _conclude(self, decision: Record, state: str, why: str) -> Record:
         decision["state"], decision["why"] = state, why

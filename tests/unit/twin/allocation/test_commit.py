@@ -80,3 +80,17 @@ def test_a_move_that_is_already_true_is_fine(hot_room):
     hot_room.placement["W02.1"] = "R04"
     outcome = carry(hot_room, Candidate("x", (MOVE,)))
     assert not outcome.failure and hot_room.moves == []
+
+
+@pytest.mark.parametrize("stored", [0, 1, 2])
+def test_a_plan_that_cannot_be_stored_between_its_steps_is_taken_back(hot_room, stored):
+    def progress(outcome):
+        if len(outcome.results) == stored:
+            raise OutsideError("the disk is full")
+
+    committer = Committer(hot_room, hot_room, lambda: hot_room.now)
+    plan = Candidate("x", (MOVE,), (DOWN, UP))
+    outcome = committer.carry_out(steps_of(plan), "test", "D1", progress)
+    assert "could not be stored: the disk is full" in outcome.failure
+    assert (hot_room.fan, hot_room.supply, hot_room.placement["W02.1"]) == (0.7, 18.0, "R02")
+    assert outcome.done == []

@@ -390,6 +390,79 @@ def test_a_crash_in_the_middle_of_a_plan_is_closed_as_failed(make_room):
     assert again.memory.commanded["C1.supply_temperature"] == room.supply
 
 
+def break_store(room, after):
+    """Make the room's historian refuse after so many decisions were saved."""
+    save, count = room.save, []
+
+    def broken(decision):
+        count.append(decision)
+        if len(count) > after:
+            raise OutsideError("the disk is full")
+        save(decision)
+
+    room.save = broken
+
+
+@pytest.mark.parametrize("after", [0, 1])
+def test_a_historian_that_fails_in_the_middle_of_a_plan_leaves_nothing_half_done(make_room, after):
+    room = make_room(HOT_TWO_STEPS)
+    break_store(room, after)
+    loop = room.loop()
+    loop.tick(room.now)
+    with pytest.raises(OutsideError, match="disk is full"):
+        room.pass_time(loop, PERIOD)
+    assert (room.supply, room.fan, room.moves) == (18.0, 0.7, [])
+    assert loop.memory.commanded == {}
+    with pytest.raises(OutsideError):
+        room.pass_time(loop, 1.0)
+    loop._save = lambda decision: room.saved.__setitem__(decision["id"], decision)
+    room.pass_time(loop, 1.0)
+    (record,) = room.saved.values()
+    assert record["state"] == "failed" and "could not be stored" in record["why"]
+
+
+def test_a_plan_that_was_carried_out_is_remembered_though_it_cannot_be_stored(make_room):
+    room = make_room(HOT_TWO_STEPS)
+    break_store(room, 2)
+    loop = room.loop()
+    loop.tick(room.now)
+    with pytest.raises(OutsideError):
+        room.pass_time(loop, PERIOD)
+    assert loop.memory.commanded["C1.supply_temperature"] == room.supply < 18.0
+    assert set(loop.memory.moved) == {move[0] for move in room.moves} != set()
+    loop._save = lambda decision: room.saved.__setitem__(decision["id"], decision)
+    room.pass_time(loop, 1.0)
+    (record,) = room.saved.values()
+    assert record["state"] == "committed" and len(record["results"]) == 2
+
+
+def test_an_approval_that_cannot_be_stored_is_carried_out_when_it_can(hot_room):
+    loop, decision = first_decision(hot_room, mode="advise")
+    mended = loop._save
+    break_store(hot_room, 0)
+    loop._save = hot_room.save
+    loop.approve(decision["id"])
+    with pytest.raises(OutsideError):
+        hot_room.pass_time(loop, 1.0)
+    assert hot_room.log == []
+    loop._save = mended
+    hot_room.pass_time(loop, 1.0)
+    assert hot_room.saved[decision["id"]]["state"] == "committed"
+
+
+def test_an_approval_is_refused_where_the_platform_does_not_answer(hot_room):
+    loop, decision = first_decision(hot_room, mode="advise")
+
+    def fail():
+        raise OutsideError("no answer")
+
+    hot_room.workloads = fail
+    loop.approve(decision["id"])
+    hot_room.pass_time(loop, 1.0)
+    assert hot_room.saved[decision["id"]]["state"] == "refused"
+    assert "the platform does not answer" in hot_room.saved[decision["id"]]["why"]
+
+
 def test_a_platform_that_does_not_answer_stops_the_pass_not_the_loop(hot_room):
     def fail():
         raise OutsideError("no answer")
