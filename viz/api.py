@@ -11,13 +11,14 @@ from fastapi import APIRouter, HTTPException, Request, WebSocket, WebSocketDisco
 from fastapi.responses import JSONResponse
 
 from twin.errors import OutsideError
-from viz.auth import Gate
+from viz.auth import ONLY_HERE, Gate
 from viz.source import History, LiveSource
 
 DEFAULT_SPAN = 1800.0  # s
 MAXIMUM_POINTS = 32
 BUCKETS = 400
 SERVING = frozenset({"live", "degraded"})
+VERDICTS = frozenset({"approve", "reject"})
 
 
 def decision_list(source: LiveSource, stored: list[dict[str, Any]], limit: int = 50) -> list[dict[str, Any]]:
@@ -60,7 +61,7 @@ def make_router(source: LiveSource, history: History, gate: Gate) -> APIRouter:
     source : LiveSource
     history : History
     gate : Gate
-        Judges Origin and Host.
+        Says who may decide.
 
     Returns
     -------
@@ -116,10 +117,10 @@ def make_router(source: LiveSource, history: History, gate: Gate) -> APIRouter:
 
     @router.post("/api/decisions/{identity}/{verdict}")
     async def decide(identity: str, verdict: str, request: Request) -> dict[str, Any]:
-        if not gate.admits(request.headers):
-            raise HTTPException(403, "this request does not come from the page")
-        if verdict not in {"approve", "reject"}:
+        if verdict not in VERDICTS:
             raise HTTPException(404, "approve or reject")
+        if not gate.may_decide(request.client.host if request.client else None):
+            raise HTTPException(403, ONLY_HERE)
         try:
             return await source.feed.request(verdict, id=identity)
         except OutsideError as error:
@@ -127,9 +128,6 @@ def make_router(source: LiveSource, history: History, gate: Gate) -> APIRouter:
 
     @router.websocket("/ws/field")
     async def field(socket: WebSocket) -> None:
-        if not gate.admits(socket.headers):
-            await socket.close(4403)
-            return
         await socket.accept()
         try:
             while True:

@@ -87,7 +87,13 @@ class LazyHistory:
         return self._historian
 
 
-def create_app(source: LiveSource, history_url: str | Path, names: Sequence[str] = ()) -> Dash:
+def create_app(
+    source: LiveSource,
+    history_url: str | Path,
+    names: Sequence[str] = (),
+    *,
+    allow_remote_approval: bool = False,
+) -> Dash:
     """Build the application; its ASGI side is ``app.server``.
 
     Parameters
@@ -98,12 +104,15 @@ def create_app(source: LiveSource, history_url: str | Path, names: Sequence[str]
         The historian's database URL, or the path of its SQLite file.
     names : sequence of str
         Host names of the page beside this machine's own, as behind a proxy.
+    allow_remote_approval : bool
+        Let clients on other machines approve and reject.
 
     Returns
     -------
     Dash
     """
-    history, gate = LazyHistory(history_url), Gate(tuple(names))
+    history = LazyHistory(history_url)
+    gate = Gate(tuple(names), allow_remote_approval=allow_remote_approval)
 
     @contextlib.asynccontextmanager
     async def lifespan(_server: FastAPI) -> AsyncIterator[None]:
@@ -133,7 +142,7 @@ def create_app(source: LiveSource, history_url: str | Path, names: Sequence[str]
     server.add_middleware(HostFilter, gate=gate)
     app.layout = html.Div([_header(), live.layout(), _footer()], className="app")
     for page in PAGES:
-        page.register(app, source, history)
+        page.register(app, source, history, gate)
     return app
 
 
@@ -250,6 +259,8 @@ def serve(
     port: int = 8050,
     names: Sequence[str] = (),
     on_ready: Any = None,
+    *,
+    allow_remote_approval: bool = False,
 ) -> None:
     """Serve the page until SIGTERM or SIGINT.
 
@@ -260,23 +271,29 @@ def serve(
     history_url : str or Path
         The historian.
     host, port
-        Where to listen; this machine alone by default.
+        Where to listen; this machine alone by default. Whoever can reach the address sees everything.
     names : sequence of str
         Further host names of the page.
     on_ready : callable, optional
         Called with the page's address once the port is bound.
+    allow_remote_approval : bool
+        Let clients on other machines approve and reject too. There are no accounts: anybody who reaches the
+        page may then decide.
 
     Raises
     ------
     OutsideError : the port is in use.
     """
     claimed = claim_port(host, port)
-    app = create_app(LiveSource(Path(feed_path)), history_url, names)
+    app = create_app(
+        LiveSource(Path(feed_path)), history_url, names, allow_remote_approval=allow_remote_approval
+    )
     config = uvicorn.Config(
         app.server,
         log_config=None,
         access_log=False,
         ws_per_message_deflate=False,  # frames are compressed already
+        forwarded_allow_ips=["127.0.0.1", "::1"],  # only a proxy on this machine may name another client
         timeout_graceful_shutdown=GRACE,
         lifespan="on",
     )

@@ -1,7 +1,13 @@
-"""Who may talk to the page: what changes something, and WebSockets, must come from the page itself.
+"""Who may talk to the page, and who may decide.
 
-The page has no accounts yet; it binds to this machine alone. A browser still lets any site's script call it,
-so a foreign ``Origin`` is refused, and so is a ``Host`` that is not ours (a name rebound to this address).
+The page has no accounts. Whoever reaches its address may look at everything, so it listens on this machine
+alone unless told otherwise. Approving and rejecting is for this machine's own users (loopback) even then,
+unless whoever serves the page allows more.
+
+A browser lets any site's script call the page from a user's own machine. So whatever is not a plain read
+(every method but GET and HEAD, Dash's callbacks among them, and every WebSocket) is refused with a foreign
+``Origin``, and everything is refused for a ``Host`` name that is not ours (a name rebound to this address).
+Programs other than browsers send no ``Origin``; they pass.
 """
 
 from __future__ import annotations
@@ -20,23 +26,35 @@ SAFE_HEADERS = {
     "x-content-type-options": "nosniff",
     "referrer-policy": "no-referrer",
 }  # an approval must not be clicked through somebody's frame
+READS = frozenset({"GET", "HEAD"})
+FOREIGN = 4403  # WebSocket close code; before the handshake is over it reads as HTTP 403
+ONLY_HERE = (
+    "Only the machine that runs the twin may approve or reject. Open the page there, or by SSH tunnel."
+)
 
 
 class Gate:
-    """Judges the Host and Origin headers.
+    """Judges the Host and Origin headers, and where a client is.
 
     Parameters
     ----------
     names : tuple of str
         Host names under which the page may be reached, beside this machine's own and plain addresses.
+    allow_remote_approval : bool
+        Let clients on other machines approve and reject: anybody who reaches the page.
     """
 
-    def __init__(self, names: tuple[str, ...] = ()) -> None:
+    def __init__(self, names: tuple[str, ...] = (), *, allow_remote_approval: bool = False) -> None:
+        self.allow_remote_approval = allow_remote_approval
         own = socket.gethostname().lower()
         self.names = frozenset({"localhost", own, own.split(".")[0], *(name.lower() for name in names)})
 
     def knows_host(self, host: str | None) -> bool:
-        """Say whether a Host header names this server: an address, or one of its names."""
+        """Say whether a Host header names this server: any plain address, or one of its names.
+
+        Every address passes, this machine's or not: it keeps out no client, only names that somebody else
+        points at this machine, and an address cannot be pointed elsewhere.
+        """
         name = urlsplit(f"//{host}").hostname if host else None
         if name is None:
             return False
@@ -63,9 +81,36 @@ class Gate:
             return False
         return origin is None or urlsplit(origin).netloc == host
 
+    def may_decide(self, client: str | None) -> bool:
+        """Say whether a client may approve and reject.
+
+        Parameters
+        ----------
+        client : str or None
+            Its address. Behind a proxy on this machine it is the one the proxy forwards
+            (``X-Forwarded-For``); a proxy that forwards none makes all its visitors local.
+
+        Returns
+        -------
+        bool
+        """
+        return self.allow_remote_approval or is_loopback(client)
+
+
+def is_loopback(address: str | None) -> bool:
+    """Say whether an address is this machine's own loopback; what is no address is not."""
+    try:
+        known = ipaddress.ip_address(address or "")
+    except ValueError:
+        return False
+    mapped = known.ipv4_mapped if isinstance(known, ipaddress.IPv6Address) else None
+    return (mapped or known).is_loopback
+
 
 class HostFilter:
-    """ASGI middleware: answers 421 to requests for a host that is not ours, and keeps the page out of frames.
+    """ASGI middleware: refuses hosts that are not ours and what foreign pages ask for; bars framing.
+
+    A request for another host gets 421; a foreign one that is no plain read, or a WebSocket, gets 403.
 
     Parameters
     ----------
@@ -79,11 +124,22 @@ class HostFilter:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass on what is meant for us."""
-        if scope["type"] != "http":
+        if scope["type"] not in {"http", "websocket"}:
             await self.app(scope, receive, send)
             return
-        if not self.gate.knows_host(Headers(scope=scope).get("host")):
+        headers = Headers(scope=scope)
+        if scope["type"] == "websocket":
+            if self.gate.admits(headers):
+                await self.app(scope, receive, send)
+            else:
+                await send({"type": "websocket.close", "code": FOREIGN})
+            return
+        if not self.gate.knows_host(headers.get("host")):
             refusal = PlainTextResponse("This server is not the host you asked for.\n", status_code=421)
+            await refusal(scope, receive, send)
+            return
+        if scope["method"] not in READS and not self.gate.admits(headers):
+            refusal = PlainTextResponse("This request does not come from the page.\n", status_code=403)
             await refusal(scope, receive, send)
             return
 

@@ -35,6 +35,12 @@ def test_a_foreign_origin_gets_no_socket(site: Site) -> None:
     with pytest.raises(InvalidStatus) as refusal:
         connect(socket_url(site), origin="http://evil.example")
     assert refusal.value.response.status_code == 403
+    own = socket_url(site).replace("/ws/field", "/_dash-ws-callback")  # Dash opens one by itself
+    rebound = {"Host": "evil.example"}
+    for url in (socket_url(site), own):
+        with pytest.raises(InvalidStatus) as refusal:
+            connect(url, origin="http://evil.example", additional_headers=rebound)
+        assert refusal.value.response.status_code == 403
     with connect(socket_url(site), origin=site.url) as socket:
         assert decode_frame(next_frame(socket, -1))[0]["type"] == "field"
 

@@ -27,13 +27,15 @@ IDLE = "idle"
 Record = Mapping[str, Any]
 
 
-def decision_list(decisions: Sequence[Record]) -> list[Any]:
+def decision_list(decisions: Sequence[Record], barred: str = "") -> list[Any]:
     """Build the list, newest first as given.
 
     Parameters
     ----------
     decisions : sequence of mapping
         Decision records.
+    barred : str
+        Why this visitor may not answer proposals; empty for one who may.
 
     Returns
     -------
@@ -54,7 +56,7 @@ def decision_list(decisions: Sequence[Record]) -> list[Any]:
     return [
         item
         for state, run in runs
-        for item in ([idle_item(run)] if state == IDLE else [decision_item(record) for record in run])
+        for item in ([idle_item(run)] if state == IDLE else [decision_item(record, barred) for record in run])
     ]
 
 
@@ -73,8 +75,8 @@ def idle_item(run: Sequence[Record]) -> html.Div:
     )
 
 
-def decision_item(record: Record) -> html.Details:
-    """Build one expandable decision."""
+def decision_item(record: Record, barred: str = "") -> html.Details:
+    """Build one expandable decision; a proposal has buttons, or says why there are none (``barred``)."""
     identity, state = str(record.get("id")), str(record.get("state", ""))
     chosen = chosen_candidate(record)
     head = html.Summary(
@@ -86,7 +88,9 @@ def decision_item(record: Record) -> html.Details:
         ]
     )
     return html.Details(
-        [head, html.Div(_body(record, chosen), className="decision-body")], key=identity, className="decision"
+        [head, html.Div(_body(record, chosen, barred), className="decision-body")],
+        key=identity,
+        className="decision",
     )
 
 
@@ -143,7 +147,7 @@ def outcome(record: Record, chosen: Record | None) -> str:
     return text if observed is None else f"{text} · {_number(observed, 1)} °C observed"
 
 
-def _body(record: Record, chosen: Record | None) -> list[Any]:
+def _body(record: Record, chosen: Record | None, barred: str) -> list[Any]:
     observed = record.get("observed") or {}
     facts = [
         ("Trigger", str(record.get("trigger", "")).replace("event:", "event: ")),
@@ -160,7 +164,7 @@ def _body(record: Record, chosen: Record | None) -> list[Any]:
     why = _sentence(record.get("why")) or "No reason was given."
     body: list[Any] = [html.P(why, className="decision-why", title=why)]
     if record.get("state") == "proposed":
-        body.append(_answers(str(record.get("id"))))
+        body.append(html.P(barred, className="barred") if barred else _answers(str(record.get("id"))))
     body.append(
         html.Dl(
             [part for name, value in facts for part in (html.Dt(name), html.Dd(value))], className="pairs"

@@ -12,7 +12,8 @@ from dash import ALL, ClientsideFunction, Dash, Input, Output, State, ctx, dcc, 
 
 from twin.errors import OutsideError
 from viz import ids
-from viz.api import read_decisions, read_series
+from viz.api import VERDICTS, read_decisions, read_series
+from viz.auth import ONLY_HERE, Gate
 from viz.figures.history import history_figure, inlet_points
 from viz.figures.room import plan_figure, room_figure
 from viz.ids import attributes
@@ -260,7 +261,7 @@ def _decisions_panel() -> html.Section:
     )
 
 
-def register(app: Dash, source: LiveSource, history: History) -> None:
+def register(app: Dash, source: LiveSource, history: History, gate: Gate) -> None:
     """Attach the page's callbacks to the application.
 
     Parameters
@@ -268,6 +269,8 @@ def register(app: Dash, source: LiveSource, history: History) -> None:
     app : Dash
     source : LiveSource
     history : History
+    gate : Gate
+        Says who may decide.
     """
     app.clientside_callback(
         ClientsideFunction("racklet", "mount"), Output(ids.MOUNTED, "data"), Input(ids.VIEWER, "id")
@@ -313,8 +316,9 @@ def register(app: Dash, source: LiveSource, history: History) -> None:
         Input(ids.DECISION_ANSWER, "children"),
     )
     async def list_decisions(_seen: str | None, _answer: str | None) -> Any:
+        barred = "" if gate.may_decide(ctx.remote) else ONLY_HERE
         try:
-            return decision_list(await read_decisions(source, history, DECISIONS_SHOWN))
+            return decision_list(await read_decisions(source, history, DECISIONS_SHOWN), barred)
         except OutsideError as error:
             log.warning("%s", error)
             return no_update
@@ -327,8 +331,10 @@ def register(app: Dash, source: LiveSource, history: History) -> None:
     )
     async def decide(clicks: list[int | None], _before: str | None) -> Any:
         trigger = ctx.triggered_id
-        if not isinstance(trigger, dict) or not any(clicks):
+        if not isinstance(trigger, dict) or trigger["verb"] not in VERDICTS or not any(clicks):
             return no_update
+        if not gate.may_decide(ctx.remote):
+            return ONLY_HERE
         try:
             await source.feed.request(trigger["verb"], id=trigger["decision"])
         except OutsideError as error:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from viz.auth import Gate
+from viz.auth import Gate, is_loopback
 
 GATE = Gate(("twin.example",))
 
@@ -26,3 +26,17 @@ def test_a_request_without_origin_passes_and_a_foreign_one_does_not() -> None:
     assert not GATE.admits({"host": "127.0.0.1:8050", "origin": "http://127.0.0.1:9999"})
     assert not GATE.admits({"host": "127.0.0.1:8050", "origin": "null"})
     assert not GATE.admits({"host": "evil.example", "origin": "http://evil.example"})  # a rebound name
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", "127.8.8.8", "::1", "::ffff:127.0.0.1"])
+def test_loopback_may_decide(address: str) -> None:
+    assert is_loopback(address)
+    assert GATE.may_decide(address)
+
+
+@pytest.mark.parametrize(
+    "address", [None, "", "10.0.0.7", "fe80::1", "::ffff:10.0.0.7", "localhost", "127.0.0.1:80"]
+)
+def test_nobody_else_may_unless_allowed(address: str | None) -> None:
+    assert not GATE.may_decide(address)
+    assert Gate(allow_remote_approval=True).may_decide(address)

@@ -65,6 +65,12 @@ def test_only_a_proposal_can_be_answered() -> None:
         assert ids.DECIDE not in text_of(decision_item({**RECORD, "state": state}))
 
 
+def test_who_may_not_answer_is_told_why() -> None:
+    text = text_of(decision_list([RECORD], "Only there."))
+    assert ids.DECIDE not in text
+    assert "Only there." in text
+
+
 def test_a_refused_command_is_shown() -> None:
     record = {
         **RECORD,

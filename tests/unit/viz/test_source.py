@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import json
 import sqlite3
 import time
 from collections.abc import Iterator
@@ -198,6 +199,67 @@ def test_rest_faces(server: FeedServer, tmp_path: Path) -> None:
                 assert (await client.get("/healthz", headers={"host": "evil.example"})).status_code == 421
 
     asyncio.run(scenario())
+
+
+def pressed(verb: str) -> dict[str, Any]:
+    """What Dash's renderer sends when a decision's button is pressed."""
+    name = f'{{"decision":"d1","type":"decide","verb":"{verb}"}}'
+    button = {"id": json.loads(name), "property": "n_clicks", "value": 1}
+    return {
+        "output": "decision-answer.children",
+        "outputs": {"id": "decision-answer", "property": "children"},
+        "inputs": [[button]],
+        "changedPropIds": [f"{name}.n_clicks"],
+        "state": [{"id": "decision-answer", "property": "children", "value": ""}],
+    }
+
+
+def test_decisions_are_answered_by_this_machine_s_own_page_alone(tmp_path: Path) -> None:
+    asked: list[str] = []
+
+    def approve(id: str) -> dict[str, Any]:
+        asked.append(id)
+        return {"id": id, "state": "approved"}
+
+    async def press(
+        app: Any, client: str, verb: str = "approve", **headers: str
+    ) -> tuple[httpx.Response, ...]:
+        transport = httpx.ASGITransport(app=app.server, client=(client, 5000))
+        async with httpx.AsyncClient(
+            transport=transport, base_url="http://127.0.0.1:8050", headers=headers
+        ) as http:
+            return (
+                await http.post("/_dash-update-component", json=pressed(verb)),
+                await http.post(f"/api/decisions/d1/{verb}"),
+            )
+
+    async def scenario() -> None:
+        async with Following(tmp_path / "feed.sock") as source:
+            await until(lambda: source.feed.connected)
+            app = create_app(source, tmp_path / "history.db")
+            replies = await press(app, "127.0.0.1", origin="http://evil.example")
+            assert [reply.status_code for reply in replies] == [403, 403]
+            dash, rest = await press(app, "10.0.0.7")
+            assert (dash.status_code, rest.status_code) == (200, 403)
+            for said in (dash.json()["response"]["decision-answer"]["children"], rest.json()["detail"]):
+                assert "Only the machine that runs the twin" in said
+            await press(app, "127.0.0.1", verb="destroy")
+            assert asked == []  # a made-up verb reaches no handler of the twin's
+            dash, rest = await press(app, "::1", origin="http://127.0.0.1:8050")
+            assert dash.json()["response"]["decision-answer"]["children"] == "Approved."
+            assert rest.json()["state"] == "approved"
+            trusting = create_app(source, tmp_path / "history.db", allow_remote_approval=True)
+            replies = await press(trusting, "10.0.0.7")
+            assert [reply.status_code for reply in replies] == [200, 200]
+            assert len(asked) == 4
+
+    feed = FeedServer(
+        tmp_path / "feed.sock", HELLO, {"approve": approve, "destroy": lambda id: asked.append(id) or {}}
+    )
+    try:
+        asyncio.run(scenario())
+    finally:
+        feed.close()
 
 
 def test_a_broken_historian_is_said_not_hidden(server: FeedServer, tmp_path: Path) -> None:
