@@ -12,7 +12,7 @@ from twin.model.catalog import ASHRAE_CLASSES
 
 
 @dataclass(frozen=True)
-class RackAir:
+class SlotAir:
     """Air through one slot, as the metrics need it.
 
     Attributes
@@ -28,7 +28,7 @@ class RackAir:
     ashrae_class: str
 
 
-def rci_hi(slots: Sequence[RackAir]) -> float:
+def rci_hi(slots: Sequence[SlotAir]) -> float:
     """Rack cooling index, high side: 100 (1 - sum max(T - T_rec, 0) / sum (T_all - T_rec)). [%].
 
     100 is no intake above the recommended envelope; below 0 is possible. Intakes are the slots' mean inlets.
@@ -40,7 +40,7 @@ def rci_hi(slots: Sequence[RackAir]) -> float:
     return 100.0 * (1.0 - over / sum(lim.allowable_high - lim.recommended_high for lim in limits))
 
 
-def rci_lo(slots: Sequence[RackAir]) -> float:
+def rci_lo(slots: Sequence[SlotAir]) -> float:
     """Rack cooling index, low side: 100 (1 - sum max(T_rec - T, 0) / sum (T_rec - T_all)). [%].
 
     Source : as :func:`rci_hi`.
@@ -50,7 +50,7 @@ def rci_lo(slots: Sequence[RackAir]) -> float:
     return 100.0 * (1.0 - under / sum(lim.recommended_low - lim.allowable_low for lim in limits))
 
 
-def shi(slots: Sequence[RackAir], supply: float) -> float:
+def shi(slots: Sequence[SlotAir], supply: float) -> float:
     """Supply heat index: sum V (T_in - T_supply) / sum V (T_out - T_supply); 0 is no recirculation. [1].
 
     RHI, the return heat index, is 1 - SHI.
@@ -62,7 +62,7 @@ def shi(slots: Sequence[RackAir], supply: float) -> float:
     return picked_up / all_of_it if all_of_it > 0.0 else float("nan")
 
 
-def rti(slots: Sequence[RackAir], supply: float, return_: float) -> float:
+def rti(slots: Sequence[SlotAir], supply: float, return_: float) -> float:
     """Return temperature index: 100 (T_return - T_supply) / rise through the equipment. [%].
 
     Above 100 air recirculates, below it bypasses; the rise is weighted by flow.

@@ -11,6 +11,7 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -28,14 +29,15 @@ from solvers.airflow.model import (
 )
 from solvers.errors import CaseError, ConvergenceError
 from twin import __version__
-from twin.errors import Finding, InputError, NotConvergedError, OutsideError
+from twin.errors import Finding, InputError, NotConvergedError, OutsideError, Severity
 from twin.model.catalog import band
+from twin.model.check import check_layout
 from twin.model.load import load_layout
 from twin.model.operating import Operating
 from twin.model.scene import Scene, build_scene
 from twin.model.schema import Layout
 from twin.planning.fields import write_fields
-from twin.planning.metrics import RackAir, mixed, rci_hi, rci_lo, rti, shi
+from twin.planning.metrics import SlotAir, mixed, rci_hi, rci_lo, rti, shi
 from twin.planning.picture import draw_picture
 from twin.racklet.cooling import rotor_power
 from twin.units import ZERO_CELSIUS
@@ -48,6 +50,9 @@ INLET_TOLERANCE = 0.3
 """Largest change of a slot's inlet between adjacent windows of a settled room. [K]"""
 RESULT_FILES = ("layout.yaml", "result.json", "fields.vtr", "picture.png")
 """What a result folder holds, and all it may hold to be replaced."""
+TEMPERATURE_VALIDITY = 50.0
+"""Distance from the reference temperature up to which air of constant density but for its weight is a fair
+model: the density has changed by 15 % there. [K]"""
 _ROUNDS = 3
 _CURVE_ROUNDS = 8
 _CURVE_CLOSED = 0.01
@@ -145,6 +150,11 @@ def solve(
         if overrides:
             raise InputError("overrides change layout files; change a Layout in Python with model_copy.")
         source, loaded = "", layout
+        findings = check_layout(loaded, loaded.name)
+        if any(finding.severity is Severity.ERROR for finding in findings):
+            raise InputError(findings)
+        for finding in findings:
+            logger.warning("%s", finding)
     else:
         source, loaded = str(layout), load_layout(layout, overrides)
     stem = Path(source).stem or "layout"
@@ -171,7 +181,7 @@ def solve(
         "steps": result.steps,
         "simulated_s": result.state.time,
         **_numbers(scene, model, operating, inputs, result),
-        "warnings": [str(finding) for finding in scene.findings],
+        "warnings": [str(finding) for finding in (*scene.findings, *_too_hot(scene, result.state))],
     }
     if folder is not None:
         _write_folder(folder, scene, result.state, summary)
@@ -194,21 +204,21 @@ def _settle(
 
     try:
         model = prepare(scene.case, scene.closure, scene.layout.air.reference_temperature)
-        inputs = _without_lag(scene.unit_inputs(operating))
+        inputs = scene.unit_inputs(operating)
         result = _march(model, inputs, None, report)
-        for _ in range(_CURVE_ROUNDS):
+        for rounds in count():
             T_inlet = unit_inlet_temperature(model, result.state)
-            wanted = _without_lag(scene.unit_inputs(operating, T_inlet=T_inlet))
+            wanted = scene.unit_inputs(operating, T_inlet=T_inlet)
             change = float(np.max(np.abs(wanted.V_flow - inputs.V_flow) / np.maximum(wanted.V_flow, 1e-9)))
             if change <= _CURVE_CLOSED:
                 break
+            if rounds == _CURVE_ROUNDS:
+                raise NotConvergedError(
+                    f"{scene.layout.name}: server fans and inlet temperatures do not agree after "
+                    f"{_CURVE_ROUNDS} rounds. Flatten the fan curves, or give the coolers more air."
+                )
             inputs = wanted._replace(V_flow=0.5 * (wanted.V_flow + inputs.V_flow))
             result = _march(model, inputs, result.state, report)
-        else:
-            raise NotConvergedError(
-                f"{scene.layout.name}: server fans and inlet temperatures do not agree after {_CURVE_ROUNDS} "
-                "rounds. Flatten the fan curves, or give the coolers more air."
-            )
     except CaseError as error:
         raise InputError(f"{scene.layout.name}: {error}") from error
     except ConvergenceError as error:
@@ -230,11 +240,6 @@ def _march(
     return result
 
 
-def _without_lag(inputs: UnitInputs) -> UnitInputs:
-    """Leave out thermal masses: they change how a steady room is reached, not what it is."""
-    return inputs._replace(C=np.zeros_like(inputs.C))
-
-
 def _check_closed(name: str, result: SteadyResult) -> None:
     closed = result.balances
     last = result.history[-1] if result.history else None
@@ -253,6 +258,27 @@ def _check_closed(name: str, result: SteadyResult) -> None:
         )
 
 
+def _too_hot(scene: Scene, state: AirState) -> list[Finding]:
+    """Say where the air is further from the reference temperature than its model is made for."""
+    reference = scene.layout.air.reference_temperature
+    units = dict(zip(scene.unit_names, state.T_unit.tolist(), strict=True))
+    air = np.asarray(state.T, np.float64)[~scene.case.solid]
+    places = {f"outlet of {name}": T for name, T in units.items()}
+    places |= {"coldest air": float(air.min()), "hottest air": float(air.max())}
+    place, T = max(places.items(), key=lambda item: abs(item[1] - reference))
+    if abs(T - reference) <= TEMPERATURE_VALIDITY:
+        return []
+    return [
+        Finding(
+            scene.layout.name, place, "", f"{T - ZERO_CELSIUS:.0f} degC",
+            f"is more than {TEMPERATURE_VALIDITY:g} K from the reference temperature of "
+            f"{reference - ZERO_CELSIUS:g} degC: the numbers of this result are rough",
+            "Check power against air flow, or set air.reference_temperature",
+            Severity.WARNING,
+        )
+    ]  # fmt: skip
+
+
 def _numbers(
     scene: Scene, model: AirModel, operating: Operating, inputs: UnitInputs, result: SteadyResult
 ) -> dict[str, Any]:
@@ -263,7 +289,7 @@ def _numbers(
     V = inputs.V_flow
     layout = scene.layout
     racks: dict[str, Any] = {}
-    slots: list[RackAir] = []
+    slots: list[SlotAir] = []
     for rack in layout.racks:
         units = list(scene.rack_units[rack.id])
         hottest = float(T_in_max[units].max())
@@ -278,7 +304,7 @@ def _numbers(
             "ashrae_class": rack.ashrae_class,
             "band": band(hottest, rack.ashrae_class).value,
         }
-        slots += [RackAir(T_in[u], T_out[u], V[u], rack.ashrae_class) for u in units]
+        slots += [SlotAir(T_in[u], T_out[u], V[u], rack.ashrae_class) for u in units]
     coolers = {
         cooler.id: {
             "supply_c": float(T_out[unit]),
@@ -307,7 +333,7 @@ def _numbers(
 
 
 def _metrics(
-    scene: Scene, operating: Operating, slots: list[RackAir], racks: dict[str, Any], coolers: dict[str, Any]
+    scene: Scene, operating: Operating, slots: list[SlotAir], racks: dict[str, Any], coolers: dict[str, Any]
 ) -> dict[str, float | None]:
     """Air-management metrics and powers; None where a metric has no meaning."""
     it = sum(values["power_w"] for values in racks.values())

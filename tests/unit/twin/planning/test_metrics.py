@@ -4,11 +4,11 @@ import math
 
 import pytest
 
-from twin.planning.metrics import RackAir, mixed, rci_hi, rci_lo, rti, shi
+from twin.planning.metrics import SlotAir, mixed, rci_hi, rci_lo, rti, shi
 
 
 def slot(inlet, outlet=35.0, flow=0.1, name="A1"):
-    return RackAir(inlet, outlet, flow, name)
+    return SlotAir(inlet, outlet, flow, name)
 
 
 def test_rci_is_100_inside_the_recommended_envelope():

@@ -12,11 +12,11 @@ from vtkmodules.util.numpy_support import vtk_to_numpy
 from vtkmodules.vtkIOXML import vtkXMLRectilinearGridReader
 
 from solvers.airflow.model import prepare, probe
-from twin.errors import InputError, NotConvergedError, OutsideError
+from twin.errors import InputError, NotConvergedError, OutsideError, Severity
 from twin.model.load import example_layout, load_layout
 from twin.model.schema import Layout
 from twin.planning.fields import cell_velocity
-from twin.planning.solve import RESULT_FILES, _write_folder, solve
+from twin.planning.solve import RESULT_FILES, _too_hot, _write_folder, solve
 
 CELL = 0.15
 
@@ -229,6 +229,38 @@ def test_fan_curves_agree_with_the_inlets_they_see():
 def test_overrides_need_a_file(solved):
     with pytest.raises(InputError, match="model_copy"):
         solve(solved[0].scene.layout, overrides=["name=x"])
+
+
+def test_a_layout_made_in_python_is_checked_too(solved):
+    layout = solved[0].scene.layout
+    moved = layout.rack("R01").model_copy(update={"position": (0.3, 0.3)})
+    with pytest.raises(InputError, match="overlaps rack 'R01'"):
+        solve(layout.model_copy(update={"racks": (moved,)}), write=False)
+
+
+def test_air_beyond_the_models_validity_is_a_warning(solved):
+    result = solved[0]
+    assert result.as_json()["warnings"] == []
+    assert _too_hot(result.scene, result.state) == []
+    hot = result.state._replace(T_unit=result.state.T_unit + 60.0)
+    (finding,) = _too_hot(result.scene, hot)
+    assert finding.severity is Severity.WARNING
+    assert finding.object.startswith("outlet of R01.")
+    (finding,) = _too_hot(result.scene, result.state._replace(T=result.state.T - 60.0))
+    assert finding.object == "coldest air"
+
+
+@pytest.mark.parametrize(("rounds", "agree"), [(0, False), (1, True)])
+def test_flows_that_agree_after_the_last_round_are_an_answer(monkeypatch, rounds, agree):
+    # between 1 and 2 % more air than nominal at 18 to 25 degC: half of it is within the 1 % asked
+    curve = "racks[R01].air.curve={temperature: [10, 28], factor: [1.0, 1.024]}"
+    layout = load_layout(example_layout("one_rack"), [curve])
+    monkeypatch.setattr(sys.modules[solve.__module__], "_CURVE_ROUNDS", rounds)
+    if agree:
+        assert solve(layout, cell=0.2, write=False).as_json()["racks"]["R01"]["inlet_mean_c"] < 24.0
+    else:
+        with pytest.raises(NotConvergedError, match="do not agree"):
+            solve(layout, cell=0.2, write=False)
 
 
 def test_a_room_with_nothing_that_moves_air_says_so():
