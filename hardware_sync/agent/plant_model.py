@@ -30,7 +30,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hardware_sync.points import RackletState
-from solvers.airflow.case import AirState
 from solvers.airflow.model import (
     advance,
     initial_state,
@@ -229,7 +228,7 @@ class PlantModel:
             if not np.array_equal(arrays["grid"], np.concatenate(self._scene.case.grid)):
                 return False
             fields = {field: arrays[field] for field in FIELDS}
-            state = AirState(**fields, time=float(arrays["time"]))
+            state = self._state._replace(**fields, time=float(arrays["time"]))
             names = [str(name) for name in arrays["actuator_names"]]
             values = np.asarray(arrays["actuator_values"], np.float64)
         except (KeyError, ValueError, TypeError):
