@@ -8,10 +8,12 @@ clock; after a kill it goes on from ``<state>/plant.npz`` with the clock's time.
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import io
 import logging
 import signal
 import time
+import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -24,11 +26,11 @@ from hardware_sync.agent.plant_model import PlantModel
 from hardware_sync.agent.sensor_model import SensorBank
 from hardware_sync.platforms.emulated import EmulatedPlatform, serve_platform
 from hardware_sync.platforms.simulated import SOCKET
-from twin.errors import InputError, OutsideError
+from twin.errors import InputError, NotConvergedError, OutsideError
 from twin.model.load import load_layout
 from twin.model.schema import Layout
 from twin.runtime.state import read_json, write_atomically, write_json
-from twin.runtime.trace import generated_trace, rack_ratings, read_trace
+from twin.runtime.trace import Trace, generated_trace, rack_ratings, read_trace
 from twin.runtime.workloads import LoadModel
 
 log = logging.getLogger(__name__)
@@ -40,6 +42,8 @@ LONGEST_STEP = 2.0
 LONGEST_LAG = 30.0
 HORIZON = 300.0
 FORECAST_PERIOD = 15.0
+UNREADABLE = (OSError, EOFError, ValueError, TypeError, KeyError, RuntimeError, zipfile.BadZipFile)
+"""What `numpy.load` raises for a file that is empty, torn, or has a flipped bit anywhere."""
 
 
 class TraceLoad:
@@ -139,7 +143,9 @@ class Plant:
             )
         self.address = (agents[0].device.host, agents[0].device.port)
         self.devices = [EmulatedDevice(agent.device.id, agent.points, self._write) for agent in agents]
-        load = TraceLoad(layout, load_model, _trace_start(state / "plant.json", clock()), speed, horizon)
+        digest = load_digest(layout, load_model.trace, speed, seed)
+        start = trace_start(state / "plant.json", digest, clock())
+        load = TraceLoad(layout, load_model, start, speed, horizon)
         self.platform = EmulatedPlatform(state / "platform.json", load, clock)
         self.model = PlantModel(layout, seed, cell)
         self._points = [point.point for device in self.devices for point in device.points]
@@ -157,7 +163,8 @@ class Plant:
 
         Raises
         ------
-        NotConvergedError : the solver failed.
+        NotConvergedError : the solver failed. The checkpoint is gone then, for it may be what led there: the
+            plant that is started next begins settled.
         """
         now = self._clock()
         lag = now - self._now
@@ -165,7 +172,11 @@ class Plant:
             log.warning("the plant skips %.1f s to be in step with the clock again", lag)
             self._now, lag = now - PERIOD, PERIOD
         step = min(lag, LONGEST_STEP)
-        self.model.advance(step * self.speed, self._power(now))
+        try:
+            self.model.advance(step * self.speed, self._power(now))
+        except NotConvergedError:
+            self._forget()
+            raise
         self._now += step
 
     def measure(self) -> None:
@@ -206,12 +217,12 @@ class Plant:
     def _begin(self) -> float:
         now = self._clock()
         try:
-            with np.load(self._checkpoint, allow_pickle=False) as stored:
+            with self._checkpoint.open("rb") as file, np.load(file, allow_pickle=False) as stored:
                 arrays = {name: stored[name] for name in stored.files}
             age = now - float(arrays.pop("wall"))
         except FileNotFoundError:
             age, arrays = np.inf, {}
-        except (OSError, ValueError, KeyError) as error:
+        except UNREADABLE as error:
             log.warning("plant checkpoint (%s) is of no use: %s", self._checkpoint, error)
             age, arrays = np.inf, {}
         if 0 <= age < CHECKPOINT_VALID and self.model.load(arrays):
@@ -220,6 +231,31 @@ class Plant:
         self.model.settle(self._power(now))
         log.info("plant: %d cells, begins settled", self.model.cells)
         return self._clock()
+
+    def _forget(self) -> None:
+        try:
+            self._checkpoint.unlink(missing_ok=True)
+        except OSError as error:
+            log.warning("plant checkpoint (%s) cannot be removed: %s", self._checkpoint, error)
+
+
+def make_load(layout: Layout, trace: str | Path | None, seed: int) -> LoadModel:
+    """Make what drives the racks from a recording, or from a generated one; `racklet run` shows the same.
+
+    Parameters
+    ----------
+    layout : Layout
+    trace : path, optional
+        Recording; a generated one without it.
+    seed : int
+        Of the trace and of the workloads.
+
+    Raises
+    ------
+    InputError : the recording is wrong.
+    """
+    recording = read_trace(trace, layout, seed=seed) if trace else generated_trace(layout, seed)
+    return LoadModel(layout, recording, seed)
 
 
 def run_plant(
@@ -263,11 +299,10 @@ def run_plant(
     """
     numba.set_num_threads(1)
     layout = load_layout(layout_path, overrides)
-    recording = read_trace(trace, layout) if trace else generated_trace(layout, seed)
     plant = Plant(
         layout,
         Path(state_dir),
-        LoadModel(layout, recording, seed),
+        make_load(layout, trace, seed),
         speed=speed,
         seed=seed,
         cell=cell,
@@ -300,7 +335,7 @@ async def _serve(plant: Plant, state: Path) -> None:
         settling.cancel()
         platform.close()
         await devices.shutdown()
-        plant.save()
+    plant.save()  # in good order alone: what ended with an error must not be gone on from
 
 
 async def _settle_forever(plant: Plant) -> None:
@@ -312,17 +347,34 @@ async def _settle_forever(plant: Plant) -> None:
         await asyncio.sleep(0.2)
 
 
-def _trace_start(path: Path, now: float) -> float:
+def load_digest(layout: Layout, trace: Trace, speed: float, seed: int) -> str:
+    """Return what tells one course of the load from another: room, recording, speed and seed."""
+    digest = hashlib.sha256()
+    for part in (layout.model_dump_json(), trace.source, f"{speed!r} {seed}"):
+        digest.update(part.encode() + b"\0")
+    for array in (trace.time, trace.power):
+        digest.update(np.ascontiguousarray(array).tobytes())
+    return digest.hexdigest()
+
+
+def trace_start(path: Path, digest: str, now: float) -> float:
     """Return when the trace began: kept in a file, so that a restart does not begin it again.
+
+    Parameters
+    ----------
+    path : Path
+    digest : str     See `load_digest`; the trace begins anew when it is another one than before.
+    now : float      [s since epoch]
 
     Raises
     ------
     OutsideError : the file cannot be written.
     """
     stored = read_json(path)
-    start = stored.get("trace_start") if isinstance(stored, dict) else None
-    if isinstance(start, int | float) and start <= now:
-        return float(start)
+    if isinstance(stored, dict) and stored.get("load") == digest:
+        start = stored.get("trace_start")
+        if isinstance(start, int | float) and start <= now:
+            return float(start)
     log.info("the trace begins now")
-    write_json(path, {"trace_start": now})
+    write_json(path, {"trace_start": now, "load": digest})
     return now
