@@ -17,16 +17,13 @@ import numpy as np
 from twin.allocation.plan import FAN, PUMP, SUPPLY, Candidate, Move, Setting
 from twin.allocation.situation import RackSituation, Situation
 from twin.model.catalog import AIR_DENSITY, AIR_HEAT_CAPACITY
-from twin.model.operating import Operating, liquid_share
-from twin.model.schema import Cooler, Layout, Rack
-from twin.racklet.cooling import liquid_heat, rotor_power
+from twin.model.operating import Operating, cooling_power, liquid_share
+from twin.model.schema import Layout, Rack, Racklet
+from twin.racklet.cooling import liquid_heat
 from twin.units import celsius, kelvin
 
 RECIRCULATED = 0.25  # part of a rack's exhaust that reaches an inlet at its back, before any trial was seen
 REACH = 1.5  # m, over which it falls by e
-COP_PER_KELVIN = (
-    0.025  # gain of the chilled-water plant's COP per K of warmer supply; rules of thumb say 2-4 %
-)
 OVERHEAT_COST = 5.0  # kW-equivalents per K^2 above the recommended inlet
 OVERLOAD_COST = 50.0  # kW-equivalents per kW above a rating, a cooling capacity or a feed
 MOVE_COST = 0.3  # kW-equivalents per migration: memory copied, service disturbed
@@ -357,39 +354,30 @@ def score(
 def electric_power(
     situation: Situation, candidate: Candidate, cooler_power: Mapping[str, float] | None = None
 ) -> float:
-    """Estimate the electric power of chilled-water plant, cooler fans and coolant pumps, in W.
+    """Estimate the electric power of the cooling, in W: see ``twin.model.operating.cooling_power``.
 
-    The plant works at the cooler's COP, 2.5 % better per kelvin of warmer supply; fans and pumps follow
-    the cube law. Without ``cooler_power`` the coolers share the racks' heat to the air equally.
+    Without ``cooler_power`` the coolers share the racks' heat to the air equally.
     """
     operating = candidate.applied(situation.operating)
     coolers = list(situation.coolers.values())
+    racklets = [rack.racklet for rack in situation.racks.values() if rack.racklet is not None]
+    liquid = {
+        rack.racklet.id: _liquid_heat(rack, rack.racklet, operating)
+        for rack in situation.racks.values()
+        if rack.racklet is not None
+    }
     if cooler_power is None:
-        air = sum(_air_heat(rack, operating) for rack in situation.racks.values())
+        air = sum(operating.rack_power[rack] for rack in situation.racks) - sum(liquid.values())
         cooler_power = {cooler.id: air / len(coolers) for cooler in coolers}
-    total = 0.0
-    for cooler in coolers:
-        total += cooler_power[cooler.id] / cop(cooler, operating.set_point(cooler))
-        total += rotor_power(cooler.fan_power, operating.cooler_fan(cooler), cooler.fan_speed)
-    for rack in situation.racks.values():
-        if rack.racklet is not None and rack.racklet.cooling_module.kind == "liquid":
-            module = rack.racklet.cooling_module
-            total += rotor_power(module.pump_power, operating.pump(rack.racklet), module.pump_speed)
-    return total
+    return cooling_power(coolers, racklets, operating, cooler_power, liquid).total
 
 
-def _air_heat(rack: RackSituation, operating: Operating) -> float:
-    power = operating.rack_power[rack.id]
-    if rack.racklet is None or rack.racklet.cooling_module.kind != "liquid":
-        return power
-    module = rack.racklet.cooling_module
-    pump = operating.pump(rack.racklet)
-    return power - liquid_heat(power, rack.liquid_share, pump, module.pump_speed, module.capacity)
-
-
-def cop(cooler: Cooler, supply: float) -> float:
-    """COP of the chilled-water plant behind a cooler at a supply temperature [K]."""
-    return cooler.cop * max(0.5, 1.0 + COP_PER_KELVIN * (supply - cooler.supply_temperature))
+def _liquid_heat(rack: RackSituation, racklet: Racklet, operating: Operating) -> float:
+    module = racklet.cooling_module
+    if module.kind != "liquid":
+        return 0.0
+    power, pump = operating.rack_power[rack.id], operating.pump(racklet)
+    return liquid_heat(power, rack.liquid_share, pump, module.pump_speed, module.capacity)
 
 
 def _migrations(

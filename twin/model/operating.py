@@ -7,7 +7,7 @@ has the twin's constants.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
 
@@ -15,6 +15,12 @@ from twin.errors import Finding
 from twin.model.schema import Cooler, FanCurve, Layout, Rack, Racklet
 from twin.racklet import cooling
 
+LIQUID_PLANT_COP = 20.0
+"""Heat removed per electric power of the plant behind the racklets' coolant: dry coolers and facility pumps,
+no chiller, as suits a supply of about 30 degC or more. A test facility of that kind was built to spend less
+than 5 % of its energy on cooling (ASME IMECE2012, vol. 7, pp. 1127 ff.). [1]"""
+COP_PER_KELVIN = 0.025
+"""Gain of a chilled-water plant's COP per kelvin of warmer supply; rules of thumb say 2 to 4 %. [1/K]"""
 _REMEDIES = {
     "rack_power": "Give the electric power in W",
     "fan_speed": "Give a fraction of the full speed",
@@ -243,6 +249,75 @@ def cooler_flow(cooler: Cooler, operating: Operating, perturbation: Perturbation
     """Air flow of a cooler. [m3/s]."""
     factor = 1.0 if perturbation is None else perturbation.air_flow.get(cooler.id, 1.0)
     return factor * cooling.air_flow(cooler.air_flow, operating.cooler_fan(cooler), cooler.fan_speed)
+
+
+@dataclass(frozen=True)
+class CoolingPower:
+    """Electric power of cooling, by part.
+
+    Attributes
+    ----------
+    air_plant : float      Chilled-water plant for the heat that the coolers take. [W]
+    cooler_fans : float    [W]
+    liquid_plant : float   Plant for the heat that the racklets' coolant takes. [W]
+    pumps : float          Coolant pumps of the racklets. [W]
+    """
+
+    air_plant: float
+    cooler_fans: float
+    liquid_plant: float
+    pumps: float
+
+    @property
+    def total(self) -> float:
+        """The sum of the parts. [W]."""
+        return self.air_plant + self.cooler_fans + self.liquid_plant + self.pumps
+
+
+def cooling_power(
+    coolers: Iterable[Cooler],
+    racklets: Iterable[Racklet],
+    operating: Operating,
+    cooler_heat: Mapping[str, float],
+    liquid_heat: Mapping[str, float],
+) -> CoolingPower:
+    """Return the electric power that cooling draws. Fans of servers and racks are part of the racks' power.
+
+    Parameters
+    ----------
+    coolers : iterable of Cooler
+    racklets : iterable of Racklet
+    operating : Operating
+    cooler_heat : mapping    By cooler: heat it takes from the air. [W]
+    liquid_heat : mapping    By racklet: heat its coolant takes. [W]
+
+    Returns
+    -------
+    CoolingPower
+
+    Validity : fans and pumps after the cube law; plants at steady state, outdoor conditions left out.
+    Check    : tests/unit/twin/model/test_operating.py
+    """
+    coolers = tuple(coolers)
+    liquid = [unit for unit in racklets if unit.cooling_module.kind == "liquid"]
+    return CoolingPower(
+        air_plant=sum(cooler_heat[c.id] / plant_cop(c, operating.set_point(c)) for c in coolers),
+        cooler_fans=sum(
+            cooling.rotor_power(c.fan_power, operating.cooler_fan(c), c.fan_speed) for c in coolers
+        ),
+        liquid_plant=sum(liquid_heat[unit.id] for unit in liquid) / LIQUID_PLANT_COP,
+        pumps=sum(
+            cooling.rotor_power(
+                unit.cooling_module.pump_power, operating.pump(unit), unit.cooling_module.pump_speed
+            )
+            for unit in liquid
+        ),
+    )
+
+
+def plant_cop(cooler: Cooler, supply: float) -> float:
+    """COP of the chilled-water plant behind a cooler at a supply temperature [K]. [1]."""
+    return cooler.cop * max(0.5, 1.0 + COP_PER_KELVIN * (supply - cooler.supply_temperature))
 
 
 def _slot_share(rack: Rack, k: int) -> float:

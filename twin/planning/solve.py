@@ -33,7 +33,7 @@ from twin.errors import Finding, InputError, NotConvergedError, OutsideError, Se
 from twin.model.catalog import band
 from twin.model.check import check_layout
 from twin.model.load import load_layout
-from twin.model.operating import Operating
+from twin.model.operating import Operating, cooling_power
 from twin.model.scene import Scene, build_scene
 from twin.model.schema import Layout
 from twin.planning.fields import write_fields
@@ -312,16 +312,13 @@ def _numbers(
             "air_flow": float(V[unit]),
             "cooling_w": float(model.rho * model.cp * V[unit] * (T_in[unit] - T_out[unit])),
             "fan_w": rotor_power(cooler.fan_power, operating.cooler_fan(cooler), cooler.fan_speed),
-            "cop": cooler.cop,
         }
         for cooler, unit in ((cooler, scene.cooler_units[cooler.id]) for cooler in layout.coolers)
     }
     closed = result.balances
     return {
         "racks": racks,
-        "coolers": {
-            name: {k: v for k, v in values.items() if k != "cop"} for name, values in coolers.items()
-        },
+        "coolers": coolers,
         "balances": {
             "mass_relative": closed.mass_relative,
             "energy_relative": closed.energy_relative,
@@ -337,14 +334,18 @@ def _metrics(
 ) -> dict[str, float | None]:
     """Air-management metrics and powers; None where a metric has no meaning."""
     it = sum(values["power_w"] for values in racks.values())
-    fans = sum(values["fan_w"] for values in coolers.values())
-    plant = sum(values["cooling_w"] / values["cop"] for values in coolers.values())
+    layout, liquid = scene.layout, scene.liquid_heat(operating)
+    taken = {name: values["cooling_w"] for name, values in coolers.items()}
+    electric = cooling_power(layout.coolers, layout.racklets, operating, taken, liquid)
     metrics: dict[str, float] = {
         "total_kw": it / 1e3,
-        "liquid_kw": sum(scene.liquid_heat(operating).values()) / 1e3,
+        "liquid_kw": sum(liquid.values()) / 1e3,
         "air_kw": sum(values["air_heat_w"] for values in racks.values()) / 1e3,
-        "fan_kw": fans / 1e3,
-        "cooling_electric_kw": (fans + plant) / 1e3,
+        "fan_kw": electric.cooler_fans / 1e3,
+        "pump_kw": electric.pumps / 1e3,
+        "air_plant_kw": electric.air_plant / 1e3,
+        "liquid_plant_kw": electric.liquid_plant / 1e3,
+        "cooling_electric_kw": electric.total / 1e3,
     }
     if slots:
         metrics |= {"RCI_HI": rci_hi(slots), "RCI_LO": rci_lo(slots)}

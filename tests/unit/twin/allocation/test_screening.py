@@ -16,6 +16,8 @@ from twin.allocation.screening import (
 )
 from twin.allocation.situation import see
 from twin.model.load import example_layout, load_layout
+from twin.model.operating import LIQUID_PLANT_COP, cooling_power
+from twin.racklet.cooling import liquid_heat
 from twin.units import kelvin
 
 HOT_RACKS = ("R02",)
@@ -174,6 +176,18 @@ def test_score_prefers_cool_racks_and_little_power(make_room):
     assert electric_power(situation, warmer) < electric_power(situation, nothing)
     extra = 2500.0 * ((0.8 / 0.7) ** 3 - 1.0)
     assert electric_power(situation, faster) == pytest.approx(electric_power(situation, nothing) + extra)
+
+
+def test_cooling_power_charges_the_heat_that_goes_to_liquid(make_room):
+    situation = look(make_room(kind="liquid"))
+    power = situation.operating.rack_power
+    racklets = [rack.racklet for rack in situation.racks.values() if rack.racklet is not None]
+    liquid = {unit.id: liquid_heat(power[unit.rack], 0.3, 0.6, 0.6, 30e3) for unit in racklets}
+    air = sum(power.values()) - sum(liquid.values())
+    taken = dict.fromkeys(situation.coolers, air / len(situation.coolers))
+    parts = cooling_power(situation.coolers.values(), racklets, situation.operating, taken, liquid)
+    assert parts.liquid_plant == pytest.approx(0.3 * sum(power.values()) / LIQUID_PLANT_COP)
+    assert electric_power(situation, Candidate("nothing")) == pytest.approx(parts.total)
 
 
 def test_steps_are_ordered_and_can_be_undone():

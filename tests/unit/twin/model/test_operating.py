@@ -7,11 +7,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from twin.model.operating import (
+    LIQUID_PLANT_COP,
     Operating,
     Perturbation,
     cooler_flow,
+    cooling_power,
     curve_factor,
     liquid_share,
+    plant_cop,
     rack_slots,
     racklet_liquid_heat,
 )
@@ -177,6 +180,31 @@ def test_coolers_turn_with_their_fan_and_stop_when_they_fail(layout):
     assert cooler_flow(cooler, Operating(failed=frozenset({"C1"}))) == 0.0
     broken = layout.model_copy(update={"coolers": (cooler.model_copy(update={"failed": True}),)})
     assert Operating.nominal(broken).failed == {"C1"}
+
+
+def test_cooling_power_is_the_sum_of_its_named_parts(layout):
+    cooler = layout.cooler("C1")
+    operating = Operating(
+        cooler_supply_temperature={"C1": kelvin(20.0)}, cooler_fan_speed={"C1": 0.35}, pump_speed={"K2": 0.9}
+    )
+    assert plant_cop(cooler, kelvin(20.0)) == pytest.approx(4.5 * 1.05)
+    assert plant_cop(cooler, kelvin(-60.0)) == pytest.approx(4.5 * 0.5)
+    parts = cooling_power(layout.coolers, layout.racklets, operating, {"C1": 7000.0}, {"K2": 3000.0})
+    assert parts.air_plant == pytest.approx(7000.0 / (4.5 * 1.05))
+    assert parts.cooler_fans == pytest.approx(2500.0 / 8)
+    assert parts.liquid_plant == pytest.approx(3000.0 / LIQUID_PLANT_COP)
+    assert parts.pumps == pytest.approx(120.0 * 1.5**3)
+    assert parts.total == pytest.approx(
+        sum((parts.air_plant, parts.cooler_fans, parts.liquid_plant, parts.pumps))
+    )
+
+
+def test_heat_moved_to_liquid_is_not_free(layout):
+    def total_of(air, liquid):
+        return cooling_power(layout.coolers, layout.racklets, Operating(), {"C1": air}, {"K2": liquid}).total
+
+    assert total_of(7000.0, 3000.0) < total_of(8000.0, 2000.0)
+    assert total_of(7000.0, 3000.0) > total_of(7000.0, 2000.0)
 
 
 def test_perturbations_are_factors_that_stand_alone(layout):

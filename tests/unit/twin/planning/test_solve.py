@@ -14,6 +14,7 @@ from vtkmodules.vtkIOXML import vtkXMLRectilinearGridReader
 from solvers.airflow.model import prepare, probe
 from twin.errors import InputError, NotConvergedError, OutsideError, Severity
 from twin.model.load import example_layout, load_layout
+from twin.model.operating import LIQUID_PLANT_COP
 from twin.model.schema import Layout
 from twin.planning.fields import cell_velocity
 from twin.planning.solve import RESULT_FILES, _too_hot, _write_folder, solve
@@ -58,7 +59,11 @@ def test_the_numbers_make_sense_together(solved):
     assert metrics["liquid_kw"] == pytest.approx(1.0)
     assert metrics["SHI"] + metrics["RHI"] == pytest.approx(1.0)
     assert metrics["fan_kw"] == pytest.approx(0.4)
-    assert metrics["cooling_electric_kw"] == pytest.approx(0.4 + cooler["cooling_w"] / 4.5 / 1e3)
+    assert metrics["pump_kw"] == pytest.approx(0.12)
+    assert metrics["air_plant_kw"] == pytest.approx(cooler["cooling_w"] / 4.5 / 1e3)
+    assert metrics["liquid_plant_kw"] == pytest.approx(1.0 / LIQUID_PLANT_COP)
+    parts = ("fan_kw", "pump_kw", "air_plant_kw", "liquid_plant_kw")
+    assert metrics["cooling_electric_kw"] == pytest.approx(sum(metrics[part] for part in parts))
 
 
 def test_the_folder_holds_what_it_says(solved):
