@@ -27,7 +27,7 @@ from twin.allocation.situation import Situation, View, overheated_racks, see, st
 from twin.allocation.watch import Watch
 from twin.errors import RefusedError, TwinError
 from twin.model.schema import Layout
-from twin.ports import Actuator, Platform
+from twin.ports import Actuator, Platform, Workload
 from twin.units import celsius
 
 log = logging.getLogger(__name__)
@@ -221,9 +221,7 @@ class AllocationLoop:
         if self._proposal is not None:
             self._close(self._proposal, "rejected", f"superseded by a new decision ({trigger})")
         workloads = tuple(self._platform.workloads())
-        situation = see(
-            self.layout, view, workloads, self.memory.commanded, now, self.settings.maximum_age
-        )  # fmt: skip
+        situation = self._see(view, workloads, now)
         margin = self.margin(situation)
         decision: Record = {
             "id": datetime.fromtimestamp(now, UTC).strftime("D%Y%m%dT%H%M%S.%f")[:-3],
@@ -287,6 +285,10 @@ class AllocationLoop:
             self._proposal = decision
         self._store(decision)
         return decision
+
+    def _see(self, view: View, workloads: tuple[Workload, ...], now: float) -> Situation:
+        commanded, settling = self.memory.commanded, self.memory.settling(now)
+        return see(self.layout, view, workloads, commanded, now, self.settings.maximum_age, settling)
 
     def margin(self, situation: Situation) -> float:
         """Return the allowance for the prediction's error, from the live twin's and past ones, in K."""
@@ -368,7 +370,7 @@ class AllocationLoop:
         for step in before:
             if step not in self._left:
                 for setting in step.settings:
-                    self.memory.commanded[setting.point] = setting.old
+                    self.memory.command(setting.point, setting.old, self._clock())
                 log.info("taken back at last: %s", step.name)
 
     def _settle_proposal(self, now: float) -> None:
@@ -406,9 +408,7 @@ class AllocationLoop:
             workloads = tuple(self._platform.workloads())
         except TwinError as error:
             return f"the platform does not answer: {error}"
-        situation = see(
-            self.layout, view, workloads, self.memory.commanded, now, self.settings.maximum_age
-        )  # fmt: skip
+        situation = self._see(view, workloads, now)
         where = {load.id: load.rack for load in workloads}
         change = candidate.power_change()
         for move in candidate.moves:
@@ -506,7 +506,7 @@ class AllocationLoop:
         OutsideError : a decision that had to be closed cannot be stored.
         """
         now = self._clock()
-        history = recall(decisions, self.layout, self.memory, self.influence, now)
+        history = recall(decisions, self.layout, self.memory, self.influence, now, self.period)
         if history.last is not None:
             self._next = max(now, history.last + self.period)
         self._watched += history.watched

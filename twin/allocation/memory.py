@@ -10,6 +10,7 @@ from enum import StrEnum
 from twin.allocation.plan import Move, Setting, Step
 
 LONG_AGO = -1e18
+SETTLING = 120.0  # s, after which a supply temperature shows its new set point: valve, coil and sensor
 
 
 class Mode(StrEnum):
@@ -65,6 +66,7 @@ class Memory:
     moved : dict        Workload -> when it was moved last, or its move was refused. [s since epoch]
     raised, lowered : dict    Point -> when its cooling was raised or lowered last. [s since epoch]
     commanded : dict    Writable point -> last value that was accepted. [telemetry unit]
+    commanded_at : dict    Writable point -> when that was. [s since epoch]
     errors : deque      Errors of the latest predictions. [K]
     """
 
@@ -75,6 +77,7 @@ class Memory:
     raised: dict[str, float] = field(default_factory=dict)
     lowered: dict[str, float] = field(default_factory=dict)
     commanded: dict[str, float] = field(default_factory=dict)
+    commanded_at: dict[str, float] = field(default_factory=dict)
     errors: deque[float] = field(default_factory=lambda: deque(maxlen=5))
 
     def workload_rests(self, workload: str, now: float) -> bool:
@@ -106,4 +109,17 @@ class Memory:
                 self.moved[move.workload] = now
             for setting in step.settings:
                 (self.raised if setting.cools else self.lowered)[setting.point] = now
-                self.commanded[setting.point] = setting.new
+                self.command(setting.point, setting.new, now)
+
+    def command(self, point: str, value: float, now: float) -> None:
+        """Remember what a point was set to, in its telemetry unit."""
+        self.commanded[point], self.commanded_at[point] = value, now
+
+    def settling(self, now: float) -> frozenset[str]:
+        """Return the points that were set so lately that readings need not show it yet."""
+        return frozenset(point for point, at in self.commanded_at.items() if now < at + SETTLING)
+
+    def forget_commands(self) -> None:
+        """Forget what the points were set to; what is measured counts from now on."""
+        self.commanded.clear()
+        self.commanded_at.clear()

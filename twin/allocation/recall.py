@@ -11,6 +11,8 @@ from twin.allocation.record import Record, candidate_of
 from twin.allocation.screening import Influence
 from twin.model.schema import Layout
 
+AWAY = 900.0  # s without decisions; after such a time actuators may have gone back to their nominal values
+
 
 @dataclass
 class History:
@@ -36,12 +38,19 @@ class History:
 
 
 def recall(
-    decisions: Iterable[Record], layout: Layout, memory: Memory, influence: Influence, now: float
+    decisions: Iterable[Record],
+    layout: Layout,
+    memory: Memory,
+    influence: Influence,
+    now: float,
+    period: float,
 ) -> History:
     """Rebuild memory and influences from stored decisions.
 
-    Decisions that name a rack, or a point to be set, that the layout does not have say nothing of this room:
-    nothing is learnt from them, and those that are open are closed.
+    What points were set to is forgotten wherever no decision was made for 900 s or four periods, whichever
+    is longer: nobody knows what became of the set points meanwhile, so what is measured counts. Decisions
+    that name a rack, or a point to be set, that the layout does not have say nothing of this room: nothing
+    is learnt from them, and those that are open are closed.
 
     Parameters
     ----------
@@ -50,9 +59,13 @@ def recall(
     memory : Memory                 Filled.
     influence : Influence           Taught.
     now : float                     [s since epoch]
+    period : float                  Between decisions. [s]
     """
     history = History()
+    away = max(AWAY, 4.0 * period)
     for decision in sorted(decisions, key=lambda record: record["time"]):
+        if history.last is not None and decision["time"] > history.last + away:
+            memory.forget_commands()
         history.last = decision["time"]
         missing = missing_assets(decision, layout)
         if missing:
@@ -60,6 +73,8 @@ def recall(
         else:
             _learn_again(decision, influence)
             _take_in(decision, memory, now, history)
+    if history.last is not None and now > history.last + away:
+        memory.forget_commands()
     return history
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
@@ -17,6 +17,7 @@ from twin.units import celsius, kelvin
 INLET_POSITIONS = ("bottom", "middle", "top")
 SPEED_TOLERANCE = 0.03  # between a speed and its set point: sensor noise
 SET_POINT_TOLERANCE = 1.5  # K, between a supply temperature and its set point: sensor and control error
+SATURATED = 0.9  # part of its capacity from which a cooler may be too weak to reach its set point
 
 
 class View(Protocol):
@@ -125,6 +126,7 @@ def see(
     commanded: Mapping[str, float],
     now: float,
     maximum_age: float,
+    settling: Collection[str] = (),
 ) -> Situation:
     """Build the situation from the latest readings.
 
@@ -140,6 +142,7 @@ def see(
     commanded : mapping              Writable point -> last value that was accepted. [telemetry unit]
     now : float                      [s since epoch]
     maximum_age : float              [s]
+    settling : collection of str     Points whose last command the readings need not show yet.
     """
     readings, operating = view.latest, view.operating
     stopped = stopped_coolers(layout, view, now, maximum_age)
@@ -185,7 +188,13 @@ def see(
             blind_coolers[cooler.id] = "moves no air" if cooler.id in stopped else "has failed"
         elif reason := reading_fault(readings.get(point), now, maximum_age):
             blind_coolers[cooler.id] = f"{point}: {reason}"
-    set_points = _set_points(layout, operating, commanded)
+    full = {
+        cooler.id
+        for cooler in layout.coolers
+        if cooler.capacity is not None
+        and (reliable(f"{cooler.id}.cooling_power") or 0.0) >= SATURATED * cooler.capacity
+    }
+    set_points = _set_points(layout, operating, commanded, settling, full)
     supply = {cooler.id: kelvin(set_points[f"{cooler.id}.{SUPPLY}"]) for cooler in layout.coolers}
     operating = replace(operating, cooler_supply_temperature=supply)
     return Situation(
@@ -258,18 +267,27 @@ def reading_fault(reading: Reading | None, now: float, maximum_age: float) -> st
     return f"{age:.0f} s old" if age > maximum_age else ""
 
 
-def _set_points(layout: Layout, operating: Operating, commanded: Mapping[str, float]) -> dict[str, float]:
+def _set_points(
+    layout: Layout,
+    operating: Operating,
+    commanded: Mapping[str, float],
+    settling: Collection[str],
+    full: Collection[str],
+) -> dict[str, float]:
     """Value in force of every writable point.
 
     It is the last one commanded, else the layout's, as long as the measurement agrees; otherwise the
     measurement, to half a kelvin or a hundredth of the speed. So sensor noise never creeps into set points.
+    The measurement says nothing while a command is settling, nor of a supply that is too warm because its
+    cooler is ``full``, at the end of its capacity.
     """
 
     def in_force(point: str, nominal: float, measured: float) -> float:
         supply = point.endswith(SUPPLY)
         tolerance, step = (SET_POINT_TOLERANCE, 0.5) if supply else (SPEED_TOLERANCE, 0.01)
         assumed = commanded.get(point, nominal)
-        if abs(measured - assumed) <= tolerance or (supply and point in commanded):
+        weak = supply and point.split(".", 1)[0] in full and measured > assumed
+        if abs(measured - assumed) <= tolerance or point in settling or weak:
             return assumed
         return round(measured / step) * step
 

@@ -45,3 +45,51 @@ def test_a_plan_under_way_on_what_the_layout_no_longer_has_is_closed(make_room):
     again.restore([decision])
     assert room.saved[decision["id"]]["state"] == "failed"
     assert "the layout has changed: no R05" in room.saved[decision["id"]]["why"]
+
+
+def commanded_supply(room, value):
+    """Return a committed decision that set the supply, as the historian gives it back."""
+    decision = stored(room)
+    candidate = next(c for c in decision["candidates"] if c["id"] == decision["chosen"])
+    candidate["moves"] = []
+    candidate["settings"] = [{"point": "C1.supply_temperature", "from": 21.0, "to": value}]
+    return decision
+
+
+def believed_supply(loop, room):
+    return loop._see(room, tuple(room.workloads()), room.now).set_points["C1.supply_temperature"]
+
+
+@pytest.mark.parametrize("value", [22.0, 19.0])
+def test_set_points_from_before_a_long_absence_are_not_believed(make_room, value):
+    room = make_room()
+    decision = commanded_supply(room, value)
+    room.supply = 18.0  # the plant was away as well, and is back at its nominal values
+    room.now += 5 * 86400.0
+    again = room.loop()
+    again.restore([decision])
+    assert believed_supply(again, room) == 18.0
+    assert again.memory.commanded == {}
+
+
+def test_set_points_from_before_an_earlier_absence_are_not_believed(make_room):
+    room = make_room()
+    old = commanded_supply(room, 19.0)
+    recent = {**stored(make_room()), "id": "D2", "time": old["time"] + 86400.0, "state": "idle"}
+    recent |= {"chosen": None, "committed_at": None, "candidates": []}
+    room.now = recent["time"] + 60.0
+    again = room.loop()
+    again.restore([recent, old])
+    assert again.memory.commanded == {}
+
+
+def test_set_points_are_believed_as_long_as_decisions_went_on(make_room):
+    room = make_room()
+    first = commanded_supply(room, 19.0)
+    room.supply = 19.0
+    idle = {**first, "state": "idle", "chosen": None, "committed_at": None, "candidates": []}
+    later = [{**idle, "id": f"D{i}", "time": first["time"] + 300.0 * i} for i in range(1, 20)]
+    room.now = later[-1]["time"] + 300.0
+    again = room.loop()
+    again.restore([*later, first])
+    assert believed_supply(again, room) == 19.0
