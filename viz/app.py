@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import logging
 import socket
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -93,6 +93,7 @@ def create_app(
     names: Sequence[str] = (),
     *,
     allow_remote_approval: bool = False,
+    on_failure: Callable[[BaseException], None] | None = None,
 ) -> Dash:
     """Build the application; its ASGI side is ``app.server``.
 
@@ -106,6 +107,8 @@ def create_app(
         Host names of the page beside this machine's own, as behind a proxy.
     allow_remote_approval : bool
         Let clients on other machines approve and reject.
+    on_failure : callable, optional
+        Told the error that ended the following of the source; without it the page shows its last picture.
 
     Returns
     -------
@@ -117,11 +120,18 @@ def create_app(
     @contextlib.asynccontextmanager
     async def lifespan(_server: FastAPI) -> AsyncIterator[None]:
         follower = asyncio.create_task(source.run(), name="feed")
+        follower.add_done_callback(ended)
         yield
         follower.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await follower
+        await asyncio.gather(follower, return_exceptions=True)
         history.close()
+
+    def ended(follower: asyncio.Task[None]) -> None:
+        error = None if follower.cancelled() else follower.exception()
+        if error is not None:
+            log.critical("the page no longer follows the twin", exc_info=error)
+            if on_failure is not None:
+                on_failure(error)
 
     server: Any = FastAPI(
         title="Racklet Twin", docs_url=None, redoc_url=None, openapi_url=None, lifespan=lifespan
@@ -238,11 +248,12 @@ def claim_port(host: str, port: int) -> socket.socket:
     try:
         claimed.bind((host, port))
         claimed.listen()  # else a second process could bind the same address
-    except OSError as error:
+    except (OSError, OverflowError) as error:
         claimed.close()
+        reason = getattr(error, "strerror", None) or error
         raise OutsideError(
-            f"page address {host}:{port}: {error.strerror or error}. Stop what uses port {port}, or choose "
-            f"another with --port (0 takes any free one)."
+            f"page address {host}:{port}: {reason}. Stop what uses port {port}, or choose another with --port "
+            f"(0 takes any free one)."
         ) from error
     return claimed
 
@@ -283,10 +294,21 @@ def serve(
     Raises
     ------
     OutsideError : the port is in use.
+    Exception : what ended the following of the twin; the supervisor starts the process again.
     """
     claimed = claim_port(host, port)
+    failures: list[BaseException] = []
+
+    def end(error: BaseException) -> None:
+        failures.append(error)
+        server.should_exit = True
+
     app = create_app(
-        LiveSource(Path(feed_path)), history_url, names, allow_remote_approval=allow_remote_approval
+        LiveSource(Path(feed_path)),
+        history_url,
+        names,
+        allow_remote_approval=allow_remote_approval,
+        on_failure=end,
     )
     config = uvicorn.Config(
         app.server,
@@ -297,8 +319,11 @@ def serve(
         timeout_graceful_shutdown=GRACE,
         lifespan="on",
     )
+    server = uvicorn.Server(config)
     address = f"http://{f'[{host}]' if ':' in host else host}:{claimed.getsockname()[1]}"
     log.info("the page is at %s", address)
     if on_ready is not None:
         on_ready(address)
-    uvicorn.Server(config).run(sockets=[claimed])
+    server.run(sockets=[claimed])
+    if failures:
+        raise failures[0]

@@ -13,6 +13,7 @@ import pytest
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
+from twin.runtime.feed import FeedServer
 from viz.field import decode_frame
 
 Site = Any  # conftest.Site: test modules cannot import each other
@@ -70,6 +71,15 @@ def test_one_client_costs_little_and_sigterm_ends_at_once(new_site: Callable[[],
         watch(socket, process)
         assert site.close() < 2.0  # with the socket still open
     assert site.web.returncode in {0, -signal.SIGTERM}  # uvicorn ends by the signal it was given
+
+
+def test_a_fault_while_following_the_twin_ends_the_process(new_site: Callable[[], Site]) -> None:
+    site = new_site()
+    twin = FeedServer(site.state / "feed.sock", {"layout": "a greeting without a grid"})
+    try:
+        assert site.web.wait(timeout=20) == 1  # the supervisor starts it again
+    finally:
+        twin.close()
 
 
 def watch(socket: ClientConnection, process: psutil.Process) -> None:
