@@ -67,6 +67,7 @@ class LiveSource:
         self._decisions_heard = 0
         self._lines: Lines | None = None
         self._texture: Texture | None = None
+        self._heard = 0.0  # monotonic time of the last snapshot: the wall clock may be set back
         self._changed = asyncio.Condition()
         self._encoding = asyncio.Lock()
         self._frame: tuple[int, bytes] = (-1, b"")
@@ -82,20 +83,14 @@ class LiveSource:
         """Follow the twin for as long as the task lives."""
         await self.feed.run()
 
-    def status(self, now: float | None = None) -> dict[str, Any]:
+    def status(self) -> dict[str, Any]:
         """Say how far the picture can be trusted.
-
-        Parameters
-        ----------
-        now : float, optional
-            The time to judge by. [s since epoch]
 
         Returns
         -------
         dict
             ``status`` (starting, live, degraded, stale), ``data_age_s`` or None, ``connected``, ``message``.
         """
-        now = time.time() if now is None else now
         summary = self.feed.snapshot
         if summary is None:
             message = SOLVING if self.feed.connected else NOT_UP
@@ -105,7 +100,7 @@ class LiveSource:
                 "connected": self.feed.connected,
                 "message": message,
             }
-        silence = max(0.0, now - self.feed.received)
+        silence = time.monotonic() - self._heard
         known = summary.get("data_age_s")
         age = None if known is None else float(known) + silence
         status, message = str(summary.get("status", "live")), str(summary.get("degraded") or "")
@@ -239,6 +234,8 @@ class LiveSource:
             self._lines = grid_lines(header["grid"])
             self._texture = Texture(self._lines)
             self._scene_number += 1
+        elif kind == "snapshot":
+            self._heard = time.monotonic()
         elif kind == "decision":
             self._decisions_heard += 1
             record = header.get("decision", header)

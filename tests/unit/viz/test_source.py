@@ -101,6 +101,22 @@ def test_status_goes_starting_live_degraded_stale(server: FeedServer, tmp_path: 
     asyncio.run(scenario())
 
 
+def test_a_clock_set_back_does_not_make_a_dead_twin_live(
+    server: FeedServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def scenario() -> None:
+        async with Following(tmp_path / "feed.sock", stale_after=0.3) as source:
+            server.publish_snapshot(summary(1), field(21.0))
+            await until(lambda: source.snapshot is not None)
+            right = time.time
+            monkeypatch.setattr(time, "time", lambda: right() - 3600.0)
+            await asyncio.sleep(0.4)
+            assert source.status()["status"] == "stale"
+            assert source.status()["data_age_s"] >= 0.9
+
+    asyncio.run(scenario())
+
+
 def test_a_frame_is_encoded_once_and_waits_for_news(server: FeedServer, tmp_path: Path) -> None:
     async def scenario() -> None:
         async with Following(tmp_path / "feed.sock") as source:
@@ -305,3 +321,14 @@ def test_a_port_in_use_is_named_with_its_remedy() -> None:
     check_port("127.0.0.1", port)
     with pytest.raises(OutsideError, match="page address"):
         claim_port("203.0.113.1", 0)
+    with pytest.raises(OutsideError, match=r"page address.*0-65535"):
+        check_port("127.0.0.1", 70_000)
+
+
+def test_a_port_in_use_is_found_on_ipv6_too() -> None:
+    try:
+        claimed = claim_port("::1", 0)
+    except OutsideError:
+        pytest.skip("this machine has no IPv6 loopback")
+    with claimed, pytest.raises(OutsideError, match="page address ::1"):
+        check_port("::1", claimed.getsockname()[1])
