@@ -24,6 +24,7 @@ log = logging.getLogger(__name__)
 
 CLOCK_TOLERANCE = 2.0
 REMEMBERED = 4096
+APPROVAL_VALID = 300.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +50,6 @@ class WriteMode(StrEnum):
     """Whether writes go through."""
 
     READ_ONLY = "read_only"
-    DRY_RUN = "dry_run"
     ARMED = "armed"
 
 
@@ -86,7 +86,7 @@ class Guard:
     actuator : Actuator
         Where good commands go.
     mode : WriteMode
-        ``READ_ONLY`` refuses all but approved commands, ``DRY_RUN`` checks and answers but never writes.
+        ``READ_ONLY`` refuses all but approved commands.
     current : callable
         ``current(point)`` returns the value in force now or None; the slew of a first write is judged by it.
     clock : callable
@@ -110,12 +110,24 @@ class Guard:
         self._lock = threading.Lock()
         self._written: dict[str, tuple[float, float]] = {}
         self._answered: OrderedDict[str, CommandResult] = OrderedDict()
-        self._approved: set[str] = set()
+        self._approved: OrderedDict[str, float] = OrderedDict()
 
     def approve(self, ids: Iterable[str]) -> None:
-        """Let the commands with these ids through once although the guard is read-only; a person said yes."""
+        """Let the commands with these ids through once although the guard is read-only; a person said yes.
+
+        An approval ends with its command: when that was carried out or has expired, and after
+        `APPROVAL_VALID` seconds at the latest. Of very many the oldest are dropped first.
+        """
         with self._lock:
-            self._approved.update(ids)
+            now = self._clock()
+            for id in ids:
+                self._approved[id] = now
+                self._approved.move_to_end(id)
+            while self._approved:
+                oldest = next(iter(self._approved))
+                if len(self._approved) <= REMEMBERED and self._is_approved(oldest, now):
+                    break
+                del self._approved[oldest]
 
     def check(self, command: Command) -> None:
         """Check one command as `write` would, without effect.
@@ -128,7 +140,7 @@ class Guard:
         limit = self.limits.get(command.point)
         if limit is None:
             raise RefusedError(f"{command.point}: not a writable point")
-        if self.mode is WriteMode.READ_ONLY and command.id not in self._approved:
+        if self.mode is WriteMode.READ_ONLY and not self._is_approved(command.id, now):
             raise RefusedError(f"{command.point}: writes are off (read-only); approve it, or arm the guard")
         check_limits(limit, command, now)
         self._check_slew(limit, command, now)
@@ -150,10 +162,9 @@ class Guard:
                     self.check(command)
                 except RefusedError as error:
                     log.warning("refused command %s: %s", command.id, error)
+                    if now >= command.expires:
+                        self._approved.pop(command.id, None)
                     results[index] = CommandResult(command.id, False, str(error))
-                    continue
-                if self.mode is WriteMode.DRY_RUN and command.id not in self._approved:
-                    results[index] = CommandResult(command.id, True, "dry run: checked, not written")
                     continue
                 self._written[command.point] = (command.value, now)
                 passed.append((index, command))
@@ -167,6 +178,9 @@ class Guard:
                     else:
                         self._written.pop(command.point, None)
         return [results[index] for index in range(len(commands))]
+
+    def _is_approved(self, id: str, now: float) -> bool:
+        return 0.0 <= now - self._approved.get(id, -math.inf) < APPROVAL_VALID
 
     def _check_slew(self, limit: WriteLimit, command: Command, now: float) -> None:
         value, since = self._written.get(limit.point, (None, -math.inf))
@@ -182,7 +196,7 @@ class Guard:
             )
 
     def _remember(self, result: CommandResult) -> None:
-        self._approved.discard(result.id)
+        self._approved.pop(result.id, None)
         self._answered[result.id] = result
         while len(self._answered) > REMEMBERED:
             self._answered.popitem(last=False)

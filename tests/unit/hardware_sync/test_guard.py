@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from hardware_sync.guard import Guard, WriteLimit, WriteMode
+from hardware_sync.guard import APPROVAL_VALID, REMEMBERED, Guard, WriteLimit, WriteMode
 from twin.ports import Command, CommandResult
 
 FAN = WriteLimit("K01.fan_speed", 0.2, 1.0, 0.4, 0.05)
@@ -80,13 +80,36 @@ def test_approval_does_not_lift_the_limits():
     assert device.writes == 0
 
 
-def test_a_dry_run_answers_and_does_nothing():
-    guard, device, _ = make(WriteMode.DRY_RUN)
-    good, bad = guard.write([command(0.7, "a"), command(3.0, "b")])
-    assert good.accepted
-    assert "dry run" in good.message
-    assert not bad.accepted
+def test_an_approval_ends_with_its_command():
+    guard, device, clock = make(WriteMode.READ_ONLY)
+    guard.approve(["a", "b"])
+    (late,) = guard.write([command(0.7, "a", start=NOW - 61)])
+    assert "expired" in late.message
+    (again,) = guard.write([command(0.7, "a")])
+    assert "read-only" in again.message
+    clock.now += APPROVAL_VALID
+    (forgotten,) = guard.write([command(0.7, "b", start=clock.now)])
+    assert "read-only" in forgotten.message
     assert device.writes == 0
+
+
+def test_a_refused_command_keeps_its_approval_while_it_is_fresh():
+    guard, device, _ = make(WriteMode.READ_ONLY)
+    guard.approve(["a"])
+    assert not guard.write([command(1.2, "a")])[0].accepted
+    assert guard.write([command(0.7, "a")])[0].accepted
+    assert device.writes == 1
+
+
+def test_approvals_that_nobody_uses_do_not_pile_up():
+    guard, _, clock = make(WriteMode.READ_ONLY)
+    for k in range(3 * REMEMBERED):
+        guard.approve([f"c{k}"])
+    assert len(guard._approved) == REMEMBERED
+    assert guard.write([command(0.7, f"c{3 * REMEMBERED - 1}")])[0].accepted
+    clock.now += APPROVAL_VALID
+    guard.approve(["last"])
+    assert list(guard._approved) == ["last"]
 
 
 @pytest.mark.parametrize(
