@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import logging
+import math
 import threading
 import time
-from collections import deque
+from collections import Counter, deque
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import zenoh
@@ -17,6 +19,7 @@ from twin.ports import Reading
 log = logging.getLogger(__name__)
 
 MAXIMUM_WAITING = 200_000
+LOSS_REPORT_PERIOD = 60.0
 
 
 @dataclass(slots=True)
@@ -41,14 +44,23 @@ class AgentLink:
 class MeshTelemetry:
     """Readings and liveliness of all agents; implements `twin.ports.Telemetry`.
 
+    Messages that were lost on the way are logged, at most once a minute for all agents together.
+
     Parameters
     ----------
     session : zenoh.Session
         Open session of the twin or the operator.
     topics : Topics
+    clock : callable
+        Monotonic. [s]
     """
 
-    def __init__(self, session: zenoh.Session, topics: Topics) -> None:
+    def __init__(
+        self, session: zenoh.Session, topics: Topics, *, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._clock = clock
+        self._unreported: Counter[str] = Counter()
+        self._report_due = -math.inf
         self._lock = threading.Lock()
         self._waiting: deque[Reading] = deque(maxlen=MAXIMUM_WAITING)
         self._alive: set[str] = set()
@@ -97,15 +109,27 @@ class MeshTelemetry:
             return
         with self._lock:
             self._waiting.extend(message.readings)
-            self._count(self._links.setdefault(agent, AgentLink()), message)
+            report = self._count(agent, message)
+        if report:
+            log.warning("telemetry messages were lost: %s", report)
 
-    @staticmethod
-    def _count(link: AgentLink, message: TelemetryMessage) -> None:
-        if link.run == message.run:
-            link.lost += max(0, message.sequence - link.sequence - 1)
+    def _count(self, agent: str, message: TelemetryMessage) -> str:
+        """Count one message; return what to say about losses, if it is time to say it."""
+        link = self._links.setdefault(agent, AgentLink())
+        if link.run == message.run and message.sequence > link.sequence + 1:
+            lost = message.sequence - link.sequence - 1
+            link.lost += lost
+            self._unreported[agent] += lost
         link.run, link.sequence = message.run, message.sequence
         link.received += 1
         link.arrived = time.time()
+        now = self._clock()
+        if not self._unreported or now < self._report_due:
+            return ""
+        report = ", ".join(f"{name} {count}" for name, count in sorted(self._unreported.items()))
+        self._unreported.clear()
+        self._report_due = now + LOSS_REPORT_PERIOD
+        return report
 
     def _refuse(self, agent: str, error: CodecError) -> None:
         with self._lock:

@@ -116,10 +116,6 @@ class TwinMesh:
         self.telemetry = MeshTelemetry(self._session, topics)
         self.actuator = MeshActuator(self._session, topics, config.owners)
 
-    def peers(self) -> int:
-        """Return the number of peers that are linked with the twin now."""
-        return len(self._session.info.peers_zid())
-
     def close(self) -> None:
         """Give up charge, so that agents keep their settings, and leave the mesh."""
         if self._session.is_closed():

@@ -192,11 +192,13 @@ class MeshLab:
         self._open.append(end)
         return process
 
+    def twin_peer(self) -> Peer:
+        return Peer(self.identities[TWIN], Role.TWIN, SITE, self.listen[TWIN], self.seeds, self.agents)
+
     def join_twin(self) -> TwinMesh:
-        peer = Peer(self.identities[TWIN], Role.TWIN, SITE, self.listen[TWIN], self.seeds, self.agents)
         limits = {point: limit for name in self.agents for point, limit in limits_of(name).items()}
         owners = {point: point.split(".")[0] for point in limits}
-        mesh = TwinMesh(TwinConfig(peer, owners, tuple(limits.values())))
+        mesh = TwinMesh(TwinConfig(self.twin_peer(), owners, tuple(limits.values())))
         self._open.append(mesh.close)
         return mesh
 

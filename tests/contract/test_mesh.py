@@ -14,6 +14,7 @@ import zenoh
 from hardware_sync.codec import TelemetryMessage, decode_result, encode_command, encode_telemetry
 from hardware_sync.mesh.identity import Identity, ensure_identities
 from hardware_sync.mesh.session import Peer, open_session, session_config
+from hardware_sync.mesh.telemetry import MeshTelemetry
 from hardware_sync.mesh.topics import Role, Topics
 from hardware_sync.mesh.twin_side import TwinMesh
 from twin.errors import InputError, OutsideError
@@ -53,6 +54,41 @@ def test_telemetry_of_all_agents_arrives_and_nothing_is_lost(lab, eventually):
         assert reading.value == 5000.0 + index
         assert reading.quality is Quality.GOOD
         assert abs(reading.time - time.time()) < 30
+
+
+def test_lost_messages_are_said_once_a_minute(lab, eventually, caplog):
+    twin, clock = lab.join(lab.twin_peer()), [0.0]
+    telemetry = MeshTelemetry(twin, lab.topics, clock=lambda: clock[0])
+    peer = Peer(
+        lab.identities["K01"], Role.AGENT, "test", lab.listen["K01"], (lab.listen["twin"], *lab.seeds)
+    )
+    agent = lab.join(peer)
+    publisher = agent.declare_publisher(lab.topics.telemetry("K01"))
+    eventually(lambda: publisher.matching_status.matching)
+
+    def send(sequence: int) -> None:
+        publisher.put(encode_telemetry(TelemetryMessage("K01", 1, sequence, time.time(), ())))
+
+        def arrived() -> bool:
+            link = telemetry.links().get("K01")
+            return link is not None and link.sequence == sequence
+
+        eventually(arrived)
+
+    def said() -> list[str]:
+        return [record.getMessage() for record in caplog.records if "were lost" in record.getMessage()]
+
+    for sequence in (0, 1, 4, 5, 7, 9):
+        send(sequence)
+    assert said() == ["telemetry messages were lost: K01 2"]
+    clock[0] = 61.0
+    send(10)
+    assert said()[1:] == ["telemetry messages were lost: K01 2"]
+    clock[0] = 200.0
+    send(11)
+    assert len(said()) == 2
+    assert telemetry.links()["K01"].lost == 4
+    telemetry.close()
 
 
 def test_a_command_reaches_the_device_and_only_once(lab, eventually, command):
@@ -135,7 +171,7 @@ def test_a_plain_stranger_is_refused(lab):
 
 
 def test_a_stranger_without_a_certificate_is_refused(lab):
-    twin = lab.join_twin()
+    twin = lab.join(lab.twin_peer())
     peer = Peer(
         lab.identities["stranger"],
         Role.TWIN,
@@ -154,7 +190,7 @@ def test_a_stranger_without_a_certificate_is_refused(lab):
     )
     with pytest.raises(zenoh.ZError):
         zenoh.open(config)
-    assert twin.peers() == 0
+    assert not twin.info.peers_zid()
 
 
 def test_a_certificate_of_another_authority_is_refused(lab, tmp_path_factory):
@@ -171,7 +207,7 @@ def test_a_certificate_of_another_authority_is_refused(lab, tmp_path_factory):
         session.put(lab.topics.telemetry("K01"), b"x")
         time.sleep(0.1)
     assert not session.info.peers_zid()
-    assert twin.peers() == 0
+    assert not twin._session.info.peers_zid()
     assert not twin.telemetry.alive()
     assert not twin.telemetry.links()
 
