@@ -128,12 +128,16 @@ class Balances(NamedTuple):
     Attributes
     ----------
     mass_relative : float
-        Sum over the cells of |net volume flow out of the cell| / V_supply, float64 sums of the state as it
-        is stored (float32 fields cannot go below about 1e-6; steady results store float64). [-]
+        Sum over the cells of |net volume flow out of the cell| over the supply flow, float64 sums of the
+        state as it is stored (float32 fields cannot go below about 1e-6; steady results store float64). The
+        supply flow is that of the units in supply mode (coolers); without any, that of all units; without
+        flow, the sum over the faces of the flow in the room. [-]
     energy_relative : float
-        |Q_in - Q_out| / Q_in. For a mean steady state both are means over the averaging window and nothing
-        is excused as storage; for an instant the difference is what the air stores. It compares what the
-        units give and take, so it tells how settled a state is, not how well the transport keeps heat. [-]
+        |Q_in - Q_out| / Q_in; 0 where both are less than the air flow carries at 1e-4 K, which float32
+        temperatures do not tell from none. For a mean steady state both are means over the averaging window
+        and nothing is excused as storage; for an instant the difference is what the air stores. It compares
+        what the units give and take, so it tells how settled a state is, not how well the transport keeps
+        heat. [-]
     Q_in : float    Heat that units in heat mode give to the air. [W]
     Q_out : float    Heat that units in supply mode take out of it. [W]
     V_supply : float    Air flow through all units. [m3/s]

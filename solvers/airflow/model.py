@@ -287,15 +287,21 @@ def balances(model: AirModel, state: AirState, inputs: UnitInputs) -> Balances:
     outflow = outflow_of(model, state)
     theta_in = units.inlet_theta(_theta(model, state))
     Q_in, Q_out = units.heat(np.asarray(state.T_unit, dtype=np.float64) - model.T_ref, theta_in)
-    scale = max(abs(Q_in), abs(Q_out), 1e-9)
     return Balances(
-        mass_relative=float(np.abs(outflow).sum() / units.V_supply) if units.V_supply > 0 else 0.0,
-        energy_relative=abs(Q_in - Q_out) / (abs(Q_in) if Q_in else scale),
+        mass_relative=float(np.abs(outflow).sum() / _mass_scale(model, state)),
+        energy_relative=units.heat_apart(Q_in, Q_out),
         Q_in=Q_in,
         Q_out=Q_out,
         V_supply=units.V_supply,
         heat_corrected=float(state.heat_corrected),
     )
+
+
+def _mass_scale(model: AirModel, state: AirState) -> float:
+    """Flow to compare a divergence with: supply, else all units, else what moves in the room. [m3/s]."""
+    units, areas = model.stepper.units, model.stepper.geometry.open_area
+    moved = (np.abs(f).astype(np.float64) * a for f, a in zip(state[:3], areas, strict=True))
+    return units.V_cooled or units.V_supply or float(sum(flow.sum() for flow in moved)) or 1.0
 
 
 def outflow_of(model: AirModel, state: AirState) -> NDArray[np.float64]:

@@ -93,6 +93,7 @@ class _Mean:
 
     def __init__(self, stepper: Stepper, fields: bool) -> None:
         self._stepper = stepper
+        self.units = stepper.units
         self.time = 0.0
         count = stepper.units.count
         self.T_in = np.zeros(count)
@@ -126,12 +127,7 @@ class _Mean:
 
     @property
     def closure(self) -> float:
-        return _relative(self.heat_in, self.heat_out)
-
-
-def _relative(heat_in: float, heat_out: float) -> float:
-    scale = max(abs(heat_in), abs(heat_out))
-    return abs(heat_in - heat_out) / scale if scale > 1e-3 else 0.0
+        return _closure([self])
 
 
 def settle(
@@ -170,8 +166,8 @@ def settle(
     result = _closed_mean(model, mean, march.stepper.time)
     book.finish(march)
     closed = balances(model, result, inputs)
-    kept = closed.heat_corrected <= _HEAT_KEPT * max(closed.Q_in, closed.Q_out)
-    converged = settled and ((closed.energy_relative < 1e-3 and kept) or closed.Q_in == closed.Q_out == 0)
+    kept = closed.heat_corrected <= max(_HEAT_KEPT * max(closed.Q_in, closed.Q_out), units.heat_resolved)
+    converged = settled and closed.energy_relative < 1e-3 and kept
     if not converged:
         _log.warning(
             "the mean flow is not settled after %g s: inlets drift by %.2g K, heat closes to %.2g, "
@@ -334,7 +330,7 @@ def _draw_out(march: _March, windows: list[_Mean]) -> bool:
     limit = march.stepper.time + 2 * march.window
     least = min(len(windows), max(3, len(windows) - 2))
     while True:
-        closures = [_closure_from(windows[first:]) for first in range(len(windows) - least + 1)]
+        closures = [_closure(windows[first:]) for first in range(len(windows) - least + 1)]
         first = int(np.argmin(closures))
         march.closure = closures[first]
         if march.closure < _HEAT_CLOSED or march.stepper.time > limit:
@@ -345,8 +341,11 @@ def _draw_out(march: _March, windows: list[_Mean]) -> bool:
     return march.closure < _HEAT_CLOSED
 
 
-def _closure_from(windows: list[_Mean]) -> float:
-    return _relative(sum(w.heat_in for w in windows), sum(w.heat_out for w in windows))
+def _closure(windows: list[_Mean]) -> float:
+    time = sum(w.time for w in windows)
+    return windows[0].units.heat_apart(
+        sum(w.heat_in for w in windows) / time, sum(w.heat_out for w in windows) / time
+    )
 
 
 def _trend(windows: list[_Mean], tolerance: float) -> bool:

@@ -27,9 +27,12 @@ from solvers.airflow.kernels import (
 from solvers.airflow.tiles import Straightening
 from solvers.airflow.units import Units
 from solvers.errors import ConvergenceError
-from solvers.linear.multigrid import Pressure, strides
+from solvers.linear.multigrid import Pressure, padded, strides
 
 _SPEED_LIMIT = 200.0  # m/s; beyond, the solution has diverged
+_WARMTH_LIMIT = 150.0  # K from T_ref; far outside what Boussinesq's density holds for
+_LEFTOVER = 1e-2  # divergence over the flow of the units that a step may not leave
+_HARD_ITERATIONS = 60  # of the pressure before that is an error
 _MISSED = 0.1  # share of the heat changing hands that the sweeps may miss; 0.02 at Courant number 12
 _MORE_SWEEPS = 20  # times the usual sweeps before a step is given up
 _ROUNDING = 1e-6  # of the heat handled, in single precision
@@ -317,11 +320,21 @@ class Stepper:
         if units.V_supply == 0:
             target = tolerance * max(float(np.abs(f).sum(dtype=np.float64)) for f in self._flow)
         x = self.pressure.solve(self._b, target, iterations)
+        limit = _LEFTOVER * units.V_supply
+        if limit > 0 and self.pressure.history[-1] > limit:
+            x = self.pressure.solve(self._b, target, _HARD_ITERATIONS)
         history = self.pressure.history
         if not np.isfinite(history).all() or not np.isfinite(self._sums).all():
             raise ConvergenceError(
                 f"the air flow diverged at t = {self.time:g} s (step {dt:g} s): a field is not finite. "
                 "Lower the Courant number or the largest step, and check flows and heat of the units.",
+                history.tolist(),
+            )
+        if history[-1] > limit > 0:
+            raise ConvergenceError(
+                f"the pressure did not converge at t = {self.time:g} s (step {dt:g} s): a divergence of "
+                f"{history[-1] / units.V_supply:.2g} of the units' flow is left. Lower the Courant number, "
+                "or take out slits of the grid that nearly cut off a part of the room.",
                 history.tolist(),
             )
         levels, size = self.pressure.levels, self.size
@@ -345,11 +358,21 @@ class Stepper:
         self.divergence = float(history[-1]) / scale
 
     def check(self) -> None:
-        """Raise if the velocity has run away."""
+        """Raise ConvergenceError if velocity or temperature have run away."""
         rate = max(float(np.abs(f).max()) for f in (self.u, self.v, self.w))
         if not rate < _SPEED_LIMIT:
             raise ConvergenceError(
                 f"the air flow diverged at t = {self.time:g} s: {rate:g} m/s. Lower the Courant number or "
                 "the largest step, and check flows and heat of the units.",
                 [rate],
+            )
+        apart = float(np.abs(self.theta).max())
+        if not apart < _WARMTH_LIMIT:
+            cell = np.unravel_index(int(np.abs(self.theta).argmax()), padded(self.geometry.shape))
+            where = [int(i) - 1 for i in cell]
+            raise ConvergenceError(
+                f"the air of cell {where} is {apart:.0f} K from T_ref at t = {self.time:g} s; the buoyancy "
+                f"of this solver holds within {_WARMTH_LIMIT:g} K at the very most. Check the heat of the "
+                "units against their flow.",
+                [apart],
             )

@@ -11,6 +11,7 @@ from solvers.errors import CaseError, GridMismatchError
 from solvers.linear.multigrid import flat_cells
 
 _STILL = 1e-6  # m3/s below which a unit counts as standing still
+_RESOLVED = 1e-4  # K; float32 temperatures near 300 K are 3e-5 K apart
 
 
 class Units:
@@ -26,6 +27,7 @@ class Units:
     Attributes
     ----------
     V_supply : float    Air flow through all units. [m3/s]
+    V_cooled : float    Air flow through the units in supply mode. [m3/s]
     inflow : float32[padded]    Volume that enters a cell from its patches, less what leaves. [m3/s]
     sink : float32[padded]    Volume that leaves a cell into units. [m3/s]
     source : float32[padded]    Inflow times its theta plus heat / (rho cp). [K m3/s]
@@ -52,6 +54,7 @@ class Units:
         self.source = np.zeros(size, dtype=np.float32)
         self._inflow_exact = np.zeros(size)
         self.V_supply = 0.0
+        self.V_cooled = 0.0
         self.inputs: UnitInputs | None = None
 
     def set_inputs(self, inputs: UnitInputs) -> bool:
@@ -93,6 +96,7 @@ class Units:
         self.inputs = fresh
         self._supply = supply
         self._moving = flow > 0
+        self.V_cooled = float(flow[supply].sum())
         capacity = np.where(supply & self._moving, fresh.Q_max, 0.0)
         safe = np.where(self._moving, flow, 1.0)
         self._drop = capacity / (RHO * CP * safe)
@@ -161,6 +165,18 @@ class Units:
         still = np.where(~self._moving & (inputs.C == 0), inputs.Q_flow, 0.0)
         return float((given + still)[~self._supply].sum()), float(-given[self._supply].sum())
 
+    @property
+    def heat_resolved(self) -> float:
+        """Heat that the stored temperatures do not tell from none. [W]."""
+        return RHO * CP * self.V_supply * _RESOLVED + 1e-3
+
+    def heat_apart(self, Q_in: float, Q_out: float) -> float:
+        """|Q_in - Q_out| / Q_in; 0 where both are below what the stored temperature resolves. [-]."""
+        largest = max(abs(Q_in), abs(Q_out))
+        if largest <= self.heat_resolved:
+            return 0.0
+        return abs(Q_in - Q_out) / (abs(Q_in) if abs(Q_in) > 0 else largest)
+
     def heat_and_capacity(self) -> tuple[float, float]:
         """Heat of the heat-mode units and cooling capacity of the supply-mode units that move air. [W]."""
         inputs = self.inputs
@@ -204,21 +220,18 @@ class Units:
     def _check_regions(self, flow: NDArray[np.float64]) -> None:
         """Each closed region must get as much air as it gives."""
         patches = self._patches
-        net: dict[int, float] = {}
-        total: dict[int, float] = {}
-        members: dict[int, list[int]] = {}
-        first = np.unique(patches.owner, return_index=True)[1]
-        for position in first.tolist():
-            patch = int(patches.owner[position])
-            room = int(self._region[patches.cell[position]])
-            unit_in, unit_out = int(self._inlet[position]), int(self._outlet[position])
-            value = flow[unit_out] if unit_out >= 0 else (-flow[unit_in] if unit_in >= 0 else 0.0)
-            net[room] = net.get(room, 0.0) + value
-            total[room] = total.get(room, 0.0) + abs(value)
-            members.setdefault(room, []).append(patch)
-        for room, value in net.items():
-            if abs(value) > 1e-6 * max(total[room], _STILL):
-                raise CaseError(
-                    f"closed air region {room}: patches {members[room]} bring {value:+.6g} m3/s net into it; "
-                    "it must be 0. Give it an opening (a leak, a tile) or match the flows of its units."
-                )
+        room = self._region[patches.cell]
+        through = np.zeros(patches.owner.size)
+        enter, leave = self._is_outlet, self._is_inlet
+        through[enter] = flow[self._outlet[enter]] * patches.share[enter]
+        through[leave] = -flow[self._inlet[leave]] * patches.share[leave]
+        net = np.bincount(room, weights=through)
+        total = np.bincount(room, weights=np.abs(through))
+        astray = np.flatnonzero((np.abs(net) > 1e-6 * np.maximum(total, _STILL))[room])
+        if astray.size:
+            number = int(room[astray[0]])
+            members = np.unique(patches.owner[room == number]).tolist()
+            raise CaseError(
+                f"closed air region {number}: patches {members} bring {net[number]:+.6g} m3/s net into it; "
+                "it must be 0. Give it an opening (a leak, a tile) or match the flows of its units."
+            )

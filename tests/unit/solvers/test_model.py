@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from solvers.airflow import step
 from solvers.airflow.case import AirCase, Closure
 from solvers.airflow.coarsen import coarsen_case
 from solvers.airflow.model import (
@@ -70,6 +71,63 @@ def test_unbalanced_region_names_its_patches(tiny):
     assert model.regions == 2
     with pytest.raises(CaseError, match=r"patches \[0\] bring -0.1 m3/s"):
         advance(model, initial_state(model), inputs, 1.0)
+
+
+def test_a_patch_over_two_regions_is_counted_face_by_face(tiny):
+    case, inputs = tiny
+    # the inlet begins below the plate at z index 2 and reaches above it; the outlet is below
+    spanning = case._replace(
+        plate_z=replaced(case.plate_z, np.s_[:, :, 2], True),
+        patch_lo=np.array([[2, 1], [0, 0]]),
+        patch_hi=np.array([[5, 6], [2, 2]]),
+    )
+    model = prepare(spanning)
+    assert model.regions == 2
+    with pytest.raises(CaseError, match=r"m3/s net into it"):
+        advance(model, initial_state(model), inputs, 1.0)
+
+
+def test_a_divergence_that_stays_raises(tiny, monkeypatch):
+    case, inputs = tiny
+    model = prepare(case)
+    model.stepper.load(initial_state(model), inputs)
+    monkeypatch.setattr(step, "_HARD_ITERATIONS", 0)
+    with pytest.raises(ConvergenceError, match="pressure did not converge"):
+        model.stepper.step(0.1, iterations=0)
+    monkeypatch.undo()
+    model.stepper.load(initial_state(model), inputs)
+    model.stepper.step(0.1, iterations=0)  # the spare iterations see to it
+    assert model.stepper.divergence < 1e-2
+
+
+def test_air_far_from_the_reference_raises(tiny):
+    case, inputs = tiny
+    model = prepare(case)
+    with pytest.raises(ConvergenceError, match="K from T_ref"):
+        advance(model, initial_state(model), inputs._replace(Q_flow=np.array([200e3])), 5.0)
+
+
+def test_a_room_without_heat_settles(tiny):
+    case, inputs = tiny
+    model = prepare(case)
+    cooler = inputs._replace(Q_flow=np.zeros(1), T_supply=np.array([291.15]))
+    noisy = initial_state(model, 291.15)
+    noisy = noisy._replace(
+        T=noisy.T + np.float32(3e-5) * (np.arange(noisy.T.size) % 2).reshape(noisy.T.shape)
+    )
+    assert balances(model, noisy, cooler).energy_relative == 0
+    result = solve_steady(model, cooler)
+    assert result.converged
+    assert result.balances.energy_relative == 0
+
+
+def test_mass_is_compared_with_what_moves(tiny):
+    case, inputs = tiny
+    model = prepare(case)
+    state = initial_state(model)
+    state = state._replace(w=replaced(state.w, (2, 2, 4), 1.0))
+    standing = balances(model, state, inputs._replace(V_flow=np.zeros(1)))
+    assert standing.mass_relative == pytest.approx(2.0)  # out of one cell, into the next
 
 
 @pytest.mark.parametrize(
