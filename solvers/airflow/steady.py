@@ -4,7 +4,8 @@ Room flows fluctuate for ever, so the answer is a mean. After a start on a grid 
 fine grid marches in windows of about one change of air. The windows are averaged once the flow is settled,
 which is when the inlet temperatures of three adjacent windows agree within the tolerance, or when enough
 windows show scatter and no trend. The last window is drawn out until the air holds as much heat as at the
-start of the averaging, so that heat closes without a correction.
+start of the averaging, so that heat closes without storage. On the way there, on both grids, the temperatures
+above the supply are stretched to that closure; an averaging that follows a stretch starts anew.
 """
 
 from __future__ import annotations
