@@ -79,9 +79,13 @@ class Agent:
     async def run(self) -> None:
         """Join the mesh, poll, publish and obey until `stop`.
 
+        Ends by itself when its certificate ends: the links end with it, so it must be started again with the
+        one that was renewed meanwhile. Whatever unexpected befalls the obeying of commands ends it too.
+
         Raises
         ------
-        OutsideError : the mesh cannot be joined (certificate, port), or the certificate ended.
+        OutsideError : the mesh cannot be joined (certificate, port), or the certificate ended and was not
+            renewed.
         """
         loop = asyncio.get_running_loop()
         config = self.config
@@ -89,6 +93,7 @@ class Agent:
         peer = Peer(config.identity, Role.AGENT, config.site, config.listen, config.seeds)
         session = open_session(peer)
         obeying = asyncio.create_task(self._obey())
+        obeying.add_done_callback(lambda _task: self.stop())
         try:
             queryable = session.declare_queryable(
                 self._topics.command(config.name),
@@ -104,6 +109,8 @@ class Agent:
             await self._poll_forever(publisher)
             for declared in (token, listener, queryable):
                 declared.undeclare()
+            if obeying.done():
+                obeying.result()  # raises: an agent that cannot obey any more must not look alive
         finally:
             obeying.cancel()
             self._device.close()
@@ -115,6 +122,8 @@ class Agent:
         while not self._stop.is_set():
             if time.time() >= self._end:
                 check_identity(self.config.identity)
+                log.info("%s: its certificate was renewed; ends to be started with it", self.config.name)
+                return
             await self._poll()
             await self._look_after()
             self._publish(publisher)

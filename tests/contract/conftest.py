@@ -181,6 +181,9 @@ class MeshLab:
     def spawn_agent(self, name: str) -> subprocess.Popen[bytes]:
         path = self.folder / f"{name}.json"
         self.config(name).save(path)
+        return self.spawn(path)
+
+    def spawn(self, path: Path) -> subprocess.Popen[bytes]:
         process = subprocess.Popen([sys.executable, "-m", "hardware_sync.agent", str(path)])
 
         def end() -> None:

@@ -137,6 +137,24 @@ def test_a_command_while_the_device_is_gone_fails_and_can_be_repeated(lab, event
     assert devices.written["K01.fan_speed"] == pytest.approx(0.9, abs=1e-6)
 
 
+def test_an_agent_that_can_no_longer_obey_ends_with_a_trace(lab, eventually, command, capfd):
+    lab.start_devices()
+    config = lab.config("K01")
+    tiny = replace(config.points[0], scale=1e-40)  # no float32 holds what this asks to be written
+    path = lab.folder / "K01.json"
+    replace(config, points=(tiny, *config.points[1:])).save(path)
+    process = lab.spawn(path)
+    twin = lab.join_twin()
+    eventually(lambda: "K01" in twin.telemetry.alive())
+    (result,) = twin.actuator.write([command(tiny.point, 0.9, lifetime=1.0)])
+    assert not result.accepted
+    assert process.wait(5) == 1
+    said = capfd.readouterr().err
+    assert "Traceback" in said
+    assert "OverflowError" in said
+    eventually(lambda: not twin.telemetry.alive())
+
+
 def test_silence_of_the_twin_in_charge_means_fail_safe_until_it_returns(lab, eventually):
     devices = lab.start_devices()
     lab.start_agent("K01", silence=0.5, period=0.05)

@@ -12,7 +12,7 @@ import pytest
 import zenoh
 
 from hardware_sync.codec import TelemetryMessage, decode_result, encode_command, encode_telemetry
-from hardware_sync.mesh.identity import Identity, ensure_identities
+from hardware_sync.mesh.identity import Identity, ensure_identities, renew_identities
 from hardware_sync.mesh.session import Peer, open_session, session_config
 from hardware_sync.mesh.telemetry import MeshTelemetry
 from hardware_sync.mesh.topics import Role, Topics
@@ -380,6 +380,21 @@ def test_an_agent_whose_certificate_ends_leaves_and_says_why(lab, eventually, ca
     said = capfd.readouterr().err
     assert "K01.crt): has expired" in said
     assert "Traceback" not in said
+
+
+def test_an_agent_ends_with_its_certificate_and_comes_back_with_the_renewed_one(lab, eventually, capfd):
+    lab.start_devices()
+    for file in (lab.identities["K01"].certificate, lab.identities["K01"].key):
+        file.unlink()
+    ensure_identities(lab.folder, ["K01"], lifetime=timedelta(seconds=4))
+    process = lab.spawn_agent("K01")
+    twin = lab.join_twin()
+    eventually(lambda: twin.telemetry.alive() == {"K01"})
+    assert renew_identities(lab.folder) == {"K01"}
+    assert process.wait(10) == 0
+    assert "certificate was renewed" in capfd.readouterr().err
+    lab.spawn_agent("K01")
+    eventually(lambda: messages_from(twin, "K01") and twin.telemetry.alive() == {"K01"})
 
 
 def test_a_taken_port_is_named(lab):
