@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 
 from twin.allocation.commit import Committer, Outcome
+from twin.allocation.events import Event, Events
 from twin.allocation.gate import TimeBudget, Trial
 from twin.allocation.memory import LONG_AGO, LoopSettings, Memory, Mode
 from twin.allocation.plan import Candidate, Step, steps_of
@@ -91,14 +92,14 @@ class AllocationLoop:
         self._clock = clock
         self._lock = threading.Lock()
         self._answers: dict[str, bool] = {}
-        self._events: list[tuple[str, str]] = []
-        self._heard: dict[tuple[str, str], float] = {}
+        self._events = Events(self.settings.debounce)
         self._proposal: Record | None = None
         self._watched: list[Record] = []
         self._left: list[Step] = []
         self._unsaved: dict[str, Record] = {}
         self._watch = Watch(layout, self.settings.maximum_age)
-        self._troubled: frozenset[tuple[str, str]] = frozenset()
+        self._troubled: frozenset[Event] = frozenset()
+        self._passed, self._ended = LONG_AGO, ""  # the last pass: when, and the state of its decision
         self._next: float | None = None
         self._quiet_until = LONG_AGO
 
@@ -108,13 +109,9 @@ class AllocationLoop:
         """Hear of something that may not wait, such as ``agent_lost``.
 
         The loop itself raises ``inlet_over_limit`` and ``cooler_failed`` from the readings. The same event
-        again within the debounce time is not heard.
+        again within the debounce time is not heard. An event waits until a pass has dealt with it.
         """
-        now = self._clock()
-        with self._lock:
-            if now - self._heard.get((kind, detail), LONG_AGO) >= self.settings.debounce:
-                self._heard[kind, detail] = now
-                self._events.append((kind, detail))
+        self._events.hear((kind, detail), self._clock())
 
     def approve(self, id: str) -> Record:
         """Say yes to a proposal; it is carried out at the next tick.
@@ -182,17 +179,23 @@ class AllocationLoop:
         self._settle_proposal(now)
         if now < self._quiet_until:
             return None
-        with self._lock:
-            events, self._events = self._events, []
+        events = self._events.waiting()
         if not events and (now < self._next or self._proposal is not None):
             return None
         view = self._view()
         if view is None:
             return None
+        kind = "event:" + ", ".join(f"{kind} {detail}".strip() for kind, detail in events)
+        try:
+            decision = self._decide(view, now, kind if events else "period")
+        except TwinError:
+            self._quiet_until = max(self._quiet_until, now + self.settings.quiet)
+            raise
+        self._events.done(events)
+        self._passed, self._ended = now, decision["state"]
         while self._next <= now:
             self._next += self.period
-        kind = "event:" + ", ".join(f"{kind} {detail}".strip() for kind, detail in events)
-        return self._decide(view, now, kind if events else "period")
+        return decision
 
     def decide_now(self, now: float, trigger: str = "request") -> Record | None:
         """Make one decision whatever the clock says; None while there is no view."""
@@ -200,7 +203,11 @@ class AllocationLoop:
         return None if view is None else self._decide(view, now, trigger)
 
     def _look(self, now: float) -> None:
-        """Record the inlets; raise an event for each rack that became too hot, each cooler that stopped."""
+        """Record the inlets; raise an event for each rack that is too hot, each cooler that stopped.
+
+        Trouble that lasts is raised again, unless an answer to it waits for a person or, for a cooler,
+        the last pass found that the room does without it.
+        """
         view = self._view()
         if view is None:
             return
@@ -211,16 +218,19 @@ class AllocationLoop:
         troubled = frozenset(
             [("inlet_over_limit", rack) for rack in hot] + [("cooler_failed", cooler) for cooler in stopped]
         )
-        for kind, detail in sorted(troubled - self._troubled):
-            self.on_event(kind, detail)
+        again = self._proposal is None and now >= self._passed + self.settings.event_period
+        for kind, detail in sorted(troubled):
+            fine = kind == "cooler_failed" and self._ended == "idle"
+            if (kind, detail) not in self._troubled or (again and not fine):
+                self.on_event(kind, detail)
         self._troubled = troubled
 
     # ------------------------------------------------------------------ deciding
 
     def _decide(self, view: View, now: float, trigger: str) -> Record:
+        workloads = tuple(self._platform.workloads())
         if self._proposal is not None:
             self._close(self._proposal, "rejected", f"superseded by a new decision ({trigger})")
-        workloads = tuple(self._platform.workloads())
         situation = self._see(view, workloads, now)
         margin = self.margin(situation)
         decision: Record = {
@@ -439,6 +449,7 @@ class AllocationLoop:
         self._conclude(proposal, state, f"{proposal['why']}; {why}")
 
     def _forget_proposal(self, proposal: Record) -> None:
+        self._passed = max(self._passed, self._clock())  # its answer counts as one: do not ask at once again
         with self._lock:
             self._proposal = None
             self._answers.pop(proposal["id"], None)

@@ -33,10 +33,12 @@ class LoopSettings:
     workload_rest : float      A workload that was moved stays for this many periods, at least 120 s.
     relax_rest : float         Cooling that was raised is not lowered for this many periods, at least 300 s.
     debounce : float           The same event again within this time is not heard. [s]
+    event_period : float       Trouble that lasts is an event again so long after the last pass. [s]
     approval : float           A proposal is void after this many periods, at least 120 s.
     calm_time, calm_least : float   Energy is saved only if no inlet sensor was warm over the first time; the
                                loop must have watched for the second, shorter, one. [s]
-    quiet : float              After a plan nothing is decided until the readings show it. [s]
+    quiet : float              After a plan nothing is decided until the readings show it, and a pass that
+                               broke off is not tried again sooner. [s]
     recheck : float            An approved proposal older than this is tried in the twin again. [s]
     blind_share : float        With a larger part of the racks blind nothing is done. [1]
     """
@@ -49,6 +51,7 @@ class LoopSettings:
     workload_rest: float = 3.0
     relax_rest: float = 6.0
     debounce: float = 30.0
+    event_period: float = 60.0
     approval: float = 2.0
     calm_time: float = 300.0
     calm_least: float = 120.0

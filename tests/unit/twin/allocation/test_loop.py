@@ -1,5 +1,6 @@
 """The loop on a toy room, physics stated in conftest.py: what it does, and above all what it does not."""
 
+import itertools
 import json
 
 import numpy as np
@@ -318,6 +319,95 @@ def test_a_rack_over_its_limit_and_a_stopped_cooler_are_events_by_themselves(mak
     assert decision["trigger"].startswith("event:cooler_failed C1")
     assert decision["blind"]["C1"] == "moves no air"
     assert room.pass_time(loop, 1.0) is None  # once, not every second
+
+
+@pytest.mark.parametrize("missing", ["view", "platform", "historian"])
+def test_an_event_waits_until_a_pass_has_dealt_with_it(hot_room, missing):
+    loop = hot_room.loop(period=300.0)
+    loop.tick(hot_room.now)
+    working = loop._view, hot_room.workloads, loop._save
+
+    def fail(*_):
+        raise OutsideError("no answer")
+
+    loop.on_event("agent_lost", "K03")
+    if missing == "view":
+        loop._view = lambda: None
+        assert hot_room.pass_time(loop, 1.0) is None
+    else:
+        if missing == "platform":
+            hot_room.workloads = fail
+        else:
+            loop._save = fail
+        with pytest.raises(OutsideError):
+            hot_room.pass_time(loop, 1.0)
+    loop._view, hot_room.workloads, loop._save = working
+    hot_room.pass_time(loop, 11.0)
+    assert hot_room.saved
+    triggers = [decision["trigger"] for decision in hot_room.saved.values()]
+    assert set(triggers) == {"event:agent_lost K03"}
+    assert hot_room.pass_time(loop, 11.0) is None  # and no longer
+
+
+def test_a_pass_that_broke_off_is_tried_again_soon_but_not_every_second(hot_room):
+    loop = hot_room.loop(period=300.0)
+    loop.tick(hot_room.now)
+    asked = []
+
+    def fail():
+        asked.append(hot_room.now)
+        raise OutsideError("no answer")
+
+    working, hot_room.workloads = hot_room.workloads, fail
+    with pytest.raises(OutsideError):
+        hot_room.pass_time(loop, 300.0)
+    for _ in range(9):
+        assert hot_room.pass_time(loop, 1.0) is None
+    assert len(asked) == 1
+    hot_room.workloads = working
+    assert hot_room.pass_time(loop, 1.0)["trigger"] == "period"
+
+
+def test_a_platform_that_is_away_does_not_cost_the_waiting_proposal(hot_room):
+    loop, decision = first_decision(hot_room, mode="advise")
+    loop.on_event("agent_lost", "K03")
+    working, hot_room.workloads = hot_room.workloads, lambda: (_ for _ in ()).throw(OutsideError("away"))
+    with pytest.raises(OutsideError):
+        hot_room.pass_time(loop, 1.0)
+    assert loop.pending == decision["id"]
+    hot_room.workloads = working
+
+
+def test_trouble_that_lasts_is_an_event_again(make_room):
+    room = make_room(twin_error=6.0)  # nothing is done: the twin is not trusted
+    loop = room.loop(period=600.0)
+    loop.tick(room.now)
+    room.demand["W02.1"] += 8000.0
+    decisions = [decision for _ in range(130) if (decision := room.pass_time(loop, 1.0))]
+    assert [d["trigger"] for d in decisions] == ["event:inlet_over_limit R02"] * 3
+    assert [b["time"] - a["time"] for a, b in itertools.pairwise(decisions)] == [60.0, 60.0]
+
+
+def test_a_cooler_that_stays_away_is_no_event_where_the_room_does_without_it(cool_room):
+    loop = cool_room.loop(period=600.0)
+    loop.tick(cool_room.now)
+    cool_room.air_flow = 0.0
+    decisions = [decision for _ in range(200) if (decision := cool_room.pass_time(loop, 1.0))]
+    assert [decision["state"] for decision in decisions] == ["idle"]
+
+
+def test_trouble_that_lasts_leaves_the_answer_that_waits_alone(make_room):
+    room = make_room()
+    loop = room.loop(mode="advise", period=300.0)
+    loop.tick(room.now)
+    room.demand["W02.1"] += 8000.0
+    decision = room.pass_time(loop, 1.0)
+    assert decision["state"] == "proposed"
+    assert not any(room.pass_time(loop, 10.0) for _ in range(20))
+    assert loop.pending == decision["id"]
+    loop.reject(decision["id"])
+    assert not any(room.pass_time(loop, 1.0) for _ in range(60))
+    assert room.pass_time(loop, 1.0)["trigger"] == "event:inlet_over_limit R02"
 
 
 def test_an_event_supersedes_a_waiting_proposal(hot_room):
