@@ -104,9 +104,14 @@ def state_root(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def live_system(state_root):
-    """One system with two racks too hot, in mode auto, shared by tests that look at it or break a part."""
-    hot = ("--set", "racks[R12].power=10 kW", "--set", "racks[R07].power=8 kW")
-    system = LiveSystem(state_root / "state", "--mode", "auto", "--allocate-every", "20s", *hot)
+    """One system with racks that are too hot, in mode auto, shared by tests that look at it or break it."""
+    trace = state_root / "hot.csv"
+    power = [11_000 if rack in (3, 4, 9) else 6_000 for rack in range(1, 13)]
+    lines = ["time," + ",".join(f"R{rack:02d}.power" for rack in range(1, 13))]
+    lines += [f"{time}," + ",".join(map(str, power)) for time in range(0, 3600, 15)]
+    trace.write_text("\n".join(lines))
+    options = ("--mode", "auto", "--allocate-every", "20s", "--trace", str(trace))
+    system = LiveSystem(state_root / "state", *options)
     system.ready = system.wait_ready()
     yield system
     system.stop()

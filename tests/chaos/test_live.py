@@ -72,18 +72,19 @@ def decided(system, *states):
     return [d for d in system.get("/api/decisions") if d["state"] in states and d["chosen"]]
 
 
-def test_a_plan_is_tried_in_the_twin_committed_and_compared_with_the_plant(live_system):
-    live_system.until(lambda: decided(live_system, "committed", "observed"), 180, "a committed plan")
-    decision = live_system.until(lambda: decided(live_system, "observed"), 240, "a plan compared")[-1]
+def test_a_plan_is_tried_in_the_twin_and_committed(live_system):
+    """The racks are too hot from the start: the first passes have something to do."""
+    decision = live_system.until(
+        lambda: decided(live_system, "committed", "observed"), 120, "a committed plan"
+    )[-1]
     (chosen,) = [c for c in decision["candidates"] if c["id"] == decision["chosen"]]
     assert decision["mode"] == "auto"
+    assert decision["critical"]
     assert chosen["verdict"] == "accepted"
     assert chosen["wall_s"] > 0.0
-    assert decision["baseline"]["max_inlet_c"] > 10.0
+    assert chosen["predicted"]["max_inlet_c"] < decision["baseline"]["max_inlet_c"]
     assert decision["results"]
     assert all(result["accepted"] for result in decision["results"])
-    assert decision["observed"]["max_inlet_c"] == pytest.approx(chosen["predicted"]["max_inlet_c"], abs=5.0)
-    assert len(decision["observed"]["racks"]) == 12
 
 
 def kill(system, name):
@@ -131,7 +132,8 @@ def test_a_killed_trial_worker_is_replaced(live_system):
     twin = psutil.Process(live_system.processes()["twin"]["pid"])
 
     def worker():
-        return next((c for c in twin.children() if "trial_worker" in " ".join(c.cmdline())), None)
+        alive = [child for child in twin.children() if child.status() != psutil.STATUS_ZOMBIE]
+        return next((child for child in alive if "trial_worker" in " ".join(child.cmdline())), None)
 
     first = live_system.until(worker, 60, "a trial worker")
     first.kill()
@@ -206,3 +208,10 @@ def test_history_has_no_hole_but_the_outage(live_system):
     for times, start, end in ((before, begun, killed), (after, back, time.time() - 1.0)):
         assert len(times) >= 4, "two readings a second"
         assert max(b - a for a, b in itertools.pairwise([start, *times, end])) < 3.0
+
+
+def test_a_plan_is_compared_with_the_plant_also_after_a_kill_of_the_twin(live_system):
+    decision = live_system.until(lambda: decided(live_system, "observed"), 240, "a plan compared")[-1]
+    (chosen,) = [c for c in decision["candidates"] if c["id"] == decision["chosen"]]
+    assert len(decision["observed"]["racks"]) == 12
+    assert decision["observed"]["max_inlet_c"] == pytest.approx(chosen["predicted"]["max_inlet_c"], abs=5.0)

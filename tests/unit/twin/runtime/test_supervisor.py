@@ -140,7 +140,7 @@ def test_a_full_disk_stops_nothing(supervise, tmp_path):
     assert supervisor.status()["sleeper"]["pid"] == pid
     assert sum("processes.json" in event for event in events) == 1
     (run / "processes.json").rmdir()
-    until(lambda: (run / "processes.json").is_file())
+    until((run / "processes.json").is_file)
 
 
 def test_the_cpu_of_what_a_process_started_counts(supervise):
