@@ -252,8 +252,8 @@ def claim_port(host: str, port: int) -> socket.socket:
         claimed.close()
         reason = getattr(error, "strerror", None) or error
         raise OutsideError(
-            f"page address {host}:{port}: {reason}. Stop what uses port {port}, or choose another with --port "
-            f"(0 takes any free one)."
+            f"page address {host}:{port}: {reason}. Stop what uses the port, or choose another with --port "
+            "(0 takes any free one)."
         ) from error
     return claimed
 

@@ -125,11 +125,13 @@ def _settings(settings: Sequence[Record]) -> list[str]:
     said = []
     for (quantity, before, after), assets in groups.items():
         if "temperature" in quantity:
-            name, change = "supply", f"{_number(before, 1)} → {_number(after, 1)} °C"
+            names, change = ("supply", "supply set points"), f"{_number(before, 1)} → {_number(after, 1)} °C"
         else:
             name = quantity.replace("_speed", "").replace("_", " ")
+            names = (name, f"{name}s")
             change = f"{_percent(before)} → {_percent(after)}"
-        said.append(f"{assets[0]} {name} {change}" if len(assets) == 1 else f"{len(assets)} {name}s {change}")
+        alone = len(assets) == 1
+        said.append(f"{assets[0]} {names[0]} {change}" if alone else f"{len(assets)} {names[1]} {change}")
     return said
 
 

@@ -44,6 +44,8 @@ def test_what_a_candidate_does_is_said_in_words() -> None:
     assert describe(ACCEPTED) == "w17 R09 → R12; C1 supply 18.0 → 17.0 °C; K03 fan 60 % → 75 %"
     pumps = [{"point": f"K{i:02d}.pump_speed", "from": 0.6, "to": 0.8} for i in range(12)]
     assert describe({"settings": pumps}) == "12 pumps 60 % → 80 %"
+    supplies = [{"point": f"C{i}.supply_temperature", "from": 19.0, "to": 19.5} for i in (1, 2)]
+    assert describe({"settings": supplies}) == "2 supply set points 19.0 → 19.5 °C"
     assert describe(None) == "No action"
     assert describe({"moves": [MOVE] * 5}) == "w17 R09 → R12; w17 R09 → R12; 3 more moves"
 
