@@ -15,7 +15,14 @@ from twin.allocation.gate import TimeBudget, Trial
 from twin.allocation.memory import LONG_AGO, LoopSettings, Memory, Mode
 from twin.allocation.plan import Candidate, Step, steps_of
 from twin.allocation.recall import recall
-from twin.allocation.record import Record, candidate_of, comparison_window, entry_of
+from twin.allocation.record import (
+    UNOBSERVED,
+    Record,
+    candidate_of,
+    comparison_window,
+    entry_of,
+    observation,
+)
 from twin.allocation.review import Attempt, Review
 from twin.allocation.screening import (
     Bounds,
@@ -29,7 +36,6 @@ from twin.allocation.watch import Watch
 from twin.errors import RefusedError, TwinError
 from twin.model.schema import Layout
 from twin.ports import Actuator, Platform, Workload
-from twin.units import celsius
 
 log = logging.getLogger(__name__)
 
@@ -474,24 +480,24 @@ class AllocationLoop:
     # ------------------------------------------------------------------ comparing
 
     def _observe(self, now: float) -> None:
-        """Compare what was predicted with what is measured, once the horizon of a decision has passed."""
+        """Compare what was predicted with what is measured, once the horizon of a decision has passed.
+
+        Where nothing was measured in the time that the prediction speaks of, the present counts for as long
+        again; later the decision is closed without a comparison.
+        """
         for decision in [decision for decision in self._watched if now >= comparison_window(decision)[1]]:
             start, end = comparison_window(decision)
-            seen = self._watch.hottest(start, end) or self._watch.hottest(now - 1.0, now)
-            if not seen:
-                continue  # no sensor can be relied on now: compare later
-            measured = {rack: celsius(value) for rack, value in seen.items()}
-            chosen = entry_of(decision, decision["chosen"])
-            expected = {rack: values["inlet_max_c"] for rack, values in chosen["predicted"]["racks"].items()}
-            errors = [abs(measured[rack] - expected[rack]) for rack in measured if rack in expected]
-            error = sum(errors) / len(errors) if errors else None
-            decision["observed"] = {
-                "time": now,
-                "max_inlet_c": round(max(measured.values()), 2) if measured else None,
-                "racks": {rack: {"inlet_max_c": round(value, 2)} for rack, value in measured.items()},
-                "error_k": None if error is None else round(error, 3),
-            }
+            seen = self._watch.hottest(start, end)
+            if not seen and now <= end + (end - start):
+                seen = self._watch.hottest(now - 1.0, now)
+                if not seen:
+                    continue  # no sensor can be relied on now: compare later
             self._watched.remove(decision)
+            if not seen:
+                decision["unobserved"] = UNOBSERVED
+                self._conclude(decision, "committed", f"{decision['why']}; {UNOBSERVED}")
+                continue
+            decision["observed"], error = observation(decision, seen, now)
             if error is not None:
                 self.memory.errors.append(error)
                 if error > self.settings.distrust:

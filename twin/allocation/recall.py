@@ -96,6 +96,9 @@ def _leave_out(decision: Record, why: str, history: History) -> None:
         history.close(decision, "rejected", why)
     elif decision["state"] == "approved":
         history.close(decision, "failed", f"broken off by a restart; {why}")
+    elif decision["state"] == "committed" and not decision.get("unobserved"):
+        decision["unobserved"] = f"not compared: {why}"
+        history.close(decision, "committed", decision["unobserved"])
 
 
 def _take_in(decision: Record, memory: Memory, now: float, history: History) -> None:
@@ -104,7 +107,7 @@ def _take_in(decision: Record, memory: Memory, now: float, history: History) -> 
         memory.note(steps_of(_chosen(decision)), decision["committed_at"])
     if state == "failed":
         memory.rest(_chosen(decision).moves, decision["time"])
-    elif state == "committed":
+    elif state == "committed" and not decision.get("unobserved"):
         history.watched.append(decision)
     elif state == "observed" and decision["observed"]["error_k"] is not None:
         memory.errors.append(decision["observed"]["error_k"])

@@ -4,6 +4,8 @@ import json
 
 import pytest
 
+from twin.allocation.record import comparison_window
+
 PERIOD = 30.0
 
 
@@ -93,3 +95,46 @@ def test_set_points_are_believed_as_long_as_decisions_went_on(make_room):
     again = room.loop()
     again.restore([*later, first])
     assert believed_supply(again, room) == 19.0
+
+
+def test_a_plan_from_before_a_long_absence_is_not_compared_with_the_room_of_now(make_room):
+    room = make_room()
+    decision = stored(room)
+    room.now += 5 * 86400.0
+    room.supply += 3.0
+    again = room.loop(period=300.0)
+    again.restore([decision])
+    for _ in range(3):
+        room.pass_time(again, 1.0)
+    record = room.saved[decision["id"]]
+    assert record["state"] == "committed" and record["observed"] is None
+    assert "not compared: nothing was measured" in record["why"]
+    assert list(again.memory.errors) == []
+    saved = json.loads(json.dumps(record))
+    room.saved.clear()
+    third = room.loop(period=300.0)
+    third.restore([saved])
+    room.pass_time(third, 1.0)
+    assert decision["id"] not in room.saved  # closed once
+
+
+def test_a_plan_on_what_the_layout_no_longer_has_is_not_compared(make_room):
+    room = make_room()
+    decision = rename(stored(room), "R02", "R05")
+    again = room.loop(period=300.0)
+    again.restore([decision])
+    record = room.saved[decision["id"]]
+    assert record["state"] == "committed"
+    assert "not compared: the layout has changed: no R05" in record["why"]
+
+
+@pytest.mark.parametrize(("late", "state"), [(0.0, "observed"), (1.0, "observed"), (1.1, "committed")])
+def test_the_present_stands_in_for_the_window_only_for_as_long_again(make_room, late, state):
+    room = make_room()
+    decision = stored(room)
+    start, end = comparison_window(decision)
+    again = room.loop(period=300.0)
+    again.restore([decision])
+    room.now = end + late * (end - start)
+    again.tick(room.now)
+    assert room.saved[decision["id"]]["state"] == state
