@@ -15,7 +15,7 @@ import signal
 import time
 from collections import OrderedDict
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import zenoh
@@ -31,13 +31,14 @@ from hardware_sync.codec import (
     encode_result,
     encode_telemetry,
 )
-from hardware_sync.guard import check_limits
+from hardware_sync.guard import WriteLimit, check_limits
 from hardware_sync.mesh.identity import check_identity
 from hardware_sync.mesh.session import Peer, open_session
 from hardware_sync.mesh.topics import Role, Topics
 from hardware_sync.points import RackletState
-from twin.errors import RefusedError
+from twin.errors import OutsideError, RefusedError
 from twin.ports import Command, CommandResult, Quality, Reading
+from twin.runtime.state import read_json, write_json
 
 log = logging.getLogger(__name__)
 
@@ -70,6 +71,7 @@ class Agent:
         self._supervisor = Supervisor(config.fail_safe.after)
         self._commanded: dict[str, float] = {}
         self._before_fail_safe: dict[str, float] = {}
+        self._noted = Note()
         self._stop = asyncio.Event()
 
     def stop(self) -> None:
@@ -90,6 +92,7 @@ class Agent:
         loop = asyncio.get_running_loop()
         config = self.config
         self._end = check_identity(config.identity).timestamp()
+        self._recall()
         peer = Peer(config.identity, Role.AGENT, config.site, config.listen, config.seeds)
         session = open_session(peer)
         obeying = asyncio.create_task(self._obey())
@@ -168,9 +171,33 @@ class Agent:
         except CodecError as error:
             log.warning("%s: %s", self.config.name, error)
 
+    def _recall(self) -> None:
+        """Go on where the agent was when it ended: the silence of a twin in charge counts from now on."""
+        if self.config.memory is None:
+            return
+        self._noted = Note.load(self.config.memory, self._limits)
+        self._before_fail_safe = dict(self._noted.before)
+        self._supervisor.resume(self._noted.in_charge, self._noted.silent, time.monotonic())
+        if self._noted.silent:
+            log.warning("%s: was in fail-safe when it ended, and still is", self.config.name)
+
+    async def _remember(self) -> None:
+        """Note what changed, if anything; a disk that refuses it is logged, the agent goes on."""
+        silent = self._supervisor.silent
+        note = Note(self._supervisor.in_charge, silent, self._before_fail_safe if silent else {})
+        if self.config.memory is None or note == self._noted:
+            return
+        self._noted = note
+        try:
+            await asyncio.to_thread(note.save, self.config.memory)
+        except OutsideError as error:
+            log.warning("%s: %s", self.config.name, error)
+
     async def _look_after(self) -> None:
         """Go to fail-safe when the twin in charge falls silent; give the settings back on its return."""
         changed = self._supervisor.judge(time.monotonic())
+        if changed is None:
+            await self._remember()
         if changed is None and not (self._supervisor.silent and self._unsafe()):
             return
         if self._supervisor.silent:
@@ -183,10 +210,12 @@ class Agent:
                     for point in self.config.fail_safe.settings
                     if point in self._last and self._last[point].quality is not Quality.BAD
                 }
+                await self._remember()
             await self._set_all(self.config.fail_safe.settings)
         else:
             log.info("%s: the twin is back: fail-safe ends", self.config.name)
             await self._set_all(self._before_fail_safe)
+            await self._remember()
 
     def _unsafe(self) -> bool:
         """Say whether a fail-safe setting did not stick, for instance because the device restarted."""
@@ -249,6 +278,47 @@ class Agent:
         check_limits(limit, command, time.time())
 
 
+@dataclass(frozen=True, slots=True)
+class Note:
+    """What an agent must know when it is started again.
+
+    Attributes
+    ----------
+    in_charge : bool    The last heartbeat came from a twin in charge.
+    silent : bool       The agent was in fail-safe.
+    before : mapping    Writable point -> value that the fail-safe replaced.
+    """
+
+    in_charge: bool = False
+    silent: bool = False
+    before: Mapping[str, float] = field(default_factory=dict)
+
+    def save(self, path: Path) -> None:
+        """Write as JSON, whole or not at all.
+
+        Raises
+        ------
+        OutsideError : the folder cannot be written.
+        """
+        write_json(path, {"in_charge": self.in_charge, "silent": self.silent, "before": dict(self.before)})
+
+    @classmethod
+    def load(cls, path: Path, limits: Mapping[str, WriteLimit]) -> Note:
+        """Read what `save` wrote; a missing or broken file says nothing, nor does a value out of limits."""
+        data = read_json(path)
+        if not isinstance(data, dict):
+            return cls()
+        stored = data.get("before")
+        before = {
+            point: float(value)
+            for point, value in (stored.items() if isinstance(stored, dict) else ())
+            if point in limits
+            and isinstance(value, int | float)
+            and limits[point].minimum <= value <= limits[point].maximum
+        }
+        return cls(data.get("in_charge") is True, data.get("silent") is True, before)
+
+
 class Supervisor:
     """Whether the twin that is in charge can still be heard.
 
@@ -263,12 +333,20 @@ class Supervisor:
     def __init__(self, after: float) -> None:
         self._after = after
         self._heard: float | None = None
-        self._in_charge = False
+        self.in_charge = False
         self.silent = False
+
+    def resume(self, in_charge: bool, silent: bool, now: float) -> None:
+        """Go on as an agent that was started again; `now` is monotonic. [s]."""
+        self.in_charge, self.silent = in_charge, silent
+        if silent:
+            self._heard = -math.inf
+        elif in_charge:
+            self._heard = now
 
     def hear(self, heartbeat: Heartbeat, now: float) -> None:
         """Take in a heartbeat; `now` is monotonic. [s]."""
-        self._heard, self._in_charge = now, heartbeat.mode == "auto"
+        self._heard, self.in_charge = now, heartbeat.mode == "auto"
 
     def judge(self, now: float) -> bool | None:
         """Return True when silence begins, False when it ends, else None; `now` is monotonic."""
@@ -276,7 +354,7 @@ class Supervisor:
         if heard is None:
             return None
         lost = now - heard > self._after
-        if not self.silent and lost and self._in_charge:
+        if not self.silent and lost and self.in_charge:
             self.silent = True
             return True
         if self.silent and not lost:

@@ -10,7 +10,8 @@
                  "limit": {"point": "K01.fan_speed", "minimum": 0.2, "maximum": 1, "step": 0.5, "slew": 0.05},
                  ...}, ...],
      "period": 0.5,
-     "fail_safe": {"after": 10, "settings": {"K01.fan_speed": 1, "K01.pump_speed": 1}}}
+     "fail_safe": {"after": 10, "settings": {"K01.fan_speed": 1, "K01.pump_speed": 1}},
+     "memory": "../memory/K01.json"}
 
 Paths are relative to the file. Nothing here needs more than the standard library: agents start by the dozen.
 """
@@ -56,7 +57,11 @@ class FailSafe:
 
 @dataclass(frozen=True, slots=True)
 class AgentConfig:
-    """Everything one agent process needs; see the module's example."""
+    """Everything one agent process needs; see the module's example.
+
+    ``memory`` is the file in which the agent keeps whether a twin is in charge and what its fail-safe
+    replaced; without it a restarted agent knows neither.
+    """
 
     name: str
     role: AgentRole
@@ -68,6 +73,7 @@ class AgentConfig:
     points: tuple[DevicePoint, ...]
     period: float = 0.5
     fail_safe: FailSafe = FailSafe()
+    memory: Path | None = None
 
     def save(self, path: Path) -> None:
         """Write the configuration, whole or not at all.
@@ -92,6 +98,8 @@ class AgentConfig:
             "period": self.period,
             "fail_safe": {"after": self.fail_safe.after, "settings": dict(self.fail_safe.settings)},
         }
+        if self.memory is not None:
+            data["memory"] = str(self.memory)
         write_json(path, data)
 
     @classmethod
@@ -121,6 +129,7 @@ class AgentConfig:
                     float(safe.get("after", HEARTBEATS_LOST)),
                     {str(point): float(value) for point, value in safe.get("settings", {}).items()},
                 ),
+                memory=path.parent / str(data["memory"]) if "memory" in data else None,
             )
         except KeyError as error:
             raise InputError([_fault(path, str(error.args[0]), "is missing", "Add it")]) from error

@@ -2,7 +2,8 @@
 
 ``<state>/run/ports.json`` remembers the port of every name, so that a restarted process is found where it
 was; ``<state>/run/agents/NAME.json`` is the configuration of an agent, ``<state>/run/twin.json`` that of
-the twin.
+the twin. ``<state>/run/memory/NAME.json`` is the agent's own: what it must know after a restart; a new run
+begins without.
 """
 
 from __future__ import annotations
@@ -78,6 +79,9 @@ def write_configs(layout: Layout, state: Path) -> list[AgentConfig]:
     try:
         folder = state / "run" / "agents"
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        memory = state / "run" / "memory"
+        memory.mkdir(mode=0o700, exist_ok=True)
+        _remove_strangers(memory, [])
         ports = _choose_ports(state / "run" / "ports.json", [*names, TWIN, OPERATOR, PLANT])
         listen = {name: f"{HOST}:{port}" for name, port in ports.items()}
         seeds = tuple(listen[name] for name in _seed_names(names))
@@ -100,6 +104,7 @@ def write_configs(layout: Layout, state: Path) -> list[AgentConfig]:
                         if point in limits and point.rpartition(".")[2] in ("fan_speed", "pump_speed")
                     }
                 ),
+                memory=memory / f"{name}.json",
             )
             agent.save(config_path(state, name))
             agents.append(agent)
@@ -251,7 +256,7 @@ def _is_free(port: int) -> bool:
 
 
 def _remove_strangers(folder: Path, names: list[str]) -> None:
-    """Remove configurations of agents that an earlier layout had."""
+    """Remove the files of agents that are not among the names."""
     for path in folder.glob("*.json"):
         if path.stem not in names:
             path.unlink()

@@ -143,6 +143,7 @@ class MeshLab:
 
     def __init__(self, folder: Path, agents: tuple[str, ...] = AGENTS) -> None:
         self.folder = folder
+        (folder / "memory").mkdir()
         self.agents = agents
         self.topics = Topics(SITE)
         names = [*agents, TWIN, OPERATOR, "stranger"]
@@ -166,6 +167,7 @@ class MeshLab:
             points=device.points,
             period=period,
             fail_safe=FailSafe(silence, dict.fromkeys(limits, 1.0)),
+            memory=self.folder / "memory" / f"{name}.json",
         )
 
     def start_devices(self) -> Devices:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import subprocess
 import sys
@@ -12,7 +13,9 @@ from dataclasses import replace
 import pytest
 
 from hardware_sync.adapters.modbus import DeviceAddress, DeviceError, ModbusDevice
+from hardware_sync.agent.agent import Note
 from hardware_sync.agent.config import AgentConfig
+from hardware_sync.guard import WriteLimit
 from hardware_sync.points import DevicePoint
 from twin.errors import InputError
 from twin.ports import Quality
@@ -197,6 +200,66 @@ def test_a_twin_that_only_watches_or_leaves_in_order_is_not_missed(lab, eventual
     received = again.telemetry.links()["K01"].received
     eventually(lambda: again.telemetry.links()["K01"].received > received + 20)
     assert devices.written == {}
+
+
+def test_an_agent_restarted_in_fail_safe_gives_the_settings_back_on_the_twins_return(lab, eventually):
+    devices = lab.start_devices()
+    agent = lab.start_agent("K01", silence=0.5, period=0.05)
+    twin = lab.join_twin()
+
+    def beat_until(condition) -> None:
+        def step() -> bool:
+            twin.actuator.heartbeat("auto")
+            return condition()
+
+        eventually(step)
+
+    beat_until(lambda: twin.telemetry.links().get("K01") and twin.telemetry.links()["K01"].received > 5)
+    eventually(lambda: devices.written.get("K01.fan_speed") == devices.written.get("K01.pump_speed") == 1.0)
+    agent.stop()
+    devices.by_name["K01"].update("K01.fan_speed", 0.3, time.time())
+    lab.start_agent("K01", silence=0.5, period=0.05)
+    shown: dict[str, float] = {}
+
+    def show() -> dict[str, float]:
+        shown.update((reading.point, reading.value) for reading in twin.telemetry.drain())
+        return shown
+
+    eventually(lambda: show().get("K01.fan_speed") == 1.0 and shown["K01.state"] == 4.0)
+    beat_until(lambda: devices.written["K01.fan_speed"] < 0.7 and devices.written["K01.pump_speed"] < 0.7)
+    assert devices.written == pytest.approx({"K01.fan_speed": 0.6, "K01.pump_speed": 0.5}, abs=1e-6)
+
+
+@pytest.mark.parametrize(("mode", "missed"), [("auto", True), ("advise", False), ("released", False)])
+def test_an_agent_restarted_without_a_twin_misses_the_one_that_was_in_charge(lab, eventually, mode, missed):
+    devices = lab.start_devices()
+    agent = lab.start_agent("K01", silence=3.0, period=0.05)
+    twin = lab.join_twin()
+    eventually(lambda: "K01" in twin.telemetry.alive())
+    note = lab.folder / "memory" / "K01.json"
+
+    def noted(in_charge: bool) -> bool:
+        return note.exists() and json.loads(note.read_text())["in_charge"] is in_charge
+
+    twin.actuator.heartbeat("auto")
+    eventually(lambda: noted(True))
+    twin.actuator.heartbeat(mode)
+    eventually(lambda: noted(missed))
+    agent.stop()
+    lab.start_agent("K01", silence=0.3, period=0.05)
+    received = twin.telemetry.links()["K01"].received
+    eventually(lambda: twin.telemetry.links()["K01"].received > received + 20)
+    assert bool(devices.written) is missed
+
+
+@pytest.mark.parametrize(
+    "content",
+    ["", "[]", '{"in_charge": 1, "silent": "x", "before": [1]}', '{"before": {"K01.fan_speed": 9}}'],
+)
+def test_a_broken_memory_says_nothing(tmp_path, content):
+    path = tmp_path / "K01.json"
+    path.write_text(content)
+    assert Note.load(path, {"K01.fan_speed": WriteLimit("K01.fan_speed", 0.2, 1.0, 0.5, 0.05)}) == Note()
 
 
 def test_an_agent_keeps_out_heavy_imports():

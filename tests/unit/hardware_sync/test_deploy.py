@@ -108,6 +108,17 @@ def test_agents_of_an_earlier_layout_are_forgotten(pod, one_rack, tmp_path):
     assert read_agents(tmp_path) == agents
 
 
+def test_a_new_run_begins_without_the_agents_memory(one_rack, tmp_path):
+    agents = write_configs(one_rack, tmp_path)
+    memories = [agent.memory for agent in agents]
+    assert len(set(memories)) == len(agents)
+    for memory in memories:
+        memory.write_text('{"in_charge": true}')
+    assert read_agents(tmp_path) == agents
+    write_configs(one_rack, tmp_path)
+    assert not any(memory.exists() for memory in memories)
+
+
 def test_a_racklet_cannot_take_the_name_of_a_role(one_rack, tmp_path):
     racklet = one_rack.racklets[0].model_copy(update={"id": "twin"})
     with pytest.raises(InputError, match="racklets twin"):
