@@ -144,6 +144,9 @@ class Balances(NamedTuple):
     heat_corrected : float
         How well the transport keeps heat: the rate at which the implicit sweeps lost or made heat, before E8
         put it right; mean size over the run that made the state (steady: over the averaging). [W]
+    stored : float
+        Heat that the thermal masses of the units in heat mode take up: their Q_flow less Q_in. A steady mean
+        has none but what its window's ends differ by. [W]
     """
 
     mass_relative: float
@@ -152,6 +155,7 @@ class Balances(NamedTuple):
     Q_out: float
     V_supply: float
     heat_corrected: float = 0.0
+    stored: float = 0.0
 
 
 class Probe(NamedTuple):

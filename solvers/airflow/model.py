@@ -285,8 +285,9 @@ def balances(model: AirModel, state: AirState, inputs: UnitInputs) -> Balances:
     stepper.set_inputs(inputs)
     units = stepper.units
     outflow = outflow_of(model, state)
-    theta_in = units.inlet_theta(_theta(model, state))
-    Q_in, Q_out = units.heat(np.asarray(state.T_unit, dtype=np.float64) - model.T_ref, theta_in)
+    theta, theta_unit = _theta(model, state), np.asarray(state.T_unit, dtype=np.float64) - model.T_ref
+    leaked = units.leaked_heat(theta_unit, theta, 0.0)
+    Q_in, Q_out = units.heat(theta_unit, units.inlet_theta(theta), leaked)
     return Balances(
         mass_relative=float(np.abs(outflow).sum() / _mass_scale(model, state)),
         energy_relative=units.heat_apart(Q_in, Q_out),
@@ -294,6 +295,7 @@ def balances(model: AirModel, state: AirState, inputs: UnitInputs) -> Balances:
         Q_out=Q_out,
         V_supply=units.V_supply,
         heat_corrected=float(state.heat_corrected),
+        stored=units.heat_and_capacity()[0] - Q_in,
     )
 
 

@@ -146,6 +146,10 @@ class Stepper:
         ------
         ConvergenceError : a field is not finite any more.
         """
+        leaked: NDArray[np.float64] | float = 0.0
+        if self.units.leaks:
+            leaked = self.units.leaked_heat(self.theta_unit, self.theta, dt)
+            self.units.set_source(self.theta_unit, leaked)
         self.update_flow()
         self._straightening.update((self.u, self.v, self.w))
         # drag of porous faces: linearised about one velocity in the momentum and in the pressure equation
@@ -160,7 +164,7 @@ class Stepper:
         self.pressure.set_resistance(resistance)
         self._project(dt, tolerance, iterations)
         theta_in = self.units.inlet_theta(self.theta)
-        self.theta_unit = self.units.outlet_theta(self.theta_unit, theta_in, dt)
+        self.theta_unit = self.units.outlet_theta(self.theta_unit, theta_in, dt, leaked)
         self.units.set_source(self.theta_unit)
         self.time += dt
 

@@ -11,6 +11,7 @@ from solvers.errors import CaseError, GridMismatchError
 from solvers.linear.multigrid import flat_cells
 
 _STILL = 1e-6  # m3/s below which a unit counts as standing still
+_STILL_TRANSFER = 10.0  # W/(m2 K); Incropera, Fundamentals of Heat and Mass Transfer, table 1.1: 2 to 25
 _RESOLVED = 1e-4  # K; float32 temperatures near 300 K are 3e-5 K apart
 
 
@@ -105,6 +106,10 @@ class Units:
         # heat of units that stand still goes into the air before their outlet
         still = np.where(~self._moving & ~supply & (fresh.C == 0), fresh.Q_flow, 0.0) / (RHO * CP)
         which = self._is_outlet
+        area = np.zeros(self.count)
+        area[:] = self._patches.area[self._case.unit_outlet]
+        self._leaks = ~self._moving & ~supply & (fresh.C > 0)
+        self._conductance = np.where(self._leaks, _STILL_TRANSFER * area, 0.0)
         self._deposit = still[self._outlet[which]] * self._patches.share[which]
         self._carried = flow[self._outlet[which]] * self._patches.share[which]
         return moved
@@ -137,14 +142,46 @@ class Units:
         np.maximum.at(out, self._inlet[which], theta[self._patches.cell[which]].astype(np.float64))
         return out
 
-    def set_source(self, theta_unit: NDArray[np.float64]) -> None:
-        """Spread what the outlets give back over the cells before them."""
+    def set_source(self, theta_unit: NDArray[np.float64], leaked: NDArray[np.float64] | None = None) -> None:
+        """Spread what the outlets give back, and what still units leak [W], over the cells before them."""
         which = self._is_outlet
         cells = self._patches.cell[which]
         self.source[cells] = 0
-        np.add.at(self.source, cells, self._carried * theta_unit[self._outlet[which]] + self._deposit)
+        given = self._carried * theta_unit[self._outlet[which]] + self._deposit
+        if leaked is not None:
+            given += leaked[self._outlet[which]] / (RHO * CP) * self._patches.share[which]
+        np.add.at(self.source, cells, given)
 
-    def outlet_theta(self, theta_unit: NDArray[np.float64], theta_in: NDArray[np.float64], dt: float):
+    @property
+    def leaks(self) -> bool:
+        """Whether a unit with thermal mass stands still and warms the air before its outlet."""
+        return bool(self._leaks.any())
+
+    def leaked_heat(
+        self, theta_unit: NDArray[np.float64], theta: NDArray[np.floating], dt: float
+    ) -> NDArray[np.float64]:
+        """Heat that still units with thermal mass give to the air before their outlets over dt. (E10). [W].
+
+        ``C dT/dt = Q_flow - U A (T - T_air)`` solved exactly with T_air held; dt = 0 is the rate of now.
+        """
+        inputs = self.inputs
+        assert inputs is not None
+        which = self._is_outlet
+        values = theta[self._patches.cell[which]].astype(np.float64) * self._patches.share[which]
+        beside = np.bincount(self._outlet[which], weights=values, minlength=self.count)
+        conductance = np.where(self._leaks, self._conductance, 1.0)
+        excess = theta_unit - beside - inputs.Q_flow / conductance
+        passed = dt * conductance / np.where(self._leaks, inputs.C, 1.0)
+        mean = np.divide(-np.expm1(-passed), passed, out=np.ones(self.count), where=passed > 0)
+        return np.where(self._leaks, inputs.Q_flow + conductance * excess * mean, 0.0)
+
+    def outlet_theta(
+        self,
+        theta_unit: NDArray[np.float64],
+        theta_in: NDArray[np.float64],
+        dt: float,
+        leaked: NDArray[np.float64] | float = 0.0,
+    ) -> NDArray[np.float64]:
         """Outlet temperatures after dt: heat or cooling of the inlet air, lagged by thermal mass. (E10)."""
         inputs = self.inputs
         assert inputs is not None
@@ -153,17 +190,22 @@ class Units:
         reached = target + (theta_unit - target) * np.exp(-dt * self._rate)
         heavy = inputs.C > 0
         warmed = theta_unit + np.where(
-            heavy & ~self._supply, inputs.Q_flow * dt / np.where(heavy, inputs.C, 1.0), 0.0
+            heavy & ~self._supply, (inputs.Q_flow - leaked) * dt / np.where(heavy, inputs.C, 1.0), 0.0
         )
         return np.where(self._moving, reached, np.where(heavy, warmed, theta_in))
 
-    def heat(self, theta_unit: NDArray[np.float64], theta_in: NDArray[np.float64]) -> tuple[float, float]:
+    def heat(
+        self,
+        theta_unit: NDArray[np.float64],
+        theta_in: NDArray[np.float64],
+        leaked: NDArray[np.float64] | float = 0.0,
+    ) -> tuple[float, float]:
         """Heat given to the air by heat-mode units, taken by supply-mode units. [W]."""
         inputs = self.inputs
         assert inputs is not None
         given = RHO * CP * inputs.V_flow * (theta_unit - theta_in)
         still = np.where(~self._moving & (inputs.C == 0), inputs.Q_flow, 0.0)
-        return float((given + still)[~self._supply].sum()), float(-given[self._supply].sum())
+        return float((given + still + leaked)[~self._supply].sum()), float(-given[self._supply].sum())
 
     @property
     def heat_resolved(self) -> float:

@@ -202,6 +202,24 @@ def test_unit_without_flow_leaves_its_heat_at_the_outlet(tiny):
     assert stored == pytest.approx(500.0 * 2.0, rel=1e-3)
 
 
+def test_heavy_unit_without_flow_warms_itself_and_then_the_air(tiny):
+    case, inputs = tiny
+    model = prepare(case)
+    heavy = inputs._replace(V_flow=np.zeros(1), Q_flow=np.array([100.0]), C=np.array([200.0]))
+    start = initial_state(model)
+    state = advance(model, start, heavy, 5.0)
+    book = balances(model, state, heavy)
+    assert book.Q_in + book.stored == pytest.approx(100.0)
+    assert 1 < book.Q_in < 99
+    in_air = model.rho * model.cp * ((state.T.astype(float) - 293.15) * case.grid.volumes).sum()
+    in_unit = 200.0 * (state.T_unit[0] - 293.15)
+    assert in_air + in_unit == pytest.approx(500.0, rel=1e-3)  # nothing is lost, whatever the step
+    # after many C / (U A) unit and air of the closed room warm alike, so that they share by heat capacity
+    late = advance(model, start, heavy, 300.0)
+    air = model.rho * model.cp * case.grid.volumes.sum()
+    assert balances(model, late, heavy).Q_in == pytest.approx(100.0 * air / (air + 200.0), rel=0.01)
+
+
 def test_coarse_case_keeps_every_object(tiny):
     case, _ = tiny
     coarse = coarsen_case(case)
