@@ -28,7 +28,7 @@ from twin.runtime.trace import generated_trace, read_trace
 
 ONE_THREAD = {"NUMBA_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 START_LIMIT = 120.0  # a start that takes longer is remarked on [s]
-RENEW_PERIOD = 3600.0  # of looking at the certificates' ends [s]
+RENEW_PERIOD = 600.0  # of looking at the certificates' ends [s]
 RESTART_PAUSE = 5.0  # between peers that are started anew for a new certificate [s]
 SHORTEST_PERIOD = 10.0  # of the loop: a trial in the twin takes seconds [s]
 
