@@ -6,10 +6,12 @@ The page's own colours stand in ``assets/page.css``; the figures repeat what the
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 RECOMMENDED_C = (18.0, 27.0)  # ASHRAE TC 9.9 (2021), all air classes
 ALLOWABLE_C = (15.0, 32.0)  # class A1
+LIMITS_C = (ALLOWABLE_C[0], *RECOMMENDED_C, ALLOWABLE_C[1])  # where a rack's summary has none of its class
 ISOSURFACES_C = (27.0, 32.0)
 SHOWN_C = (12.0, 42.0)  # the air's scale: fixed, so that a colour means the same all day
 AIR_SCALE = "thermal"
@@ -67,15 +69,28 @@ def palette(theme: str | None) -> Palette:
     return PALETTES.get(theme or "dark", PALETTES["dark"])
 
 
-def band_of(temperature: float | None) -> str:
-    """Name the ASHRAE band of an inlet temperature [degC]: below, recommended, allowable, over or unknown."""
+def band_of(temperature: float | None, limits: Sequence[float] = LIMITS_C) -> str:
+    """Name the ASHRAE band of an inlet temperature, as the twin does.
+
+    Parameters
+    ----------
+    temperature : float or None
+        [degC]
+    limits : sequence of four floats
+        Of the rack's class: allowable low, recommended low, recommended high, allowable high. [degC]
+
+    Returns
+    -------
+    str
+        below, recommended, allowable (on either side of recommended), over; or unknown.
+    """
     if temperature is None or math.isnan(temperature):
         return "unknown"
-    if temperature < RECOMMENDED_C[0]:
+    if temperature < limits[0]:
         return "below"
-    if temperature <= RECOMMENDED_C[1]:
-        return "recommended"
-    return "allowable" if temperature <= ALLOWABLE_C[1] else "over"
+    if temperature > limits[3]:
+        return "over"
+    return "recommended" if limits[1] <= temperature <= limits[2] else "allowable"
 
 
 def figure_layout(theme: str | None) -> dict[str, Any]:

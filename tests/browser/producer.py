@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from twin.model.catalog import band
 from twin.ports import Reading
 from twin.runtime.feed import FeedServer
 from twin.runtime.historian import Historian
@@ -53,6 +54,10 @@ def boxes() -> list[dict[str, Any]]:
                     f"T{2 * i + column + 1:02d}", "tile", (x, y, FLOOR - 0.04), (x + 0.6, y + 0.6, FLOOR), ""
                 )
             )
+    for rack in [box for box in made if box["kind"] == "rack"]:  # a 4U racklet below the top of each
+        low, high = FLOOR + 37 * 0.04445, FLOOR + 41 * 0.04445
+        lo, hi = (*rack["lo"][:2], low), (*rack["hi"][:2], high)
+        made.append(_box(f"K{rack['name'][1:]}", "racklet", lo, hi, rack["facing"]))
     made.append(_box("C1", "cooler", (0.3, 2.4, FLOOR), (1.5, 4.2, FLOOR + 1.95), "+x"))
     made.append(_box("C2", "cooler", (7.2, 2.4, FLOOR), (8.1, 4.2, FLOOR + 1.95), "-x"))
     made.append(_box("D1", "panel", (2.4, 2.7, FLOOR), (2.4, 3.9, FLOOR + 2.0), ""))
@@ -123,11 +128,6 @@ class Room:
         return float(field[index])
 
 
-def band(value: float) -> str:
-    """ASHRAE band of an inlet temperature."""
-    return "below" if value < 18 else "recommended" if value <= 27 else "allowable" if value <= 32 else "over"
-
-
 def summary(
     room: Room, field: np.ndarray, sequence: int, now: float, noise: np.random.Generator, mode: str
 ) -> dict[str, Any]:
@@ -164,6 +164,7 @@ def summary(
             "pump_speed": 0.5,
             "liquid_heat_w": liquid,
             "band": band(max(inlets.values())),
+            "limits_c": [15.0, 18.0, 27.0, 32.0],
             "age_s": 0.6,
         }
     errors = [abs(sensor["error"]) for sensor in sensors.values()]

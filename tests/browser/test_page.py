@@ -12,7 +12,7 @@ import httpx
 import numpy as np
 import pytest
 from matplotlib import image as pictures
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, WebSocketRoute, expect
 
 Site = Any  # conftest.Site: test modules cannot import each other
 Visit = Any
@@ -94,6 +94,87 @@ def test_cold_aisle_view_stands_in_the_open(site: Site, visit: Callable[..., Vis
         eye,
     )
     assert inside == []
+
+
+def test_fronts_take_the_colours_of_their_class_s_limits(site: Site, visit: Callable[..., Visit]) -> None:
+    page = visit(site).painted()
+    expect(page.locator("#band-recommended")).to_have_text("18–27")
+    painted, legend = page.evaluate(
+        """limits => {
+          const { viewer, panels } = rackletViewer;
+          const summary = structuredClone(viewer.summary);
+          Object.assign(summary.racks.R12, { limits_c: limits, band: "over" });
+          viewer.setSummary(summary);
+          panels.showBands(Object.entries(summary.racks));
+          const { zones } = viewer.room.racks.get("R12");
+          return [zones.map(zone => zone.material.color.getHexString()),
+            document.getElementById("band-recommended").textContent];
+        }""",
+        [5.0, 8.0, 10.0, 12.0],
+    )
+    assert painted == ["f0564a"] * 3
+    assert legend == "recommended"
+
+
+def test_racklets_are_drawn_in_their_racks(site: Site, visit: Callable[..., Visit]) -> None:
+    page = visit(site).painted()
+    drawn = page.evaluate(
+        "rackletViewer.viewer.room.targets.filter(t => t.userData.zone === 'racklet K01')"
+        ".map(t => [t.userData.name, ...t.position.toArray()])"
+    )
+    assert [name for name, *_ in drawn] == ["R01", "R01"]
+    assert [place[2] for _, *place in drawn] == pytest.approx([0.6 + 39 * 0.04445] * 2)
+    assert sorted(place[1] for _, *place in drawn) == pytest.approx([1.488, 2.712])  # on its two faces
+
+
+def test_a_failed_cooler_is_no_supply(site: Site, visit: Callable[..., Visit]) -> None:
+    page = visit(site).painted()
+    expect(page.locator("#kpi-cooling-note")).to_have_text("2 coolers · supply 18.0 °C")
+    note, row = page.evaluate(
+        """() => {
+          const summary = structuredClone(rackletViewer.viewer.summary);
+          Object.assign(summary.coolers.C2, { air_flow: 0, supply_c: 41 });
+          rackletViewer.panels.showSummary(summary);
+          return [document.getElementById("kpi-cooling-note").textContent,
+            document.querySelectorAll(".cooler-list li")[1].children[1].textContent];
+        }"""
+    )
+    assert note == "1 of 2 coolers · supply 18.0 °C"
+    assert row == "off"
+
+
+def test_a_broken_frame_does_not_end_the_stream(site: Site, visit: Callable[..., Visit]) -> None:
+    page = visit(site).painted()
+    broken: list[bool] = []
+
+    def carry(socket: WebSocketRoute) -> None:
+        server = socket.connect_to_server()
+
+        def pass_on(message: str | bytes) -> None:
+            socket.send(message if broken else b"\0\0\0\4rubbish")
+            broken.append(True)
+
+        server.on_message(pass_on)
+
+    page.route_web_socket("**/ws/field", carry)
+    page.reload()
+    page.wait_for_function("window.rackletViewer?.stats.painted > 1")
+    assert len(broken) > 2
+
+
+def test_a_half_open_connection_is_given_up(site: Site, visit: Callable[..., Visit]) -> None:
+    page = visit(site).painted()
+    sockets: list[WebSocketRoute] = []
+
+    def carry(socket: WebSocketRoute) -> None:
+        sockets.append(socket)
+        if len(sockets) > 1:  # the first one opens, and never says a word
+            socket.connect_to_server()
+
+    page.route_web_socket("**/ws/field", carry)
+    page.reload()
+    page.wait_for_function("window.rackletViewer?.stats.painted > 0", timeout=20_000)
+    assert len(sockets) == 2
 
 
 def test_isosurface_appears(site: Site, visit: Callable[..., Visit]) -> None:

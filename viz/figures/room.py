@@ -9,7 +9,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from viz.field import Lines, centres
-from viz.theme import AIR_SCALE, SHOWN_C, Palette, band_of, figure_layout, palette
+from viz.theme import AIR_SCALE, LIMITS_C, SHOWN_C, Palette, band_of, figure_layout, palette
 
 HEIGHT_ABOVE_FLOOR = 1.2  # m; about the middle of a rack
 Box = Mapping[str, Any]
@@ -37,7 +37,8 @@ def level_slice(lines: Lines, field: np.ndarray, height: float) -> np.ndarray:
 def _colour(box: Box, racks: Mapping[str, Any], colours: Palette) -> str:
     if box["kind"] != "rack":
         return colours.grid if box["kind"] == "cooler" else colours.solid
-    band = band_of(racks.get(box["name"], {}).get("inlet_max_c"))
+    rack = racks.get(box["name"], {})
+    band = band_of(rack.get("inlet_max_c"), rack.get("limits_c") or LIMITS_C)
     return getattr(colours, band, colours.solid)
 
 
@@ -59,7 +60,7 @@ def room_figure(
     boxes : sequence of mapping
         ``name``, ``kind``, ``lo``, ``hi`` [m] of the scene.
     racks : mapping
-        Rack -> summary with ``inlet_max_c``.
+        Rack -> summary with ``inlet_max_c``, and ``limits_c`` of its class.
     theme : str or None
     air : (Lines, float32[nx, ny, nz]), optional
         Grid and temperature [degC].

@@ -19,7 +19,7 @@ from viz.figures.room import plan_figure, room_figure
 from viz.ids import attributes
 from viz.pages.decisions import decision_list
 from viz.source import History, LiveSource
-from viz.theme import ALLOWABLE_C, ISOSURFACES_C, RECOMMENDED_C, SHOWN_C
+from viz.theme import ISOSURFACES_C, LIMITS_C, RECOMMENDED_C, SHOWN_C
 
 log = logging.getLogger(__name__)
 
@@ -31,12 +31,7 @@ CHART_PERIOD = 4000  # ms
 FALLBACK_PERIOD = 5000  # ms; plotly takes more than a second for a 3-D update
 DECISIONS_SHOWN = 40
 GRAPH: Any = {"displayModeBar": False, "responsive": True, "scrollZoom": False}
-BANDS = (
-    ("below", f"below {RECOMMENDED_C[0]:.0f}"),
-    ("recommended", f"{RECOMMENDED_C[0]:.0f}–{RECOMMENDED_C[1]:.0f}"),
-    ("allowable", f"{RECOMMENDED_C[1]:.0f}–{ALLOWABLE_C[1]:.0f}"),
-    ("over", f"over {ALLOWABLE_C[1]:.0f}"),
-)
+BANDS = ("below", "recommended", "allowable", "over")
 
 
 def layout() -> html.Main:
@@ -122,7 +117,7 @@ def _racks() -> html.Section:
 
 def _room() -> html.Section:
     config = {
-        "limits": {"recommended": RECOMMENDED_C, "allowable": ALLOWABLE_C},
+        "limits": LIMITS_C,
         "shown": SHOWN_C,
         "isosurfaces": ISOSURFACES_C,
     }
@@ -175,9 +170,13 @@ def _room() -> html.Section:
                                     html.Div(
                                         [
                                             html.Span(
-                                                [html.I(**attributes(data_band=band)), text], className="band"
+                                                [
+                                                    html.I(**attributes(data_band=band)),
+                                                    html.Span(band, id=f"band-{band}"),
+                                                ],
+                                                className="band",
                                             )
-                                            for band, text in BANDS
+                                            for band in BANDS
                                         ],
                                         className="bands",
                                     ),

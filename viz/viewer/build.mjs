@@ -27,11 +27,11 @@ copyFileSync(
 );
 const licences = [
   ["three.js 0.187.0 (in viz/assets/viewer.js)", "three/LICENSE"],
+  ["cmocean's colour scale 'thermal' (in viz/assets/viewer.js)", "../cmocean-LICENSE.txt"],
   ["Inter, latin subset (viz/assets/inter.woff2)", "@fontsource-variable/inter/LICENSE"],
 ];
 writeFileSync(
   `${here}THIRD_PARTY.txt`,
   "Third-party works that travel with this package, each under its own licence.\n" +
-    "The colour scale 'thermal' is cmocean's (K. Thyng and others, MIT).\n" +
     licences.map(([what, file]) => `\n${"=".repeat(78)}\n${what}\n${"=".repeat(78)}\n${readFileSync(`${here}node_modules/${file}`, "utf8")}`).join(""),
 );

@@ -32,6 +32,8 @@ def test_lock_pins_versions_and_names_no_host() -> None:
 def test_third_party_licences_travel() -> None:
     text = (VIEWER / "THIRD_PARTY.txt").read_text()
     assert "three.js authors" in text
+    assert "Copyright (c) 2015 Kristen M. Thyng" in text
+    assert text.count('THE SOFTWARE IS PROVIDED "AS IS"') == 2  # both MIT texts in full
     assert "SIL OPEN FONT LICENSE" in text.upper()
 
 

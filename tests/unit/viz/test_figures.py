@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from twin.model.catalog import ASHRAE_CLASSES, band
 from viz.field import Lines
 from viz.figures.history import history_figure, inlet_points
 from viz.figures.room import floor_height, level_slice, plan_figure, room_figure
@@ -19,9 +20,10 @@ LINES = Lines(np.linspace(0, 4, 9), np.linspace(0, 3, 7), np.linspace(0, 3, 7))
 
 
 @pytest.mark.parametrize(
-    ("temperature", "band"),
+    ("temperature", "expected"),
     [
-        (17.9, "below"),
+        (14.9, "below"),
+        (17.9, "allowable"),
         (18.0, "recommended"),
         (27.0, "recommended"),
         (27.1, "allowable"),
@@ -29,8 +31,22 @@ LINES = Lines(np.linspace(0, 4, 9), np.linspace(0, 3, 7), np.linspace(0, 3, 7))
         (None, "unknown"),
     ],
 )
-def test_bands_follow_ashrae(temperature: float | None, band: str) -> None:
-    assert band_of(temperature) == band
+def test_bands_follow_ashrae(temperature: float | None, expected: str) -> None:
+    assert band_of(temperature) == expected
+
+
+@pytest.mark.parametrize("name", ["A1", "A2", "A4", "H1"])
+@pytest.mark.parametrize("temperature", [4.0, 16.0, 18.0, 23.0, 26.0, 33.0, 46.0])
+def test_bands_are_those_of_the_twin_for_every_class(name: str, temperature: float) -> None:
+    of = ASHRAE_CLASSES[name]
+    limits = (of.allowable_low, of.recommended_low, of.recommended_high, of.allowable_high)
+    assert band_of(temperature, limits) == band(temperature, name)
+
+
+def test_a_rack_is_painted_by_the_limits_of_its_class() -> None:
+    racks = {"R01": {"inlet_max_c": 24.0, "limits_c": [5.0, 18.0, 22.0, 25.0]}}
+    rack = next(trace for trace in room_figure(BOXES, racks, "dark").data if trace.name == "R01")
+    assert rack.color == PALETTES["dark"].allowable
 
 
 def test_history_draws_sensor_as_dots_and_twin_as_line() -> None:

@@ -41,10 +41,18 @@ export function cssGradient(direction = "to right") {
   return `linear-gradient(${direction}, ${stops.join(", ")})`;
 }
 
-/** ASHRAE band of an inlet temperature [degC]: below, recommended, allowable or over. */
+/**
+ * ASHRAE band of an inlet temperature [degC] as the twin names it: below, recommended, allowable (on either side of
+ * it) or over. `limits` are the class's: allowable low, recommended low, recommended high, allowable high.
+ */
 export function bandOf(temperature, limits) {
   if (!Number.isFinite(temperature)) return "unknown";
-  if (temperature < limits.recommended[0]) return "below";
-  if (temperature <= limits.recommended[1]) return "recommended";
-  return temperature <= limits.allowable[1] ? "allowable" : "over";
+  if (temperature < limits[0]) return "below";
+  if (temperature > limits[3]) return "over";
+  return temperature >= limits[1] && temperature <= limits[2] ? "recommended" : "allowable";
+}
+
+/** Band of a rack's hottest inlet: the twin's word, else by the limits of its class, else by the page's. */
+export function rackBand(rack, limits) {
+  return rack.band ?? bandOf(rack.inlet_max_c, rack.limits_c ?? limits);
 }

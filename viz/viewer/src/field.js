@@ -22,6 +22,11 @@ export async function decodeFrame(buffer) {
   return { header, texture };
 }
 
+export const SILENCE = 3500; // ms without a word from the server, which gives a sign of life every second
+const PATIENCE = 2 * SILENCE; // then the connection is dead, whatever the browser holds of it
+const OPENING = 10000; // ms that a connection may take to open
+const FAULT_PAUSE = 1000; // ms before asking again after a frame that could not be shown
+
 /** Keeps a WebSocket to the server; `onFrame(header, texture, bytes)` may return a promise of "painted". */
 export class FieldSocket {
   constructor({ url, wantsField, onOpen, onFrame, onLost }) {
@@ -33,6 +38,8 @@ export class FieldSocket {
 
   connect() {
     const socket = new WebSocket(this.url);
+    this.socket = socket;
+    this.expect(socket, OPENING);
     socket.binaryType = "arraybuffer";
     socket.onopen = () => {
       this.pause = 500;
@@ -41,23 +48,41 @@ export class FieldSocket {
       this.ask(socket);
     };
     socket.onmessage = async (event) => {
-      const { header, texture } = await decodeFrame(event.data);
-      this.after = header.number;
-      try {
+      clearTimeout(this.deadline);
+      let pause = FAULT_PAUSE;
+      try { // a fault in one frame must not end the stream
+        const { header, texture } = await decodeFrame(event.data);
+        if (socket !== this.socket) return;
+        this.after = header.number;
         await this.onFrame(header, texture, event.data.byteLength);
+        pause = 0;
       } finally {
-        this.ask(socket); // a fault in one frame must not end the stream
+        if (pause) setTimeout(() => this.ask(socket), pause);
+        else this.ask(socket);
       }
     };
-    socket.onclose = () => {
-      this.onLost();
-      setTimeout(() => this.connect(), this.pause);
-      this.pause = Math.min(this.pause * 1.6, 5000);
-    };
+    socket.onclose = () => this.lose(socket);
+  }
+
+  /** Give the socket up unless it speaks in time: a half-open one never says that it is closed. */
+  expect(socket, patience) {
+    clearTimeout(this.deadline);
+    this.deadline = setTimeout(() => this.lose(socket), patience);
+  }
+
+  lose(socket) {
+    if (socket !== this.socket) return;
+    this.socket = null;
+    clearTimeout(this.deadline);
+    socket.close();
+    this.onLost();
+    setTimeout(() => this.connect(), this.pause);
+    this.pause = Math.min(this.pause * 1.6, 5000);
   }
 
   ask(socket) {
-    if (socket.readyState !== WebSocket.OPEN) return;
+    if (socket !== this.socket || socket.readyState !== WebSocket.OPEN) return;
+    this.expect(socket, PATIENCE);
     socket.send(JSON.stringify({ after: this.after, field: this.wantsField() }));
   }
 }

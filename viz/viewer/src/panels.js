@@ -1,13 +1,16 @@
 // The live panels around the picture: badge, key figures, racks, facts of the selected rack, footer.
+import { SILENCE } from "./field.js";
 import { age, byId, fixed, h, kilo, percent, setData, setText } from "./dom.js";
-import { bandOf } from "./colormap.js";
+import { rackBand } from "./colormap.js";
 
 const HISTORY = 150; // points of a sparkline
 const AIR_TEMPERATURE = /\.(inlet_|outlet_|return_)?temperature(\.|$)/; // what the twin's error is made of
 const RANK_STEP = 0.2; // K
-const SILENCE = 3500; // ms without a word from the server
 const STATUS_TEXT = { live: "LIVE", stale: "STALE", degraded: "DEGRADED", starting: "STARTING", offline: "OFFLINE" };
-const BAND_TEXT = { below: "Below recommended", recommended: "Recommended", allowable: "Allowable", over: "Over limit", unknown: "Unknown" };
+const BAND_TEXT = { below: "Below limit", recommended: "Recommended", allowable: "Allowable", over: "Over limit", unknown: "Unknown" };
+
+/** A failed or stopped cooler moves no air; what stands at its outlet is not a supply. */
+const runs = (cooler) => !cooler.failed && (cooler.air_flow == null || cooler.air_flow > 0);
 
 export class Panels {
   constructor(config, onSelect) {
@@ -71,20 +74,23 @@ export class Panels {
     setData(byId("stat-mode"), "mode", summary.mode ?? "advise");
 
     const hottest = racks.reduce((a, b) => ((b[1].inlet_max_c ?? -99) > (a?.[1].inlet_max_c ?? -99) ? b : a), null);
-    const band = bandOf(kpis.max_inlet_c, this.config.limits);
+    const band = hottest ? rackBand(hottest[1], this.config.limits) : "unknown";
     this.kpi("inlet", kpis.max_inlet_c, fixed(kpis.max_inlet_c, 1), hottest ? `${hottest[0]} · ${BAND_TEXT[band].toLowerCase()}` : "");
     setData(byId("kpi-inlet"), "band", band);
     this.kpi("over", kpis.racks_over_27, fixed(kpis.racks_over_27, 0), `of ${racks.length} racks`);
     setData(byId("kpi-over"), "band", kpis.racks_over_27 > 0 ? "allowable" : "recommended");
     this.kpi("it", kpis.it_kw, fixed(kpis.it_kw, 1), racks.length ? `${fixed(kpis.it_kw / racks.length, 1)} kW a rack` : "");
     const coolers = Object.values(summary.coolers ?? {});
-    const supply = coolers.reduce((sum, cooler) => sum + (cooler.supply_c ?? NaN), 0) / coolers.length;
-    this.kpi("cooling", kpis.cooling_kw, fixed(kpis.cooling_kw, 1), `${coolers.length} coolers · supply ${fixed(supply, 1)} °C`);
+    const running = coolers.filter(runs);
+    const supply = running.reduce((sum, cooler) => sum + (cooler.supply_c ?? NaN), 0) / running.length;
+    const count = running.length === coolers.length ? `${coolers.length}` : `${running.length} of ${coolers.length}`;
+    this.kpi("cooling", kpis.cooling_kw, fixed(kpis.cooling_kw, 1), `${count} coolers · supply ${fixed(supply, 1)} °C`);
     const compared = Object.entries(summary.sensors ?? {})
       .filter(([point, sensor]) => sensor.error != null && AIR_TEMPERATURE.test(point)).length;
     this.kpi("error", kpis.twin_error_k, fixed(kpis.twin_error_k, 2), compared ? `mean of ${compared} air sensors` : "no sensor to compare");
 
     this.showRacks(racks);
+    this.showBands(racks);
     this.showCoolers(summary.coolers ?? {});
     if (first && hottest) this.onSelect(hottest[0]);
     this.showFacts();
@@ -119,7 +125,7 @@ export class Panels {
     sorted.forEach(([name, rack], position) => {
       if (!this.rows.has(name)) this.rows.set(name, this.makeRow(name));
       const row = this.rows.get(name);
-      const band = rack.band ?? bandOf(rack.inlet_max_c, this.config.limits);
+      const band = rackBand(rack, this.config.limits);
       setData(row.element, "band", band);
       setText(row.inlet, fixed(rack.inlet_max_c, 1));
       setText(row.power, kilo(rack.power_w, 1));
@@ -152,6 +158,16 @@ export class Panels {
     return sorted;
   }
 
+  /** The bands' numbers in the legend where all racks are of one class, else only their names. */
+  showBands(racks) {
+    const classes = new Map(racks.map(([, rack]) => [String(rack.limits_c ?? this.config.limits), rack.limits_c ?? this.config.limits]));
+    const [low, from, to, high] = (classes.size === 1 ? [...classes.values()][0] : [NaN]).map((value) => fixed(value, 0));
+    const texts = classes.size === 1
+      ? { below: `below ${low}`, recommended: `${from}–${to}`, allowable: `${low}–${high}`, over: `over ${high}` }
+      : { below: "below", recommended: "recommended", allowable: "allowable", over: "over" };
+    for (const [band, text] of Object.entries(texts)) setText(byId(`band-${band}`), text);
+  }
+
   showCoolers(coolers) {
     const list = byId("cooler-list");
     const entries = Object.entries(coolers);
@@ -159,7 +175,7 @@ export class Panels {
     entries.forEach(([name, cooler], i) => {
       const item = list.children[i] ?? list.appendChild(h("li", {}, h("b", {}), h("span", {}), h("span", { class: "cooler-power" })));
       setText(item.children[0], name);
-      setText(item.children[1], `${fixed(cooler.supply_c, 1)} → ${fixed(cooler.return_c, 1)}`);
+      setText(item.children[1], runs(cooler) ? `${fixed(cooler.supply_c, 1)} → ${fixed(cooler.return_c, 1)}` : "off");
       setText(item.children[2], `${kilo(cooler.cooling_w, 1)} kW`);
     });
   }
@@ -209,7 +225,7 @@ export class Panels {
     if (!rack) return;
     const { racklet } = rack;
     const alive = this.summary.agents?.names?.[racklet];
-    const band = rack.band ?? bandOf(rack.inlet_max_c, this.config.limits);
+    const band = rackBand(rack, this.config.limits);
     setText(byId("rack-title"), `Rack ${this.selected}`);
     setText(byId("rack-band"), BAND_TEXT[band]);
     setData(byId("rack-band"), "band", band);
@@ -217,8 +233,8 @@ export class Panels {
     setData(byId("rack-agent"), "alive", alive === false ? "no" : "yes");
     const rise = rack.outlet_mean_c - rack.inlet_mean_c;
     const facts = [
-      ["Inlet max, twin", fixed(rack.inlet_max_c, 1), "°C", "The hottest place of the whole front"],
-      ["Inlet max, sensor", fixed(rack.measured_inlet_max_c, 1), "°C", "The hottest of the sensors at the front"],
+      ["Inlet max, twin", fixed(rack.inlet_max_c, 1), "°C", "The twin's air where the rack's inlet sensors are: the hottest of them"],
+      ["Inlet max, sensor", fixed(rack.measured_inlet_max_c, 1), "°C", "The hottest of the rack's inlet sensors"],
       ["Outlet", fixed(rack.outlet_mean_c, 1), "°C"],
       ["Power", kilo(rack.power_w, 2), "kW"],
       ["To liquid", kilo(rack.liquid_heat_w, 2), "kW"],

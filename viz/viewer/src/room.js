@@ -60,6 +60,7 @@ export class Room {
     this.shell();
     for (const box of scene.boxes) {
       if (box.kind === "rack") this.rack(box);
+      else if (box.kind === "racklet") this.racklet(box);
       else if (box.kind === "cooler") this.cooler(box);
       else if (box.kind === "tile") this.tile(box);
       else if (box.kind === "panel") this.panel(box);
@@ -222,6 +223,36 @@ export class Room {
     const strip = this.add(facing(span[0], span[1], rim, [0, 0, 1], new THREE.MeshBasicMaterial({ color: p.unknown })));
     this.racks.set(box.name, { box, zones, strip, edges, halo, normal: front.normal });
     this.anchors.push({ name: box.name, kind: "rack", at: [middle[0], middle[1], box.hi[2] + 0.08] });
+  }
+
+  /** A power and cooling module in its rack: its plates show on the front and the rear, at its height. */
+  racklet(box) {
+    const middle = box.lo.map((value, a) => (value + box.hi[a]) / 2);
+    const home = this.scene.boxes.find((other) => other.kind === "rack" &&
+      middle.every((value, a) => value > other.lo[a] && value < other.hi[a]));
+    if (!home) return;
+    const front = this.face(home, home.facing, 0.012);
+    const rear = this.face({ ...home }, { "+x": "-x", "-x": "+x", "+y": "-y", "-y": "+y" }[home.facing] ?? "-y", 0.012);
+    const height = box.hi[2] - box.lo[2];
+    const plate = canvasTexture(512, 128, (pen) => {
+      pen.fillStyle = "#1a222c";
+      pen.fillRect(0, 0, 512, 128);
+      pen.strokeStyle = "#9fb3c8";
+      pen.lineWidth = 8;
+      pen.strokeRect(4, 4, 504, 120);
+      pen.fillStyle = "#c9d6e3";
+      pen.font = "600 56px sans-serif";
+      pen.textBaseline = "middle";
+      pen.fillText(box.name, 34, 68);
+      for (let x = 230; x < 440; x += 28) pen.fillRect(x, 34, 12, 60);
+      pen.fillStyle = "#58d6a9";
+      pen.fillRect(456, 50, 26, 26);
+    });
+    for (const side of [front, rear]) {
+      side.centre[2] = middle[2];
+      this.add(facing(side.width - 0.04, height, side.centre, side.normal, new THREE.MeshLambertMaterial({ map: plate })),
+        { kind: "rack", name: home.name, zone: `racklet ${box.name}` });
+    }
   }
 
   cooler(box) {

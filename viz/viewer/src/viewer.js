@@ -1,6 +1,6 @@
 // The 3-D component: the room, slices, isosurfaces, labels, hover; and its controls.
 import { byId, fixed, h, setText } from "./dom.js";
-import { bandOf, cssGradient } from "./colormap.js";
+import { bandOf, cssGradient, rackBand } from "./colormap.js";
 import { Isosurface } from "./isosurface.js";
 import { Room, palettes } from "./room.js";
 import { Slices } from "./slices.js";
@@ -103,12 +103,12 @@ export class Viewer {
     for (const [name, rack] of Object.entries(summary.racks ?? {})) {
       bands[name] = ["bottom", "middle", "top"].map((zone) => {
         const sensor = summary.sensors?.[`${name}.inlet_temperature.${zone}`];
-        return bandOf(sensor?.predicted ?? rack.inlet_max_c, limits);
+        return bandOf(sensor?.predicted ?? rack.inlet_max_c, rack.limits_c ?? limits);
       });
       const label = this.labels.get(name);
       if (!label) continue;
       setText(label.value, fixed(rack.inlet_max_c, 1));
-      label.label.dataset.band = rack.band ?? bandOf(rack.inlet_max_c, limits);
+      label.label.dataset.band = rackBand(rack, limits);
     }
     for (const [name, cooler] of Object.entries(summary.coolers ?? {})) {
       const label = this.labels.get(name);
