@@ -95,7 +95,9 @@ class Committer:
         """Undo steps, the last first; returns those that could not be undone."""
         left: list[Step] = []
         for number, step in enumerate(reversed(done), 1):
-            undone, failure = self._step(step.undone(), f"take back: {reason}", f"{prefix}.back{number}")
+            undone, failure = self._step(
+                step.undone(), f"take back: {reason}", f"{prefix}.back{number}", doubtful=False
+            )
             results.append(
                 {"id": f"take back {step.name}", "accepted": not failure, "message": failure or "done"}
             )
@@ -112,12 +114,15 @@ class Committer:
                 )
         return left
 
-    def _step(self, step: Step, reason: str, prefix: str) -> tuple[Step, str]:
-        """Carry one step out; returns the part that is in force, and what went wrong with the rest."""
+    def _step(self, step: Step, reason: str, prefix: str, doubtful: bool = True) -> tuple[Step, str]:
+        """Carry one step out; returns the part that is in force, and what went wrong with the rest.
+
+        ``doubtful`` says whether what is not known of a step that broke off counts as in force.
+        """
         try:
             return self._write(step, reason, prefix) if step.settings else self._migrate(step, reason)
         except TwinError as error:
-            return self._in_force(step), str(error)
+            return self._in_force(step, doubtful), str(error)
 
     def _write(self, step: Step, reason: str, prefix: str) -> tuple[Step, str]:
         now = self._clock()
@@ -155,12 +160,13 @@ class Committer:
         ]
         return Step(moves=done), "; ".join(refused)
 
-    def _in_force(self, step: Step) -> Step:
-        """Return what of a broken-off step may be in force; of settings nothing is known, so all."""
+    def _in_force(self, step: Step, doubtful: bool) -> Step:
+        """Return what of a broken-off step is in force; of settings nothing is known."""
+        unknown = step if doubtful else Step()
         if step.settings:
-            return step
+            return unknown
         try:
             where = {load.id: load.rack for load in self._platform.workloads()}
         except TwinError:
-            return step
+            return unknown
         return Step(moves=tuple(move for move in step.moves if where.get(move.workload) == move.target))

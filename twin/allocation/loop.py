@@ -12,8 +12,9 @@ from datetime import UTC, datetime
 from twin.allocation.commit import Committer, Outcome
 from twin.allocation.events import Event, Events
 from twin.allocation.gate import TimeBudget, Trial
+from twin.allocation.leftovers import Leftovers
 from twin.allocation.memory import LONG_AGO, LoopSettings, Memory, Mode
-from twin.allocation.plan import Candidate, Step, steps_of
+from twin.allocation.plan import Candidate, steps_of
 from twin.allocation.recall import recall
 from twin.allocation.record import (
     UNOBSERVED,
@@ -101,7 +102,7 @@ class AllocationLoop:
         self._events = Events(self.settings.debounce)
         self._proposal: Record | None = None
         self._watched: list[Record] = []
-        self._left: list[Step] = []
+        self._leftovers = Leftovers(self._committer)
         self._unsaved: dict[str, Record] = {}
         self._watch = Watch(layout, self.settings.maximum_age)
         self._troubled: frozenset[Event] = frozenset()
@@ -179,7 +180,7 @@ class AllocationLoop:
         if self._next is None:
             self._next = now + self.period
         self._look(now)
-        self._retry_taking_back()
+        self._take_back_rest(now)
         self._save_rest()
         self._observe(now)
         self._settle_proposal(now)
@@ -366,8 +367,9 @@ class AllocationLoop:
         outcome = self._committer.carry_out(steps_of(candidate), decision["why"], decision["id"], progress)
         decision["results"] = outcome.results
         self._quiet_until = self._clock() + self.settings.quiet
+        self._leftovers.overtake(outcome.done)
         if outcome.failure:
-            self._left += outcome.done
+            self._leftovers.add(decision, outcome.done, now)
             self.memory.note(outcome.done, now)
             self.memory.rest(candidate.moves, now)
             return self._conclude(decision, "failed", f"{decision['why']}; {outcome.failure}")
@@ -376,18 +378,12 @@ class AllocationLoop:
         self._watched.append(decision)
         return self._conclude(decision, "committed", decision["why"])
 
-    def _retry_taking_back(self) -> None:
-        if not self._left:
-            return
-        results: list[Record] = []
-        stamp = datetime.fromtimestamp(self._clock(), UTC).strftime("B%Y%m%dT%H%M%S.%f")[:-3]
-        before = self._left
-        self._left = self._committer.take_back(before, "left over from a failed plan", stamp, results)
-        for step in before:
-            if step not in self._left:
-                for setting in step.settings:
-                    self.memory.command(setting.point, setting.old, self._clock())
-                log.info("taken back at last: %s", step.name)
+    def _take_back_rest(self, now: float) -> None:
+        undone, ended = self._leftovers.retry(now)
+        for setting in undone:
+            self.memory.command(setting.point, setting.old, now)
+        for decision, how in ended:
+            self._conclude(decision, "failed", f"{decision['why']}; {how}")
 
     def _settle_proposal(self, now: float) -> None:
         with self._lock:

@@ -3,7 +3,7 @@
 import pytest
 
 from twin.allocation.commit import Committer
-from twin.allocation.plan import Candidate, Move, Setting, steps_of
+from twin.allocation.plan import Candidate, Move, Setting, Step, steps_of
 from twin.errors import OutsideError
 
 UP = Setting("C1.fan_speed", 0.7, 0.8)
@@ -94,3 +94,14 @@ def test_a_plan_that_cannot_be_stored_between_its_steps_is_taken_back(hot_room, 
     assert "could not be stored: the disk is full" in outcome.failure
     assert (hot_room.fan, hot_room.supply, hot_room.placement["W02.1"]) == (0.7, 18.0, "R02")
     assert outcome.done == []
+
+
+def test_a_device_that_breaks_off_while_it_is_taken_back_counts_as_not_taken_back(hot_room):
+    committer = Committer(hot_room, hot_room, lambda: hot_room.now)
+
+    def broken(commands):
+        raise OutsideError("mesh down")
+
+    hot_room.write = broken
+    step = Step(settings=(UP,))
+    assert committer.take_back([step], "test", "D1", []) == [step]

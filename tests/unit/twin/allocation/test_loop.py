@@ -209,6 +209,9 @@ def test_a_plan_that_cannot_be_taken_back_is_tried_again_until_it_is(make_room):
     refusing["back"] = False
     room.pass_time(loop, 1.0)
     assert room.supply == 18.0 and room.fan == 0.7
+    assert loop.memory.commanded["C1.supply_temperature"] == 18.0
+    record = room.saved[decision["id"]]
+    assert record["state"] == "failed" and record["why"].endswith("taken back after 1 s")
 
 
 def test_a_move_that_is_accepted_but_not_true_fails_the_plan(hot_room):
