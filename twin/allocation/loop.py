@@ -7,7 +7,6 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
-from datetime import UTC, datetime
 
 from twin.allocation.commit import Committer, Outcome
 from twin.allocation.events import Event, Events
@@ -15,28 +14,24 @@ from twin.allocation.gate import TimeBudget, Trial
 from twin.allocation.leftovers import Leftovers
 from twin.allocation.memory import LONG_AGO, LoopSettings, Memory, Mode
 from twin.allocation.plan import Candidate, steps_of
+from twin.allocation.planner import Planner
 from twin.allocation.recall import recall
 from twin.allocation.record import (
     UNOBSERVED,
     Record,
     candidate_of,
     comparison_window,
-    entry_of,
     observation,
 )
-from twin.allocation.review import Attempt, Review
 from twin.allocation.screening import (
     Bounds,
     Influence,
-    critical_racks,
-    propose,
-    receiving_racks,
 )
-from twin.allocation.situation import Situation, View, overheated_racks, see, stopped_coolers
+from twin.allocation.situation import View, overheated_racks, stopped_coolers
 from twin.allocation.watch import Watch
 from twin.errors import RefusedError, TwinError
 from twin.model.schema import Layout
-from twin.ports import Actuator, Platform, Workload
+from twin.ports import Actuator, Platform
 
 log = logging.getLogger(__name__)
 
@@ -92,7 +87,6 @@ class AllocationLoop:
             self.budget.longest,
         )
         self._view = telemetry_view
-        self._trial = trial
         self._platform = platform
         self._committer = Committer(actuator, platform, clock, authorise)
         self._save = save_decision
@@ -105,6 +99,9 @@ class AllocationLoop:
         self._leftovers = Leftovers(self._committer)
         self._unsaved: dict[str, Record] = {}
         self._watch = Watch(layout, self.settings.maximum_age)
+        self._planner = Planner(
+            layout, trial, self.memory, self.influence, self._watch, self.settings, self.bounds, self.budget
+        )
         self._troubled: frozenset[Event] = frozenset()
         self._passed, self._ended = LONG_AGO, ""  # the last pass: when, and the state of its decision
         self._next: float | None = None
@@ -238,62 +235,10 @@ class AllocationLoop:
         workloads = tuple(self._platform.workloads())
         if self._proposal is not None:
             self._close(self._proposal, "rejected", f"superseded by a new decision ({trigger})")
-        situation = self._see(view, workloads, now)
-        margin = self.margin(situation)
-        decision: Record = {
-            "id": datetime.fromtimestamp(now, UTC).strftime("D%Y%m%dT%H%M%S.%f")[:-3],
-            "time": now,
-            "trigger": trigger,
-            "mode": self.mode.value,
-            "state": "idle",
-            "baseline": None,
-            "critical": [],
-            "receivers": [],
-            "candidates": [],
-            "chosen": None,
-            "why": "",
-            "committed_at": None,
-            "results": [],
-            "observed": None,
-            "blind": situation.blind,
-            "margin_k": round(margin, 2),
-        }
-        obstacle = self._obstacle(situation)
-        if obstacle:
-            return self._conclude(decision, "refused", obstacle)
-        budget = self.budget.divide(event=trigger.startswith("event"))
-        decision["budget"] = budget.to_json()
-        self.memory.settle = budget.horizon
-        try:
-            review = self._review(situation, margin, budget.horizon)
-        except TwinError as error:
-            return self._conclude(decision, "refused", f"nothing is done without the twin: {error}")
-        inlet = review.without.hottest
-        decision["baseline"] = review.record
-        critical = critical_racks(situation, inlet, margin, review.without.peak)
-        decision["critical"] = list(critical)
-        decision["receivers"] = list(receiving_racks(situation, inlet, margin, self.bounds, critical))
-        candidates = propose(
-            situation,
-            inlet,
-            self.influence,
-            self.memory,
-            self.bounds,
-            margin,
-            critical,
-            self._calm(situation),
-        )
-        best = self._best(decision, review, candidates[: budget.candidates], saving=not critical)
+        situation = self._planner.see(view, workloads, now)
+        decision, best = self._planner.plan(situation, trigger, self.mode)
         if best is None:
-            need = "; ".join(f"{rack}: {why}" for rack, why in critical.items())
-            if critical:
-                what = "no candidate passed the gate" if candidates else "nothing may be moved or set now"
-                return self._conclude(decision, "refused", f"{what} ({need})")
-            fine = "all inlets and powers are within their limits"
-            return self._conclude(decision, "idle", f"{fine}; nothing to save" if candidates else fine)
-        decision["chosen"] = best.id
-        reasons = "; ".join(critical.values()) or "energy"
-        decision["why"] = f"{best.why} ({reasons})"
+            return self._conclude(decision, decision["state"], decision["why"])
         if self.mode is Mode.AUTO:
             return self._commit(decision, best, now)
         decision["expires"] = now + max(120.0, self.settings.approval * self.period)
@@ -302,58 +247,6 @@ class AllocationLoop:
             self._proposal = decision
         self._store(decision)
         return decision
-
-    def _see(self, view: View, workloads: tuple[Workload, ...], now: float) -> Situation:
-        commanded, settling = self.memory.commanded, self.memory.settling(now)
-        return see(self.layout, view, workloads, commanded, now, self.settings.maximum_age, settling)
-
-    def margin(self, situation: Situation) -> float:
-        """Return the allowance for the prediction's error, from the live twin's and past ones, in K."""
-        past = sum(self.memory.errors) / len(self.memory.errors) if self.memory.errors else 0.0
-        error = situation.twin_error if situation.twin_error is not None else self.settings.margin_high
-        return min(self.settings.margin_high, max(self.settings.margin_low, error, past))
-
-    def _calm(self, situation: Situation) -> bool:
-        """Whether every inlet was measured, and cold enough to save energy, over the last minutes."""
-        now = situation.time
-        peak = self._watch.peak(now - self.settings.calm_time, now)
-        return self._watch.covers(now - self.settings.calm_least) and all(
-            rack.id in peak and peak[rack.id] + self.bounds.slack <= rack.inlet_recommended
-            for rack in situation.racks.values()
-        )
-
-    def _obstacle(self, situation: Situation) -> str:
-        blind = [rack for rack in situation.racks.values() if rack.blind]
-        if len(blind) > self.settings.blind_share * len(situation.racks):
-            return (
-                f"{len(blind)} of {len(situation.racks)} racks cannot be relied on "
-                f"({blind[0].id}: {blind[0].blind}); no action"
-            )
-        if situation.twin_error is None:
-            return "the twin has not been compared with any sensor yet; no action"
-        if situation.twin_error > self.settings.distrust:
-            return f"the twin is off by {situation.twin_error:.1f} K; it is not trusted; no action"
-        return ""
-
-    def _review(self, situation: Situation, margin: float, horizon: float) -> Review:
-        return Review(situation, self._trial, self.budget, self._watch.bias(), margin, horizon)
-
-    def _best(
-        self, decision: Record, review: Review, candidates: Sequence[Candidate], saving: bool
-    ) -> Candidate | None:
-        """Try each candidate in the twin and return the best that breaks no limit and is worth it."""
-        best: Attempt | None = None
-        for candidate in candidates:
-            attempt = review.attempt(candidate, saving)
-            self.influence.learn(candidate, attempt.change)
-            decision["candidates"].append(attempt.record)
-            if not attempt.verdict.accepted:
-                continue
-            if attempt.cost >= review.cost - self.settings.gain:
-                attempt.record["why"] += "; not worth it"
-            elif best is None or attempt.cost < best.cost:
-                best = attempt
-        return best.candidate if best else None
 
     # ------------------------------------------------------------------ acting
 
@@ -409,10 +302,7 @@ class AllocationLoop:
             self._commit(proposal, candidate, now)
 
     def _outdated(self, decision: Record, candidate: Candidate, now: float) -> str:
-        """Say why an approved plan must not be carried out any more; empty if it may.
-
-        A plan older than a minute is tried in the twin again.
-        """
+        """Say why an approved plan must not be carried out any more; empty if it may."""
         view = self._view()
         if view is None:
             return "there is no view of the room"
@@ -420,31 +310,7 @@ class AllocationLoop:
             workloads = tuple(self._platform.workloads())
         except TwinError as error:
             return f"the platform does not answer: {error}"
-        situation = self._see(view, workloads, now)
-        where = {load.id: load.rack for load in workloads}
-        change = candidate.power_change()
-        for move in candidate.moves:
-            if where.get(move.workload) != move.source:
-                return f"{move.workload} is no longer on {move.source}"
-        for name, more in change.items():
-            rack = situation.racks[name]
-            if rack.blind:
-                return f"{name}: {rack.blind}"
-            if more > 0 and rack.power_ahead + more > rack.power_limit:
-                return f"{name} would draw {rack.power_ahead + more:.0f} W of {rack.power_limit:.0f} W"
-        for setting in candidate.settings:
-            if setting.asset in situation.blind_coolers:
-                return f"{setting.asset}: {situation.blind_coolers[setting.asset]}"
-        obstacle = self._obstacle(situation)
-        if obstacle or now - decision["time"] < self.settings.recheck:
-            return obstacle
-        horizon = entry_of(decision, candidate.id)["horizon_s"]
-        try:
-            review = self._review(situation, self.margin(situation), horizon)
-        except TwinError as error:
-            return f"it could not be tried in the twin again: {error}"
-        attempt = review.attempt(candidate, saving=not decision["critical"])
-        return "" if attempt.verdict.accepted else f"tried again: {attempt.verdict.why}"
+        return self._planner.outdated(decision, candidate, self._planner.see(view, workloads, now))
 
     def _close(self, proposal: Record, state: str, why: str) -> None:
         self._forget_proposal(proposal)

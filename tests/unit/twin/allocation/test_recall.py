@@ -59,7 +59,7 @@ def commanded_supply(room, value):
 
 
 def believed_supply(loop, room):
-    return loop._see(room, tuple(room.workloads()), room.now).set_points["C1.supply_temperature"]
+    return loop._planner.see(room, tuple(room.workloads()), room.now).set_points["C1.supply_temperature"]
 
 
 @pytest.mark.parametrize("value", [22.0, 19.0])
