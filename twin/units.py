@@ -10,6 +10,7 @@ import math
 import re
 from dataclasses import dataclass
 from functools import cache, lru_cache
+from tokenize import TokenError
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,10 @@ ZERO_CELSIUS = 273.15
 """0 degC on the kelvin scale. [K]"""
 
 _TEXT = re.compile(r"^\s*([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*(.*?)\s*$")
+_NAME = r"°?[A-Za-zµμ_]+(?:(?:\*\*|\^)?-?\d)?"
+_PRODUCT = rf"{_NAME}(?:(?:\s*[/*]\s*|\s+){_NAME})*"
+# Names, small whole powers, products and quotients; no numbers, so that nothing is left to compute.
+_UNIT = re.compile(rf"{_PRODUCT}(?:\s*/\s*\(\s*{_PRODUCT}\s*\))?", re.ASCII)
 
 
 def kelvin(temperature: float) -> float:
@@ -101,7 +106,10 @@ def parse_quantity(value: object, unit: str) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         raise ValueError(f"must be a number in {unit}, or text with a unit")
     if isinstance(value, int | float):
-        return _finite(to_si(float(value), unit))
+        try:
+            return _finite(to_si(float(value), unit))
+        except OverflowError as error:
+            raise ValueError("must be finite") from error
     match = _TEXT.match(value)
     if match is None:
         raise ValueError(f"must be a number in {unit}, or text such as '{_example(unit)}'")
@@ -120,13 +128,23 @@ def _convert(number: float, own: str, unit: str) -> float:
 
     if unit == "degC":
         own = {"C": "degC", "F": "degF"}.get(own.removeprefix("°"), own)
+    unknown = f"unit '{own}' is unknown; the field is in {unit}"
+    if _UNIT.fullmatch(own) is None:
+        raise ValueError(unknown)
+    quantity = _registry().Quantity
     try:
         target = "kelvin" if unit == "degC" else ("dimensionless" if unit == "1" else unit)
-        converted = float(_registry().Quantity(number, own).to(target).magnitude)
+        converted = float(quantity(number, own).to(target).magnitude)
+        proportional = unit == "degC" or float(quantity(0.0, own).to(target).magnitude) == 0.0
     except DimensionalityError as error:
         raise ValueError(f"unit '{own}' does not measure the same as {unit}") from error
-    except (PintError, AttributeError, ValueError, TypeError, SyntaxError, AssertionError) as error:
-        raise ValueError(f"unit '{own}' is unknown; the field is in {unit}") from error
+    except (
+        PintError, ArithmeticError, AttributeError, ValueError, TypeError, SyntaxError, AssertionError,
+        TokenError,
+    ) as error:  # fmt: skip
+        raise ValueError(unknown) from error
+    if not proportional:
+        raise ValueError(f"unit '{own}' is a level, not a multiple of {unit}")
     return converted if unit in ("degC", "1") else converted * _si_factor(unit)
 
 

@@ -5,6 +5,8 @@ import subprocess
 import sys
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from twin.units import QUANTITIES, celsius, from_si, kelvin, parse_quantity, quantity_of
 
@@ -31,6 +33,11 @@ from twin.units import QUANTITIES, celsius, from_si, kelvin, parse_quantity, qua
         ("2 ft", "m", 0.6096),
         ("25 %", "1", 0.25),
         ("3.9 kJ/kg/K", "J/kg/K", 3900.0),
+        ("3.9 kJ/(kg K)", "J/kg/K", 3900.0),
+        ("3.9 kJ / (kg*K)", "J/kg/K", 3900.0),
+        ("5 ft^3/min", "m3/s", 5 * 0.3048**3 / 60),
+        ("5 feet**3 / minute", "m3/s", 5 * 0.3048**3 / 60),
+        ("12 kW h / hour", "W", 12e3),
         ("30 s", "s", 30.0),
         ("5 min", "s", 300.0),
         ("-3 degC", "degC", 270.15),
@@ -56,11 +63,33 @@ def test_quantities_come_out_in_si(text, unit, expected):
         (math.nan, "W", "finite"),
         (math.inf, "W", "finite"),
         ("1e400", "W", "finite"),
+        (10**400, "W", "finite"),
+        (-(10**400), "degC", "finite"),
+        ("5 (", "W", "is unknown"),
+        ("5 W)", "W", "is unknown"),
+        ("5 1/0", "W", "is unknown"),
+        ("5 0**-1", "W", "is unknown"),
+        ("5 W*9**9**9**9", "W", "is unknown"),
+        ("5 kW # x", "W", "is unknown"),
+        ("5 kW\n", "m", "does not measure"),
+        ("5 kW + W", "W", "is unknown"),
+        ("5 dBm", "W", "is a level, not a multiple of W"),
+        ("5 dB", "1", "is a level"),
     ],
 )
 def test_what_is_no_quantity_says_why(value, unit, words):
     with pytest.raises(ValueError, match=words.replace("(", r"\(")):
         parse_quantity(value, unit)
+
+
+@given(text=st.text(st.characters(codec="utf-8"), max_size=12), number=st.sampled_from(["5 ", "1e3", "-2 k"]))
+@settings(deadline=None)
+def test_any_text_is_a_finite_number_or_a_value_error(text, number):
+    for unit in ("W", "degC", "1"):
+        try:
+            assert math.isfinite(parse_quantity(number + text, unit))
+        except ValueError as error:
+            assert str(error)
 
 
 @pytest.mark.parametrize("unit", ["W", "degC", "m3/s/kW", "1"])
