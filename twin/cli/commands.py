@@ -26,6 +26,7 @@ from rich.progress import (
     TimeElapsedColumn,
 )
 from rich.table import Table
+from rich.text import Text
 
 from twin import __version__
 from twin.errors import InputError, TwinError
@@ -134,10 +135,10 @@ def solve(
     layout: LayoutArgument,
     set_: SetOption = None,
     cell: CellOption = None,
-    out: Annotated[Path | None, typer.Option("--out", help="Result folder; default results/NAME.")] = None,
+    out: Annotated[Path | None, typer.Option("--out", help="Result folder; default under results/.")] = None,
     json_: JsonOption = False,
 ) -> None:
-    """Solve the steady room: inlets per rack, balances, a result folder with fields and a picture."""
+    """Solve the steady room and write a result folder."""
     with _reporting():
         from twin.planning.solve import solve as solve_layout
 
@@ -172,13 +173,16 @@ def _describe(progress: Any) -> str:
 
 def _print_solution(result: Any) -> None:
     body = result.as_json()
-    table = Table(title=f"{body['layout']}: rack inlets against their ASHRAE class", title_justify="left")
-    for column in ("rack", "mean degC", "max degC", "outlet degC", "swing K", "class", "band"):
+    changed = f" with {', '.join(body['overrides'])}" if body["overrides"] else ""
+    title = Text(f"{body['layout']}{changed}: rack inlets against their ASHRAE class")
+    table = Table(title=title, title_justify="left")
+    for column in ("rack", "kW", "mean degC", "max degC", "outlet degC", "swing K", "class", "band"):
         table.add_column(column, justify="left" if column in ("rack", "class", "band") else "right")
     colours = {"recommended": "green", "allowable": "yellow", "over": "bold red", "below": "blue"}
     for name, rack in body["racks"].items():
         table.add_row(
             name,
+            f"{rack['power_w'] / 1e3:.2f}",
             f"{rack['inlet_mean_c']:.1f}",
             f"{rack['inlet_max_c']:.1f}",
             f"{rack['outlet_mean_c']:.1f}",
@@ -187,6 +191,13 @@ def _print_solution(result: Any) -> None:
             f"[{colours[rack['band']]}]{rack['band']}[/]",
         )
     _out.print(table)
+    worst = max(body["racks"], key=lambda name: body["racks"][name]["inlet_max_c"], default=None)
+    if worst is not None:
+        over = [name for name, rack in body["racks"].items() if rack["band"] in ("allowable", "over")]
+        _out.print(
+            f"hottest inlet {body['racks'][worst]['inlet_max_c']:.1f} degC at {worst}; "
+            f"outside the recommended band: {', '.join(over) or 'none'}"
+        )
     balances = body["balances"]
     _out.print(
         f"mass closes to {balances['mass_relative']:.1e} of the supply flow, "
@@ -228,7 +239,7 @@ def run(
     port: Annotated[int, typer.Option(help="Port the page is served on.", min=1, max=65535)] = 8050,
     json_: JsonOption = False,
 ) -> None:
-    """Run the live twin: emulated racklets on an encrypted mesh, the twin in step, the loop, the page."""
+    """Run the live twin and serve its page."""
     with _reporting():
         from twin.cli.live import run as run_live
         from twin.runtime.settings import RunSettings

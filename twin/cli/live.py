@@ -72,13 +72,17 @@ def run(settings: RunSettings, state_path: Path | None, screen: Screen) -> None:
 
     layout = load_layout(Path(settings.layout), settings.overrides)
     _check_settings(settings)
+    place = state_path or default_state(layout.name)
+    if (place / "run").is_dir():
+        with sole_owner(open_state(place)):  # a twin that runs already holds the port too: say that first
+            pass
     check_port(settings.host, settings.port)
     cells = build_scene(layout, settings.cell).cells
     if settings.trace:
         trace = read_trace(Path(settings.trace), layout, seed=settings.seed)
     else:
         trace = generated_trace(layout, settings.seed)
-    state = open_state(state_path or default_state(layout.name))
+    state = open_state(place)
     with sole_owner(state):
         screen.say(f"Layout {layout.name}: {cells} cells in the twin")
         screen.say(f"Load: {trace.source}. {trace.scale_note}")
@@ -121,7 +125,7 @@ def _specs(layout: Layout, state: StateFolder) -> list[ProcessSpec]:
 def _supervise(settings: RunSettings, layout: Layout, state: StateFolder, screen: Screen) -> None:
     supervisor = Supervisor(_specs(layout, state), state, screen.say)
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        if signal.getsignal(number) is not signal.SIG_IGN:  # nohup wants it ignored
+        if number != signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:  # nohup ignores it
             signal.signal(number, lambda *_: supervisor.stop())
     url = f"http://{_reachable(settings.host)}:{settings.port}"
     over = threading.Event()

@@ -31,6 +31,8 @@ BAND_COLOURS = {
 _MAP = ListedColormap(colormaps["inferno"](np.linspace(0.13, 0.97, 256)))
 _AXES = "xyz"
 
+CHANGES = 110  # characters of the overrides that the foot of the picture shows
+
 
 class _Cut(NamedTuple):
     """A section: the axis it is normal to, its coordinate [m], its title."""
@@ -287,7 +289,7 @@ def _header(figure: Figure, summary: dict[str, Any], page: _Page) -> None:
         (f"{metrics['total_kw']:.1f} kW", "IT power"),
         (f"{metrics['liquid_kw']:.1f} kW", "to liquid"),
         (f"{metrics['cooling_electric_kw']:.1f} kW", "cooling, electric"),
-        (_number(metrics.get("RCI_HI"), "%"), "RCI high"),
+        (_number(metrics.get("RCI_HI"), "%"), "RCI high, slot means"),
         (_number(metrics.get("SHI"), "", 2), "SHI"),
         (_number(metrics.get("RTI"), "%"), "RTI"),
     )
@@ -305,11 +307,17 @@ def _header(figure: Figure, summary: dict[str, Any], page: _Page) -> None:
     figure.text(
         page.right,
         0.34 / page.height,
-        f"Racklet Twin {summary['version']}",
+        "  ·  ".join([*_changes(summary["overrides"]), f"Racklet Twin {summary['version']}"]),
         fontsize=8.5,
         color=MUTED,
         ha="right",
     )
+
+
+def _changes(overrides: list[str]) -> list[str]:
+    """Say what was changed in the layout, as far as a line holds."""
+    text = ", ".join(overrides)
+    return [text if len(text) <= CHANGES else text[: CHANGES - 1] + "…"] if text else []
 
 
 def _number(value: float | None, unit: str, digits: int = 0) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
 import math
@@ -125,7 +126,8 @@ def solve(
     overrides : sequence of str
         ``path=value`` changes to a layout file.
     out : path, optional
-        Result folder, replaced if it holds a result and nothing else; ``results/NAME`` without it.
+        Result folder, replaced if it holds a result and nothing else; without it ``results/NAME``, and
+        ``results/NAME-xxxxxx`` for each combination of overrides and cell size.
     threads : int, optional
         Threads of the solver; all without it.
     progress : callable, optional
@@ -157,8 +159,9 @@ def solve(
             logger.warning("%s", finding)
     else:
         source, loaded = str(layout), load_layout(layout, overrides)
-    stem = Path(source).stem or "layout"
-    folder = _usable_folder(Path("results") / stem if out is None else Path(out)) if write else None
+    folder = None
+    if write:
+        folder = _usable_folder(_default_folder(source, overrides, cell) if out is None else Path(out))
     if threads is not None:
         numba.set_num_threads(max(1, min(threads, numba.config.NUMBA_NUM_THREADS)))  # type: ignore[attr-defined]
 
@@ -187,6 +190,14 @@ def solve(
         _write_folder(folder, scene, result.state, summary)
         logger.info("result in %s", folder)
     return SolveResult(scene, result.state, summary, folder)
+
+
+def _default_folder(source: str, overrides: Sequence[str], cell: float | None) -> Path:
+    """Return ``results/NAME``; a what-if gets a folder of its own beside it."""
+    name = Path(source).stem or "layout"
+    if overrides or cell is not None:
+        name += "-" + hashlib.sha256(repr((*overrides, cell)).encode()).hexdigest()[:6]
+    return Path("results") / name
 
 
 def _settle(
