@@ -289,7 +289,7 @@ def _header(figure: Figure, summary: dict[str, Any], page: _Page) -> None:
         (f"{metrics['total_kw']:.1f} kW", "IT power"),
         (f"{metrics['liquid_kw']:.1f} kW", "to liquid"),
         (f"{metrics['cooling_electric_kw']:.1f} kW", "cooling, electric"),
-        (_number(metrics.get("RCI_HI"), "%"), "RCI high, slot means"),
+        (_number(metrics.get("RCI_HI"), "%"), "RCI of means"),
         (_number(metrics.get("SHI"), "", 2), "SHI"),
         (_number(metrics.get("RTI"), "%"), "RTI"),
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import bisect
 import dataclasses
+import math
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
@@ -44,7 +45,8 @@ class LiveInputs:
         """Keep the newest reading of each point; bad ones, and older than the known, are left out."""
         for reading in readings:
             known = self.latest.get(reading.point)
-            if reading.quality is not Quality.BAD and (known is None or reading.time >= known.time):
+            sound = reading.quality is not Quality.BAD and math.isfinite(reading.value)
+            if sound and (known is None or reading.time >= known.time):
                 self.latest[reading.point] = reading
 
     def age(self, point: str, now: float) -> float | None:
@@ -93,7 +95,10 @@ class LiveInputs:
         )
 
     def _values(self, nominal: Mapping[str, float], quantity: str) -> dict[str, float]:
-        return {asset: self._value(f"{asset}.{quantity}", value) for asset, value in nominal.items()}
+        """Powers and speeds: a sensor's noise around zero must not make them negative."""
+        return {
+            asset: max(0.0, self._value(f"{asset}.{quantity}", value)) for asset, value in nominal.items()
+        }
 
     def _value(self, point: str, otherwise: float) -> float:
         reading = self.latest.get(point)

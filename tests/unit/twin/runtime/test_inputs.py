@@ -54,6 +54,13 @@ def test_bad_and_late_readings_do_not_replace_newer_sound_ones(inputs):
     assert inputs.age("R99.power", 12.5) is None
 
 
+def test_noise_around_zero_and_what_is_no_number_do_not_reach_the_solver(inputs):
+    inputs.take([Reading("R01.power", -3.0, 10.0), Reading("R02.power", float("nan"), 10.0)])
+    now = inputs.operating()
+    assert now.rack_power["R01"] == 0.0
+    assert now.rack_power["R02"] == pytest.approx(6000.0)
+
+
 def test_the_age_of_the_data_is_that_of_what_the_twin_takes_as_given(inputs, layout):
     given = [f"{rack.id}.power" for rack in layout.racks]
     given += [f"{cooler.id}.supply_temperature" for cooler in layout.coolers]
