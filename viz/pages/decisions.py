@@ -158,7 +158,7 @@ def _body(record: Record, chosen: Record | None, barred: str) -> list[Any]:
     ]
     if chosen is not None:
         predicted = chosen.get("predicted") or {}
-        facts.append(("Cooling, predicted", f"{_number(predicted.get('cooling_kw'), 1)} kW"))
+        facts.append(("Air cooling, predicted", f"{_number(predicted.get('cooling_kw'), 1)} kW"))
     if observed:
         facts.append(
             ("Prediction error", f"{_number(observed.get('error_k'), 2)} K at {clock(observed.get('time'))}")

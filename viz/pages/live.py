@@ -60,7 +60,7 @@ def _kpis() -> html.Section:
         ("inlet", "Max rack inlet", "°C"),
         ("over", f"Racks over {RECOMMENDED_C[1]:.0f} °C", ""),
         ("it", "IT load", "kW"),
-        ("cooling", "Cooling", "kW"),
+        ("cooling", "Heat removed, air and liquid", "kW"),
         ("error", "Twin error", "K"),
     )
     return html.Section(
