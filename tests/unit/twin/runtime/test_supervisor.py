@@ -121,6 +121,16 @@ def test_processes_end_with_a_killed_supervisor(tmp_path):
     until(lambda: not psutil.pid_exists(pid) or not _alive(pid))
 
 
+def _stand_in_the_way(path):
+    """Put a folder where the file belongs: no file can take its place, which is what a full disk looks like."""
+    path.unlink(missing_ok=True)
+    try:
+        path.mkdir()
+    except FileExistsError:  # the supervisor was quicker
+        return False
+    return True
+
+
 def _alive(pid):
     try:
         return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
@@ -132,8 +142,7 @@ def test_a_full_disk_stops_nothing(supervise, tmp_path):
     supervisor, thread, events = supervise(SLEEPER)
     pid = supervisor.status()["sleeper"]["pid"]
     run = tmp_path / "state" / "run"
-    (run / "processes.json").unlink()
-    (run / "processes.json").mkdir()  # no file can take its place: what a full disk looks like to a writer
+    until(lambda: _stand_in_the_way(run / "processes.json"))
     until(lambda: any("processes.json" in event for event in events))
     time.sleep(2.0)
     assert thread.is_alive()
