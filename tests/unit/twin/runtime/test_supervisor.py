@@ -122,7 +122,7 @@ def test_processes_end_with_a_killed_supervisor(tmp_path):
 
 
 def _stand_in_the_way(path):
-    """Put a folder where the file belongs: no file can take its place, which is what a full disk looks like."""
+    """Put a folder where the file belongs: a writer finds no place for it, as on a full disk."""
     path.unlink(missing_ok=True)
     try:
         path.mkdir()
