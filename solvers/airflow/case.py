@@ -17,11 +17,56 @@ GRAVITY = 9.81
 """[m/s2]"""
 
 
-class AirCase(NamedTuple):
-    """Geometry and openings of a closed room.
+class Surfaces(NamedTuple):
+    """Rectangles of closed faces that are more than plain walls, which are at rest, adiabatic and no-slip.
 
-    All flow is made by units that take air out of the room at one patch and give it back at another, each
-    conserving volume. Walls are adiabatic and no-slip.
+    Attributes
+    ----------
+    axis, index : int64[ns]    Axis that the rectangle is normal to, face index along it.
+    lo, hi : int64[ns, 2]    Half-open cell range along the two other axes, in ascending order.
+    side : int64[ns]    +1: the air lies on the + side of the plane; -1: on the - side.
+    T : float64[ns]    Temperature behind the surface; NaN: adiabatic. [K]
+    U : float64[ns]    Conductance between surface and T; inf: the surface has that temperature. [W/(m2 K)]
+    C : float64[ns]    Heat capacity of the layer at the surface; 0: none. [J/(m2 K)]
+    velocity : float64[ns, 3]    Of the surface, along its plane. [m/s]
+    slip : bool[ns]    No friction.
+    """
+
+    axis: NDArray[np.int64]
+    index: NDArray[np.int64]
+    lo: NDArray[np.int64]
+    hi: NDArray[np.int64]
+    side: NDArray[np.int64]
+    T: NDArray[np.float64]
+    U: NDArray[np.float64]
+    C: NDArray[np.float64]
+    velocity: NDArray[np.float64]
+    slip: NDArray[np.bool_]
+
+
+class Jets(NamedTuple):
+    """Rectangles of porous faces whose holes blow jets: perforated tiles and grilles.
+
+    Attributes
+    ----------
+    axis, index : int64[nj]    Axis that the rectangle is normal to, face index along it.
+    lo, hi : int64[nj, 2]    Half-open cell range along the two other axes, in ascending order.
+    open_area : float64[nj]    Open over gross area. [-]
+    """
+
+    axis: NDArray[np.int64]
+    index: NDArray[np.int64]
+    lo: NDArray[np.int64]
+    hi: NDArray[np.int64]
+    open_area: NDArray[np.float64]
+
+
+class AirCase(NamedTuple):
+    """Geometry and openings of a room.
+
+    Flow is made by units that take air out of the room at one patch and give it back at another, each
+    conserving volume, and by openings to the ambient. Walls are adiabatic, at rest and no-slip but where
+    `surfaces` says otherwise.
 
     Attributes
     ----------
@@ -37,7 +82,12 @@ class AirCase(NamedTuple):
     patch_side : int64[np]
         +1: the fluid lies on the + side of the plane; -1: on the - side. The face itself is blocked.
     unit_inlet, unit_outlet : int64[nu]
-        Patch where the air of a unit leaves the room, patch where it comes back.
+        Patch where the air of a unit leaves the room, patch where it comes back; -1: the ambient.
+    surfaces : Surfaces, optional    Where walls are warm, heavy, moving or without friction.
+    jets : Jets, optional    Porous faces that add the momentum of their jets.
+    ambient : bool[nx, ny, nz], optional
+        Cells outside the room: pressure 0, temperature `UnitInputs.T_ambient`, at rest. An open face between
+        one of them and a cell of the room is an opening.
     """
 
     grid: Grid
@@ -55,6 +105,9 @@ class AirCase(NamedTuple):
     patch_side: NDArray[np.int64]
     unit_inlet: NDArray[np.int64]
     unit_outlet: NDArray[np.int64]
+    surfaces: Surfaces | None = None
+    jets: Jets | None = None
+    ambient: NDArray[np.bool_] | None = None
 
 
 class UnitInputs(NamedTuple):
@@ -67,6 +120,7 @@ class UnitInputs(NamedTuple):
     T_supply : float64[nu]    NaN: heat mode; else the supply temperature that the unit cools down to. [K]
     Q_max : float64[nu]    Cooling capacity in supply mode; a unit never heats in that mode. [W]
     C : float64[nu]    Thermal mass: first-order lag C / (rho cp V_flow) of the outlet; 0 is none. [J/K]
+    T_ambient : float    Temperature outside, of what openings and units without an inlet draw in. [K]
     """
 
     V_flow: NDArray[np.float64]
@@ -74,20 +128,29 @@ class UnitInputs(NamedTuple):
     T_supply: NDArray[np.float64]
     Q_max: NDArray[np.float64]
     C: NDArray[np.float64]
+    T_ambient: float = 293.15
 
 
 class Closure(NamedTuple):
-    """Turbulence closure.
+    """Turbulence closure and wall treatment.
 
     Attributes
     ----------
     kind : str
         ``"mixing_length"``: nu_t = constant |V| l with l the distance to the nearest wall (Chen and Xu 1998),
-        power-law wall friction. ``"laminar"``: molecular viscosity alone, resolved walls.
-    constant : float    0.03874 in Chen and Xu (1998). [-]
+        power-law wall friction.
+        ``"k_epsilon"``: standard model (Launder and Spalding 1974) with wall functions.
+        ``"vreman"``: eddy viscosity of large-eddy simulation (Vreman 2004), power-law wall friction.
+        ``"laminar"``: molecular viscosity alone, resolved walls.
+    constant : float    Of the mixing length, 0.03874 in Chen and Xu (1998). [-]
     Pr_t : float    Turbulent Prandtl number. [-]
     nu : float    Kinematic viscosity of the air. [m2/s]
     Pr : float    Prandtl number of the air. [-]
+    vreman : float    Constant of Vreman's model, 0.07 = 2.5 C_S^2 with C_S = 0.17. [-]
+    intensity : float    Turbulence intensity of the air from units and ambient, for k_epsilon. [-]
+    length : float
+        Length scale l of that air over the hydraulic diameter of its patch;
+        epsilon = 0.09^(3/4) k^(3/2) / l. [-]
     """
 
     kind: str = "mixing_length"
@@ -95,6 +158,22 @@ class Closure(NamedTuple):
     Pr_t: float = 0.9
     nu: float = 1.51e-5
     Pr: float = 0.71
+    vreman: float = 0.07
+    intensity: float = 0.05
+    length: float = 0.1
+
+
+class Numerics(NamedTuple):
+    """How the equations are discretised.
+
+    Attributes
+    ----------
+    advection : str
+        ``"limited"``: bounded second order (van Leer), for everything. ``"central"``: second order without
+        bounds or dissipation, for large-eddy simulation and smooth laminar flow.
+    """
+
+    advection: str = "limited"
 
 
 class AirState(NamedTuple):
@@ -110,6 +189,11 @@ class AirState(NamedTuple):
     time : float    [s]
     heat_corrected : float
         Heat that the correction of E8 moved while this state was made, its size averaged over that time. [W]
+    k, epsilon : float32[nx, ny, nz], optional
+        Turbulent kinetic energy [m2/s2] and its dissipation rate [m2/s3]; k_epsilon only.
+    T_surface : float64[surface faces], optional
+        Temperature of the layer at each face of a surface with heat capacity, in the order of
+        `solvers.airflow.walls`. [K]
     """
 
     u: NDArray[np.floating]
@@ -120,6 +204,9 @@ class AirState(NamedTuple):
     T_unit: NDArray[np.float64]
     time: float
     heat_corrected: float = 0.0
+    k: NDArray[np.floating] | None = None
+    epsilon: NDArray[np.floating] | None = None
+    T_surface: NDArray[np.float64] | None = None
 
 
 class Balances(NamedTuple):

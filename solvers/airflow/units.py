@@ -69,12 +69,14 @@ class Units:
         old = self.inputs
         if old is inputs:
             return False
-        for name, values in inputs._asdict().items():
+        for name, values in zip(UnitInputs._fields[:5], inputs[:5], strict=True):
             if np.shape(values) != (self.count,):
                 raise GridMismatchError(
                     f"inputs.{name}: shape {np.shape(values)}; there are {self.count} units."
                 )
-        fresh = UnitInputs(*(np.array(values, dtype=np.float64) for values in inputs))
+        fresh = UnitInputs(
+            *(np.array(values, dtype=np.float64) for values in inputs[:5]), T_ambient=float(inputs.T_ambient)
+        )
         if not (np.isfinite(fresh.V_flow).all() and (fresh.V_flow >= 0).all()):
             raise CaseError(
                 f"inputs.V_flow: flows must be finite and not negative, got {fresh.V_flow.tolist()}."
