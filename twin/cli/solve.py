@@ -1,0 +1,103 @@
+"""``racklet solve``: the steady room, its progress and its table."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from rich.table import Table
+from rich.text import Text
+
+from twin.cli.terminal import (
+    CellOption,
+    JsonOption,
+    LayoutArgument,
+    OutOption,
+    SetOption,
+    ThreadsOption,
+    find_layout,
+    out,
+    parse,
+    prepare_kernels,
+    print_json,
+    progress_bar,
+    reporting,
+)
+
+BAND_STYLES = {"recommended": "green", "allowable": "yellow", "over": "bold red", "below": "blue"}
+
+
+def solve(
+    layout: LayoutArgument,
+    set_: SetOption = None,
+    cell: CellOption = None,
+    out_: OutOption = None,
+    threads: ThreadsOption = None,
+    json_: JsonOption = False,
+) -> None:
+    """Solve the steady room and write a result folder."""
+    with reporting(json_):
+        from twin.planning.solve import solve as solve_layout
+
+        with progress_bar() as bar:
+            prepare_kernels(bar)
+            task = bar.add_task("Solving", total=1.0)
+
+            def show(progress: Any) -> None:
+                bar.update(task, completed=progress.fraction, description=_describe(progress))
+
+            result = solve_layout(
+                find_layout(layout),
+                cell=parse("cell", cell, "m"),
+                overrides=tuple(set_ or ()),
+                out=out_,
+                threads=threads,
+                progress=show,
+            )
+        if json_:
+            print_json(result.as_json())
+        else:
+            _print_solution(result)
+
+
+def _describe(progress: Any) -> str:
+    text = f"Solving {progress.cells} cells: {progress.time:.0f} s simulated"
+    if math.isfinite(progress.drift):
+        text += f", inlets drift {progress.drift:.2f} K"
+        text += f", heat closes to {100 * progress.energy_relative:.2f} %"
+    return text
+
+
+def _print_solution(result: Any) -> None:
+    body = result.as_json()
+    changed = f" with {', '.join(body['overrides'])}" if body["overrides"] else ""
+    title = Text(f"{body['layout']}{changed}: rack inlets against their ASHRAE class")
+    table = Table(title=title, title_justify="left")
+    for column in ("rack", "kW", "mean degC", "max degC", "outlet degC", "swing K", "class", "band"):
+        table.add_column(column, justify="left" if column in ("rack", "class", "band") else "right")
+    for name, rack in body["racks"].items():
+        table.add_row(
+            name,
+            f"{rack['power_w'] / 1e3:.2f}",
+            f"{rack['inlet_mean_c']:.1f}",
+            f"{rack['inlet_max_c']:.1f}",
+            f"{rack['outlet_mean_c']:.1f}",
+            f"{rack['swing_k']:.2f}",
+            rack["ashrae_class"],
+            f"[{BAND_STYLES[rack['band']]}]{rack['band']}[/]",
+        )
+    out.print(table)
+    worst = max(body["racks"], key=lambda name: body["racks"][name]["inlet_max_c"], default=None)
+    if worst is not None:
+        over = [name for name, rack in body["racks"].items() if rack["band"] in ("allowable", "over")]
+        out.print(
+            f"hottest inlet {body['racks'][worst]['inlet_max_c']:.1f} degC at {worst}; "
+            f"outside the recommended band: {', '.join(over) or 'none'}"
+        )
+    balances = body["balances"]
+    out.print(
+        f"mass closes to {balances['mass_relative']:.1e} of the supply flow, "
+        f"heat to {100 * balances['energy_relative']:.3f} %"
+    )
+    out.print(f"{body['cells']} cells, {body['steps']} steps, {body['wall_s']:.1f} s")
+    out.print(f"results in {result.folder}")
