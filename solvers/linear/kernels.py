@@ -259,9 +259,10 @@ def cycle(levels):
 
 
 @njit(**options)
-def conjugate_gradients(levels, x, direction, image, tolerance, iterations, history):
+def conjugate_gradients(levels, x, direction, image, held, tolerance, iterations, history):
     """Solve A x = b by multigrid-preconditioned conjugate gradients; b is levels.b of level 0, x starts at 0.
 
+    The cells of the list `held` keep x = 0; they must have b = 0, an inverse diagonal of 0 and no parent.
     Stops when sum |b - A x| <= tolerance or after `iterations`. On return levels.b of level 0 is the
     residual and history[i] is sum |b - A x| after i iterations. Returns the number of iterations.
     """
@@ -283,6 +284,8 @@ def conjugate_gradients(levels, x, direction, image, tolerance, iterations, hist
             for n in range(size):
                 direction[n] = z[n] + beta * direction[n]
         curvature = apply(cx, cy, cz, direction, nx, sx, sy, image)
+        for n in held:
+            image[n] = 0
         if not curvature > 0.0:
             return i
         step = weight / curvature

@@ -45,6 +45,7 @@ class _Level(NamedTuple):
     size: int
     shape: tuple[int, int, int] | None  # None: unstructured
     faces: _Faces
+    held: NDArray[np.bool_]  # cells whose value is given: 0
     parent: NDArray[np.int64]  # cell of the next level, -1 for none
     group: NDArray[np.int64]  # face of the next level, -1 inside a coarse cell
 
@@ -75,26 +76,33 @@ class Pressure:
     fluid : bool[nx, ny, nz]    Cells with air.
     area : float64[nx+1, ny, nz], [nx, ny+1, nz], [nx, ny, nz+1]    Open area of each face; 0 is closed. [m2]
     resists : bool, the same shapes    Faces that carry a resistance now or later.
+    held : bool[nx, ny, nz], optional    Fluid cells where x = 0 is given: the ambient beyond an opening.
 
     Attributes
     ----------
     levels : Levels    What the kernels read.
     region : int64[padded]    Number of the connected fluid region of a cell; -1 in solids.
     regions : int    Number of connected fluid regions.
+    region_is_open : bool[regions]    Regions with held cells: b need not sum to 0 there.
     iterations : int    Of the last solve.
     """
 
-    def __init__(self, grid: Grid, fluid: NDArray[np.bool_], area, resists) -> None:
+    def __init__(
+        self, grid: Grid, fluid: NDArray[np.bool_], area, resists, held: NDArray[np.bool_] | None = None
+    ) -> None:
         shape = fluid.shape
         faces = _fine_faces(grid, area, resists)
         size = int(np.prod(padded(shape)))
         self.fluid = np.zeros(size, dtype=bool)
         self.fluid[flat_cells(shape)[fluid]] = True
         self.regions, self.region = _regions(faces, self.fluid)
+        self._held = np.zeros(0, dtype=np.int64) if held is None else flat_cells(shape)[held & fluid]
+        self.region_is_open = np.zeros(self.regions, dtype=bool)
+        self.region_is_open[self.region[self._held]] = True
         self.region_cells = np.bincount(self.region[self.fluid], minlength=self.regions)
         self.iterations = 0
         self._faces = faces
-        self._levels = _coarsen(grid, fluid, faces, size)
+        self._levels = _coarsen(grid, fluid, faces, size, self._held)
         self._allocate()
         self._resisting = np.flatnonzero(faces.resists)
         self._resistance = np.zeros(self._resisting.size)
@@ -143,7 +151,7 @@ class Pressure:
                 c = _coarse_conductance(level, self._levels[number + 1].faces, c)
 
     def solve(self, b: NDArray[np.float32], tolerance: float, iterations: int) -> NDArray[np.float32]:
-        """Solve for x; the sum of b over each region is removed first.
+        """Solve for x; the sum of b over each region without held cells is removed first.
 
         Parameters
         ----------
@@ -156,19 +164,24 @@ class Pressure:
         float32[padded]    The solver's own array: use it before the next call.
         """
         rest = self.levels.b[: b.size]
-        if self.regions == 1:
+        if self.region_is_open.all():
+            rest[:] = b
+        elif self.regions == 1:
             rest[:] = b
             rest -= self.fluid * np.float32(b.sum(dtype=np.float64) / self.region_cells[0])
         else:
             inside = self.region[self.fluid]
             mean = np.bincount(inside, weights=b[self.fluid], minlength=self.regions) / self.region_cells
+            mean[self.region_is_open] = 0
             rest[:] = b
             rest[self.fluid] -= mean[inside].astype(np.float32)
+        rest[self._held] = 0
         self.iterations = conjugate_gradients(
             self.levels,
             self._x,
             self._direction,
             self._image,
+            self._held,
             float(tolerance),
             min(int(iterations), self._history.size - 1),
             self._history,
@@ -231,6 +244,7 @@ class Pressure:
         first = int(self.levels.table[number, 0])
         diagonal = _sums(faces.a, c, level.size) + _sums(faces.b, c, level.size)
         inverse = np.divide(1.0, diagonal, out=np.zeros_like(diagonal), where=diagonal > 0)
+        inverse[level.held] = 0
         self.levels.inverse[first : first + level.size] = inverse
         if level.shape is not None:
             for axis, target in enumerate((self.levels.cx, self.levels.cy, self.levels.cz)):
@@ -253,7 +267,7 @@ class Pressure:
         _, _, _, sx, sy = self.levels.table[0]
         cells = np.concatenate([faces.a[which], b])
         diagonal = cx[cells] + cx[cells + sx] + cy[cells] + cy[cells + sy] + cz[cells] + cz[cells + 1]
-        self.levels.inverse[cells] = 1 / diagonal
+        self.levels.inverse[cells] = np.where(self._levels[0].held[cells], 0, 1 / diagonal)
 
 
 def _sums(group: NDArray[np.int64], values: NDArray[np.float64], count: int) -> NDArray[np.float64]:
@@ -301,12 +315,16 @@ def _regions(faces: _Faces, fluid: NDArray[np.bool_]) -> tuple[int, NDArray[np.i
     return names.size, region
 
 
-def _coarsen(grid: Grid, fluid: NDArray[np.bool_], faces: _Faces, size: int) -> list[_Level]:
+def _coarsen(
+    grid: Grid, fluid: NDArray[np.bool_], faces: _Faces, size: int, held_cells: NDArray[np.int64]
+) -> list[_Level]:
     """Build all levels from the finest to the one that is inverted."""
     levels: list[_Level] = []
+    held = np.zeros(size, dtype=bool)
+    held[held_cells] = True
     shape = fluid.shape
     lines = [np.asarray(line) for line in grid]
-    keep = lines_to_keep(fluid, faces, shape)
+    keep = lines_to_keep(fluid, faces, shape, held)
     parent: NDArray[np.int64]
     while fluid.sum() > _STRUCTURED:
         picks = [drop_lines(mask) for mask in keep]
@@ -325,7 +343,8 @@ def _coarsen(grid: Grid, fluid: NDArray[np.bool_], faces: _Faces, size: int) -> 
             spread[d] = -1
             centres[cells.ravel(), d] = np.broadcast_to(x.reshape(spread), new_shape).ravel()
         coarse, group = _merge(faces, parent, centres)
-        levels.append(_Level(size, shape, faces, parent, group))
+        levels.append(_Level(size, shape, faces, held, np.where(held, -1, parent), group))
+        held = _of_parents(held, parent, centres.shape[0])
         fluid = fluid[np.ix_(*[p[:-1] for p in picks])]
         shape, size, faces = new_shape, centres.shape[0], coarse
 
@@ -343,7 +362,7 @@ def _coarsen(grid: Grid, fluid: NDArray[np.bool_], faces: _Faces, size: int) -> 
     across_resistance = False
     while True:
         block = block // 2
-        merged = _aggregate(block, number, faces, count, across_resistance)
+        merged = _aggregate(block, number, faces, held[inside], across_resistance)
         new_count = int(merged.max()) + 1
         if new_count == count and count > _DENSE:
             if across_resistance and block.max() == 0:
@@ -361,20 +380,28 @@ def _coarsen(grid: Grid, fluid: NDArray[np.bool_], faces: _Faces, size: int) -> 
         first[merged] = np.arange(count)
         block = block[first]
         coarse, group = _merge(faces, parent, centres)
-        levels.append(_Level(size, kept_shape, faces, parent, group))
+        levels.append(_Level(size, kept_shape, faces, held, np.where(held, -1, parent), group))
+        held, inside = _of_parents(held, parent, new_count), np.arange(new_count)
         kept_shape, size, faces, count = None, new_count, coarse, new_count
         number = np.arange(count)
         if count <= _DENSE:
             break
     none = np.full(size, -1, dtype=np.int64)
-    levels.append(_Level(size, None, faces, none, np.zeros(0, dtype=np.int64)))
+    levels.append(_Level(size, None, faces, held, none, np.zeros(0, dtype=np.int64)))
     return levels
 
 
+def _of_parents(held: NDArray[np.bool_], parent: NDArray[np.int64], count: int) -> NDArray[np.bool_]:
+    """Coarse cells that are made of held cells."""
+    out = np.zeros(count, dtype=bool)
+    out[parent[held & (parent >= 0)]] = True
+    return out
+
+
 def lines_to_keep(
-    fluid: NDArray[np.bool_], faces: _Faces, shape: tuple[int, int, int]
+    fluid: NDArray[np.bool_], faces: _Faces, shape: tuple[int, int, int], held: NDArray[np.bool_]
 ) -> list[NDArray[np.bool_]]:
-    """Grid lines where a closed or resisting face touches air; the outer lines are among them."""
+    """Grid lines where a closed or resisting face touches air, or held cells end; the outer lines too."""
     step = (*strides(shape), 1)
     cells = flat_cells(shape)
     size = int(np.prod(padded(shape)))
@@ -388,6 +415,7 @@ def lines_to_keep(
         high[axis] = slice(1, None)
         b = cells[tuple(high)]
         stop = ~free[b] & (air[b] | air[b - step[axis]])
+        stop |= held[b] != held[b - step[axis]]
         others = tuple(d for d in range(3) if d != axis)
         masks.append(np.concatenate([[True], stop.any(axis=others), [True]]))
     return masks
@@ -419,10 +447,11 @@ def _merge(faces: _Faces, parent: NDArray[np.int64], centres: NDArray[np.float64
     return _Faces(coarse_a, coarse_b, axis, area, distance, resists), group
 
 
-def _aggregate(block, number, faces: _Faces, count: int, across_resistance: bool) -> NDArray[np.int64]:
+def _aggregate(block, number, faces: _Faces, held, across_resistance: bool) -> NDArray[np.int64]:
     """Find the connected part of its block that each unknown belongs to."""
     a, b = number[faces.a], number[faces.b]
-    joined = (block[a] == block[b]).all(axis=1)
+    count = held.size
+    joined = (block[a] == block[b]).all(axis=1) & (held[a] == held[b])
     if not across_resistance:
         joined &= ~faces.resists
     graph = coo_array((np.ones(joined.sum(), dtype=np.int8), (a[joined], b[joined])), shape=(count, count))
@@ -440,8 +469,8 @@ def _coarse_conductance(level: _Level, coarse: _Faces, c: NDArray[np.float64]) -
 def _dense_inverse(
     level: _Level, c: NDArray[np.float64], diagonal: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """Inverse on the complement of the constants of each region."""
-    size, faces = level.size, level.faces
+    """Inverse on the complement of the constants of each region without held cells; held cells get 0."""
+    size, faces, held = level.size, level.faces, level.held
     matrix = np.zeros((size, size))
     np.add.at(matrix, (faces.a, faces.b), -c)
     np.add.at(matrix, (faces.b, faces.a), -c)
@@ -450,5 +479,9 @@ def _dense_inverse(
     _, label = connected_components(graph, directed=False)
     same = label[:, None] == label[None, :]
     scale = max(float(diagonal.max(initial=0.0)), 1e-30)
-    null = same / same.sum(axis=1)
-    return np.linalg.inv(matrix + scale * null) - null / scale
+    null = np.where((same & held).any(axis=1)[:, None], 0, same / same.sum(axis=1))
+    matrix[held] = matrix[:, held] = 0
+    matrix[held, held] = scale
+    inverse = np.linalg.inv(matrix + scale * null) - null / scale
+    inverse[held, held] = 0
+    return inverse
