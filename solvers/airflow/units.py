@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from solvers.airflow.case import CP, RHO, AirCase, UnitInputs
 from solvers.airflow.geometry import Geometry
 from solvers.errors import CaseError, GridMismatchError
-from solvers.linear.multigrid import flat_cells
+from solvers.linear.multigrid import flat_cells, padded
 
 _STILL = 1e-6  # m3/s below which a unit counts as standing still
 _STILL_TRANSFER = 10.0  # W/(m2 K); Incropera, Fundamentals of Heat and Mass Transfer, table 1.1: 2 to 25
@@ -30,8 +30,10 @@ class Units:
     V_supply : float    Air flow through all units. [m3/s]
     V_cooled : float    Air flow through the units in supply mode. [m3/s]
     inflow : float32[padded]    Volume that enters a cell from its patches, less what leaves. [m3/s]
-    sink : float32[padded]    Volume that leaves a cell into units. [m3/s]
-    source : float32[padded]    Inflow times its theta plus heat / (rho cp). [K m3/s]
+    sink : float32[padded]    Volume that leaves a cell into units, and conductance of its walls. [m3/s]
+    source : float32[padded]
+        Inflow times its theta, plus heat / (rho cp), plus wall conductance times the wall's theta. [K m3/s]
+    theta_ambient : float    Of the outside. [K]
     """
 
     def __init__(self, case: AirCase, geometry: Geometry, region: NDArray[np.int64], T_ref: float) -> None:
@@ -41,9 +43,13 @@ class Units:
         self._T_ref = T_ref
         self.count = case.unit_inlet.size
         unit_of_inlet = np.full(case.patch_axis.size, -1)
-        unit_of_inlet[case.unit_inlet] = np.arange(self.count)
         unit_of_outlet = np.full(case.patch_axis.size, -1)
-        unit_of_outlet[case.unit_outlet] = np.arange(self.count)
+        for unit_of, patch in ((unit_of_inlet, case.unit_inlet), (unit_of_outlet, case.unit_outlet)):
+            unit_of[patch[patch >= 0]] = np.flatnonzero(patch >= 0)
+        self._from_ambient, self._to_ambient = case.unit_inlet < 0, case.unit_outlet < 0
+        self._open_regions = np.zeros(0, dtype=np.int64)
+        if case.ambient is not None:
+            self._open_regions = np.unique(region[flat_cells(geometry.shape)[case.ambient & geometry.fluid]])
         owner = self._patches.owner
         self._inlet = unit_of_inlet[owner] if owner.size else np.zeros(0, dtype=np.int64)
         self._outlet = unit_of_outlet[owner] if owner.size else np.zeros(0, dtype=np.int64)
@@ -53,7 +59,11 @@ class Units:
         self.inflow = np.zeros(size, dtype=np.float32)
         self.sink = np.zeros(size, dtype=np.float32)
         self.source = np.zeros(size, dtype=np.float32)
-        self._inflow_exact = np.zeros(size)
+        self._flow_sink = np.zeros(0, dtype=np.float32)
+        self._inflow_cells = np.zeros(0, dtype=np.int64)
+        self._inflow_exact = np.zeros(0)
+        self._wall_cells = np.zeros(0, dtype=np.int64)
+        self.theta_ambient = 0.0
         self.V_supply = 0.0
         self.V_cooled = 0.0
         self.inputs: UnitInputs | None = None
@@ -90,6 +100,9 @@ class Units:
         supply = ~np.isnan(fresh.T_supply)
         if not (fresh.Q_max[supply] >= 0).all():
             raise CaseError("inputs.Q_max: units in supply mode need a capacity >= 0 (inf is allowed).")
+        if not (np.isfinite(fresh.T_ambient) and fresh.T_ambient > 0):
+            raise CaseError(f"inputs.T_ambient: {fresh.T_ambient} K is no absolute temperature.")
+        self.theta_ambient = fresh.T_ambient - self._T_ref
         flow = np.where(fresh.V_flow > _STILL, fresh.V_flow, 0.0)
         fresh = fresh._replace(V_flow=flow)
         moved = old is None or not np.array_equal(old.V_flow, flow)
@@ -109,7 +122,8 @@ class Units:
         still = np.where(~self._moving & ~supply & (fresh.C == 0), fresh.Q_flow, 0.0) / (RHO * CP)
         which = self._is_outlet
         area = np.zeros(self.count)
-        area[:] = self._patches.area[self._case.unit_outlet]
+        inside = ~self._to_ambient
+        area[inside] = self._patches.area[self._case.unit_outlet[inside]]
         self._leaks = ~self._moving & ~supply & (fresh.C > 0)
         self._conductance = np.where(self._leaks, _STILL_TRANSFER * area, 0.0)
         self._deposit = still[self._outlet[which]] * self._patches.share[which]
@@ -128,31 +142,57 @@ class Units:
 
     def inflow_cells(self, shape: tuple[int, int, int]) -> NDArray[np.float64]:
         """Volume that enters each cell from its patches, [nx, ny, nz]. [m3/s]."""
-        return self._inflow_exact[flat_cells(shape)]
+        out = np.zeros(padded(shape))
+        out.ravel()[self._inflow_cells] = self._inflow_exact
+        return out[1 : shape[0] + 1, 1:-1, 1:-1]
 
     def inlet_theta(self, theta: NDArray[np.floating]) -> NDArray[np.float64]:
-        """Area mean of theta over the inlet of each unit: what leaves the room. [K]."""
+        """Area mean of theta over the inlet of each unit; the ambient's where that lies outside. [K]."""
         which = self._is_inlet
         values = theta[self._patches.cell[which]].astype(np.float64) * self._patches.share[which]
         sums = np.bincount(self._inlet[which], weights=values, minlength=self.count)
-        return np.asarray(sums, dtype=np.float64)
+        return np.where(self._from_ambient, self.theta_ambient, sums)
+
+    def pressure_rise(self, p: NDArray[np.floating]) -> NDArray[np.float64]:
+        """Area mean of the pressure at the outlet of each unit less that at its inlet; 0 is the ambient's."""
+        out = np.zeros(self.count)
+        for which, unit, sign in ((self._is_outlet, self._outlet, 1), (self._is_inlet, self._inlet, -1)):
+            values = p[self._patches.cell[which]].astype(np.float64) * self._patches.share[which]
+            out += sign * np.bincount(unit[which], weights=values, minlength=self.count)
+        return out
 
     def inlet_theta_max(self, theta: NDArray[np.floating]) -> NDArray[np.float64]:
         """Largest theta over the inlet of each unit. [K]."""
         which = self._is_inlet
         out = np.full(self.count, -np.inf)
         np.maximum.at(out, self._inlet[which], theta[self._patches.cell[which]].astype(np.float64))
-        return out
+        return np.where(self._from_ambient, self.theta_ambient, out)
 
-    def set_source(self, theta_unit: NDArray[np.float64], leaked: NDArray[np.float64] | None = None) -> None:
-        """Spread what the outlets give back, and what still units leak [W], over the cells before them."""
+    def set_source(
+        self,
+        theta_unit: NDArray[np.float64],
+        leaked: NDArray[np.float64] | None = None,
+        walls: tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]] | None = None,
+    ) -> None:
+        """Spread over the cells what outlets give back, what still units leak [W], what walls exchange.
+
+        `walls` is what `Walls.exchange` returned; without it the walls' part of the last call goes.
+        """
         which = self._is_outlet
         cells = self._patches.cell[which]
+        if self._wall_cells.size:
+            self.source[self._wall_cells] = 0
+            self.sink[self._wall_cells] = self._flow_sink[self._wall_cells]
+            self._wall_cells = self._wall_cells[:0]
         self.source[cells] = 0
         given = self._carried * theta_unit[self._outlet[which]] + self._deposit
         if leaked is not None:
             given += leaked[self._outlet[which]] / (RHO * CP) * self._patches.share[which]
         np.add.at(self.source, cells, given)
+        if walls is not None:
+            self._wall_cells = walls[0]
+            np.add.at(self.source, walls[0], walls[1])
+            np.add.at(self.sink, walls[0], walls[2])
 
     @property
     def leaks(self) -> bool:
@@ -205,9 +245,11 @@ class Units:
         """Heat given to the air by heat-mode units, taken by supply-mode units. [W]."""
         inputs = self.inputs
         assert inputs is not None
-        given = RHO * CP * inputs.V_flow * (theta_unit - theta_in)
+        back = np.where(self._to_ambient, self.theta_ambient, theta_unit)
+        given = RHO * CP * inputs.V_flow * (back - theta_in)
         still = np.where(~self._moving & (inputs.C == 0), inputs.Q_flow, 0.0)
-        return float((given + still + leaked)[~self._supply].sum()), float(-given[self._supply].sum())
+        taken = self._supply | self._to_ambient
+        return float((given + still + leaked)[~taken].sum()), float(-given[taken].sum())
 
     @property
     def heat_resolved(self) -> float:
@@ -251,14 +293,14 @@ class Units:
         leave, enter = self._is_inlet, self._is_outlet
         out = flow[self._inlet[leave]] * patches.share[leave]
         into = flow[self._outlet[enter]] * patches.share[enter]
-        inflow = np.zeros(self.inflow.size)
-        sink = np.zeros(self.inflow.size)
-        np.add.at(inflow, patches.cell[enter], into)
-        np.add.at(inflow, patches.cell[leave], -out)
-        np.add.at(sink, patches.cell[leave], out)
-        self._inflow_exact = inflow
-        self.inflow[:] = inflow
-        self.sink[:] = sink
+        cells = np.concatenate([patches.cell[enter], patches.cell[leave]])
+        self._inflow_cells, place = np.unique(cells, return_inverse=True)
+        self._inflow_exact = np.bincount(place, weights=np.concatenate([into, -out]))
+        self.inflow[:] = self.sink[:] = 0
+        self.inflow[self._inflow_cells] = self._inflow_exact
+        np.add.at(self.sink, patches.cell[leave], out)
+        self._flow_sink = self.sink.copy()
+        self._wall_cells = self._wall_cells[:0]
         self.V_supply = float(flow.sum())
 
     def _check_regions(self, flow: NDArray[np.float64]) -> None:
@@ -271,7 +313,8 @@ class Units:
         through[leave] = -flow[self._inlet[leave]] * patches.share[leave]
         net = np.bincount(room, weights=through)
         total = np.bincount(room, weights=np.abs(through))
-        astray = np.flatnonzero((np.abs(net) > 1e-6 * np.maximum(total, _STILL))[room])
+        closed = ~np.isin(np.arange(net.size), self._open_regions)
+        astray = np.flatnonzero((closed & (np.abs(net) > 1e-6 * np.maximum(total, _STILL)))[room])
         if astray.size:
             number = int(room[astray[0]])
             members = np.unique(patches.owner[room == number]).tolist()
