@@ -23,6 +23,7 @@ from solvers.airflow.geometry import unpad
 from solvers.airflow.model import AirModel, balances, check_state, initial_state, outflow_of, restart
 from solvers.airflow.step import Stepper
 from solvers.errors import CaseError, ConvergenceError
+from solvers.linear.kernels import add_scaled
 
 _log = logging.getLogger(__name__)
 
@@ -104,7 +105,8 @@ class _Mean:
         self.heat_in = self.heat_out = 0.0
         self.error = np.zeros(count)
         self.corrected = 0.0
-        self.sums = [np.zeros(stepper.size) for _ in range(5)] if fields else []
+        self.parts: list[list[NDArray[np.float32]]] = []
+        self.sums = [np.zeros(stepper.size, dtype=np.float32) for _ in range(5)] if fields else []
 
     def add(self, dt: float) -> None:
         stepper = self._stepper
@@ -120,7 +122,7 @@ class _Mean:
         self.heat_in += dt * Q_in
         self.heat_out += dt * Q_out
         for total, field in zip(self.sums, _fields(stepper), strict=False):
-            np.add(total, dt * field, out=total)
+            add_scaled(field, dt, total)
 
     @property
     def inlets(self) -> NDArray[np.float64]:
@@ -362,8 +364,12 @@ def _trend(windows: list[_Mean], tolerance: float) -> bool:
 
 
 def _joined(windows: list[_Mean]) -> _Mean:
-    """One mean over all windows; adds the standard error of the inlet temperatures."""
+    """One mean over all windows; adds the standard error of the inlet temperatures.
+
+    The sums of a window are single precision; they are joined in double precision, a field at a time.
+    """
     mean = windows[0]
+    mean.parts = [window.sums for window in windows]
     inlets = np.array([w.inlets for w in windows])
     count = len(windows)
     mean.error = inlets.std(axis=0, ddof=1) / np.sqrt(count) if count > 1 else np.zeros(mean.T_in.size)
@@ -376,8 +382,6 @@ def _joined(windows: list[_Mean]) -> _Mean:
         mean.heat_in += other.heat_in
         mean.heat_out += other.heat_out
         mean.corrected += other.corrected
-        for total, part in zip(mean.sums, other.sums, strict=True):
-            np.add(total, part, out=total)
     return mean
 
 
@@ -385,13 +389,21 @@ def _closed_mean(model: AirModel, mean: _Mean, at: float) -> AirState:
     """Mean state whose velocity is divergence-free to float64."""
     stepper = model.stepper
     geometry, shape = stepper.geometry, stepper.geometry.shape
-    u, v, w, p, theta = (total / mean.time for total in mean.sums)
+
+    def joined(field: int, axis: int | None) -> NDArray[np.float64]:
+        """Mean of a field over all windows; the windows' sums are given up."""
+        total = np.zeros(unpad(mean.parts[0][field], axis, shape).shape)
+        for sums in mean.parts:
+            total += unpad(sums[field], axis, shape)
+            sums[field] = np.zeros(0, dtype=np.float32)
+        return total / mean.time
+
     state = AirState(
-        u=unpad(u, 0, shape).copy(),
-        v=unpad(v, 1, shape).copy(),
-        w=unpad(w, 2, shape).copy(),
-        p=(unpad(p, None, shape) * RHO).astype(np.float32),
-        T=(unpad(theta, None, shape) + model.T_ref).astype(np.float32),
+        u=joined(0, 0),
+        v=joined(1, 1),
+        w=joined(2, 2),
+        p=(joined(3, None) * RHO).astype(np.float32),
+        T=(joined(4, None) + model.T_ref).astype(np.float32),
         T_unit=mean.T_out / mean.time + model.T_ref,
         time=at,
         heat_corrected=mean.corrected / mean.time,
