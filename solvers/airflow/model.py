@@ -15,12 +15,14 @@ from solvers.airflow.case import (
     AirState,
     Balances,
     Closure,
+    Numerics,
     Probe,
     SteadyProgress,
     SteadyResult,
     UnitInputs,
 )
 from solvers.airflow.geometry import build_geometry
+from solvers.airflow.restart import move_state
 from solvers.airflow.sample import cell_velocity, corners_around
 from solvers.airflow.step import Stepper
 from solvers.errors import CaseError, GridMismatchError
@@ -56,14 +58,18 @@ class AirModel:
     ----------
     case : AirCase
     closure : Closure
+    numerics : Numerics
     T_ref : float    Temperature of neutral buoyancy. [K]
     rho, cp : float    Density [kg/m3] and specific heat [J/(kg K)] of the air.
     stepper : Stepper    The work arrays and the step; private to `solvers`.
     """
 
-    def __init__(self, case: AirCase, closure: Closure, T_ref: float) -> None:
+    def __init__(
+        self, case: AirCase, closure: Closure, T_ref: float, numerics: Numerics | None = None
+    ) -> None:
         self.case = case
         self.closure = closure
+        self.numerics = numerics or Numerics()
         self.T_ref = float(T_ref)
         self.rho = RHO
         self.cp = CP
@@ -80,7 +86,12 @@ class AirModel:
         return self.stepper.pressure.regions
 
 
-def prepare(case: AirCase, closure: Closure | None = None, T_ref: float = 293.15) -> AirModel:
+def prepare(
+    case: AirCase,
+    closure: Closure | None = None,
+    T_ref: float = 293.15,
+    numerics: Numerics | None = None,
+) -> AirModel:
     """Check everything and build what every step needs; once per case.
 
     Parameters
@@ -91,6 +102,8 @@ def prepare(case: AirCase, closure: Closure | None = None, T_ref: float = 293.15
         Mixing length of Chen and Xu (1998) by default.
     T_ref : float
         Temperature of neutral buoyancy. [K]
+    numerics : Numerics, optional
+        Bounded second-order advection by default.
 
     Returns
     -------
@@ -103,7 +116,12 @@ def prepare(case: AirCase, closure: Closure | None = None, T_ref: float = 293.15
     """
     if not (math.isfinite(T_ref) and T_ref > 0):
         raise CaseError(f"T_ref: {T_ref} K is no absolute temperature.")
-    return AirModel(case, closure or Closure(), T_ref)
+    numerics = numerics or Numerics()
+    if numerics.advection not in ("limited", "central"):
+        raise CaseError(
+            f"numerics.advection: {numerics.advection!r} is unknown; take 'limited' or 'central'."
+        )
+    return AirModel(case, closure or Closure(), T_ref, numerics)
 
 
 def initial_state(model: AirModel, T: float = 293.15) -> AirState:
@@ -343,7 +361,8 @@ def probe(model: AirModel, state: AirState, points: NDArray[np.float64]) -> Prob
 def restart(model_to: AirModel, model_from: AirModel, state: AirState) -> AirState:
     """Interpolate a state onto another grid of the same room; T and p do not mix across plates.
 
-    The first step of `advance` makes the velocity divergence-free again.
+    The first step of `advance` makes the velocity divergence-free again. Layers of surfaces take the
+    temperature of the nearest one of the same surface.
 
     Parameters
     ----------
@@ -362,31 +381,7 @@ def restart(model_to: AirModel, model_from: AirModel, state: AirState) -> AirSta
     GridMismatchError : the state does not fit `model_from`, or the models have not the same number of units.
     """
     check_state(model_from, state)
-    if model_to.case.unit_inlet.size != model_from.case.unit_inlet.size:
-        raise GridMismatchError(
-            f"restart: {model_from.case.unit_inlet.size} units cannot become {model_to.case.unit_inlet.size}."
-        )
-    old, new = model_from.case.grid, model_to.case.grid
-    fluid = model_to.stepper.geometry.fluid
-    index = np.argwhere(fluid)
-    points = np.stack([new.centres[d][index[:, d]] for d in range(3)], axis=1)
-    corners = corners_around(old, model_from.stepper.geometry, points)
-    T, p = (np.zeros(new.shape, dtype=np.float32) for _ in range(2))
-    T[fluid], p[fluid] = corners.of(state.T), corners.of(state.p)
-    faces = []
-    for axis, field in enumerate(state[:3]):
-        source = [old[d] if d == axis else old.centres[d] for d in range(3)]
-        target = [new[d] if d == axis else new.centres[d] for d in range(3)]
-        values = _interpolate(np.asarray(field, dtype=np.float64), source, target)
-        values *= model_to.stepper.geometry.open_area[axis] > 0
-        faces.append(values.astype(np.float32))
-    return AirState(
-        *faces,
-        p=_fill_solids(p, fluid),
-        T=_fill_solids(T, fluid),
-        T_unit=np.array(state.T_unit, dtype=np.float64),
-        time=state.time,
-    )
+    return move_state(model_to, model_from, state)
 
 
 def warm_up(progress: Callable[[str, int, int], None] | None = None) -> None:
@@ -411,9 +406,13 @@ def check_state(model: AirModel, state: AirState) -> None:
         "p": (nx, ny, nz),
         "T": (nx, ny, nz),
         "T_unit": (model.case.unit_inlet.size,),
+        "k": (nx, ny, nz),
+        "epsilon": (nx, ny, nz),
     }
     for name, shape in shapes.items():
         array = getattr(state, name)
+        if array is None and name in ("k", "epsilon"):
+            continue
         if np.shape(array) != shape or array.dtype.kind != "f":
             raise GridMismatchError(
                 f"state.{name}: shape {np.shape(array)}; the grid asks for floats of {shape}."
@@ -426,26 +425,3 @@ def _theta(model: AirModel, state: AirState) -> NDArray[np.float64]:
     out = np.zeros((nx + 3, ny + 2, nz + 2))
     out[1 : nx + 1, 1:-1, 1:-1] = np.asarray(state.T, dtype=np.float64) - model.T_ref
     return out.ravel()
-
-
-def _fill_solids(values: NDArray[np.float32], fluid: NDArray[np.bool_]) -> NDArray[np.float32]:
-    """Give each solid cell the value of the nearest air cell, counted in cells."""
-    from scipy.ndimage import distance_transform_edt  # noqa: PLC0415
-
-    nearest = np.asarray(distance_transform_edt(~fluid, return_distances=False, return_indices=True))
-    return values[nearest[0], nearest[1], nearest[2]]
-
-
-def _interpolate(values: NDArray[np.float64], source, target) -> NDArray[np.float64]:
-    """Linear interpolation axis by axis; constant beyond the outer points."""
-    for axis in range(3):
-        points = source[axis]
-        at = np.clip(target[axis], points[0], points[-1])
-        low = np.clip(np.searchsorted(points, at) - 1, 0, max(points.size - 2, 0))
-        high = np.minimum(low + 1, points.size - 1)
-        weight = (at - points[low]) / np.where(high > low, points[high] - points[low], 1.0)
-        shape = [1, 1, 1]
-        shape[axis] = -1
-        weight = weight.reshape(shape)
-        values = np.take(values, low, axis) * (1 - weight) + np.take(values, high, axis) * weight
-    return values

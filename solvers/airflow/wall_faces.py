@@ -201,6 +201,16 @@ def _joined(parts: Sequence[Sequence[NDArray[Any]]]) -> list[NDArray[Any]]:
     return [np.concatenate(column) for column in zip(*parts, strict=True)]
 
 
+def wall_centres(case: AirCase, faces: WallFaces) -> tuple[NDArray[np.float64], ...]:
+    """Return x, y, z of the centres of wall faces. [m]."""
+    at = _index(faces.cell, case.grid.shape)
+    out = [centres[i] for centres, i in zip(case.grid.centres, at, strict=True)]
+    for d in range(3):
+        on = faces.axis == d
+        out[d] = np.where(on, out[d] - faces.side * faces.y, out[d])
+    return tuple(out)
+
+
 def _flat_faces(values: NDArray[np.bool_], shape: tuple[int, int, int], axis: int) -> NDArray[np.bool_]:
     out = np.zeros(padded(shape), dtype=bool)
     out[tuple(slice(1, n + 1 + (d == axis)) for d, n in enumerate(shape))] = values

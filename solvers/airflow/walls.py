@@ -82,6 +82,7 @@ class Walls:
     theta : float64[l]    Temperature of those layers less T_ref. [K]
     heat : float    Heat that came out of the walls in the last step. [W]
     moving : bool    Whether a surface moves.
+    balanced : bool    Layers are in balance with what lies beside them, as in a steady mean.
     """
 
     def __init__(self, case: AirCase, geometry: Geometry, closure: Closure, T_ref: float) -> None:
@@ -93,6 +94,7 @@ class Walls:
         self.moving = any(points.velocity.any() for points in self.points)
         self._set_thermal(case)
         self.heat = 0.0
+        self.balanced = False
 
     def friction(self, velocity, friction, push, law: WallFunction | None = None) -> None:
         """Set the friction [1/s] and the push of moving walls [m/s2] of every component.
@@ -134,6 +136,11 @@ class Walls:
         return self.theta + self._T_ref if self.layers.size else None
 
     @property
+    def layer_faces(self) -> WallFaces:
+        """Faces with a layer, in the order of the state's T_surface."""
+        return self._thermal_faces.take(self.layers)
+
+    @property
     def conducts(self) -> bool:
         """Whether any wall lets heat pass."""
         return bool(self.thermal.size)
@@ -150,7 +157,7 @@ class Walls:
         theta : float32[padded]    Of the air, before the step. [K]
         velocity : tuple of float32[padded]    [m/s]
         nu_eff : float32[padded]    [m2/s]
-        dt : float    Length of the step; inf: layers in balance. [s]
+        dt : float    Length of the step. [s]
         law : WallFunction, optional
 
         Returns
@@ -162,7 +169,8 @@ class Walls:
         faces = self._thermal_faces
         film = self._film(velocity, nu_eff, law) * (RHO * CP)  # W/(m2 K)
         U, stored = self._U, np.zeros(film.size)
-        stored[self.layers] = self._C[self.layers] / dt
+        if not self.balanced:
+            stored[self.layers] = self._C[self.layers] / dt
         behind = np.where(U > 0, self._behind, 0.0)
         fixed = np.isinf(U)
         U = np.where(fixed, 0.0, U)
