@@ -10,6 +10,7 @@ from rich.text import Text
 
 from twin.cli.terminal import (
     CellOption,
+    ColdOption,
     JsonOption,
     LayoutArgument,
     OutOption,
@@ -26,12 +27,15 @@ from twin.cli.terminal import (
 
 BAND_STYLES = {"recommended": "green", "allowable": "yellow", "over": "bold red", "below": "blue"}
 
+_DIFFERS = {"nothing": "the same room", "operation": "another load", "geometry": "another geometry"}
+
 
 def solve(
     layout: LayoutArgument,
     set_: SetOption = None,
     cell: CellOption = None,
     out_: OutOption = None,
+    cold: ColdOption = False,
     threads: ThreadsOption = None,
     json_: JsonOption = False,
 ) -> None:
@@ -52,6 +56,7 @@ def solve(
                 overrides=tuple(set_ or ()),
                 out=out_,
                 threads=threads,
+                cold=cold,
                 progress=show,
             )
         if json_:
@@ -73,7 +78,7 @@ def _print_solution(result: Any) -> None:
     changed = f" with {', '.join(body['overrides'])}" if body["overrides"] else ""
     title = Text(f"{body['layout']}{changed}: rack inlets against their ASHRAE class")
     table = Table(title=title, title_justify="left")
-    for column in ("rack", "kW", "mean degC", "max degC", "outlet degC", "swing K", "class", "band"):
+    for column in ("rack", "kW", "mean degC", "max degC", "outlet degC", "swing K", "+- K", "class", "band"):
         table.add_column(column, justify="left" if column in ("rack", "class", "band") else "right")
     for name, rack in body["racks"].items():
         table.add_row(
@@ -83,6 +88,7 @@ def _print_solution(result: Any) -> None:
             f"{rack['inlet_max_c']:.1f}",
             f"{rack['outlet_mean_c']:.1f}",
             f"{rack['swing_k']:.2f}",
+            f"{rack['inlet_error_k']:.2f}",
             rack["ashrae_class"],
             f"[{BAND_STYLES[rack['band']]}]{rack['band']}[/]",
         )
@@ -99,5 +105,15 @@ def _print_solution(result: Any) -> None:
         f"mass closes to {balances['mass_relative']:.1e} of the supply flow, "
         f"heat to {100 * balances['energy_relative']:.3f} %"
     )
-    out.print(f"{body['cells']} cells, {body['steps']} steps, {body['wall_s']:.1f} s")
+    out.print(
+        f"means over {body['averaged_s']:.0f} s, in which inlets swing by the K above; +- K is the standard "
+        f"error of the mean"
+    )
+    start = body["started_from"]
+    since = (
+        "rest"
+        if start is None
+        else f"the stored solution of {start['layout']} ({_DIFFERS[start['differs']]})"
+    )
+    out.print(f"{body['cells']} cells, {body['steps']} steps from {since}, {body['wall_s']:.1f} s")
     out.print(f"results in {result.folder}")

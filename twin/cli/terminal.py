@@ -46,6 +46,9 @@ SetOption = Annotated[
 CellOption = Annotated[str | None, typer.Option("--cell", help="Target cell size, e.g. 0.1 or '10 cm'.")]
 OutOption = Annotated[Path | None, typer.Option("--out", help="Result folder; default under results/.")]
 ThreadsOption = Annotated[int | None, typer.Option("--threads", help="Threads; default all.", min=1)]
+ColdOption = Annotated[
+    bool, typer.Option("--cold", help="Start from rest, not from the nearest stored solution.")
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
 StateOption = Annotated[
     Path | None, typer.Option("--state", help="State folder; default: under the user's state directory.")

@@ -11,6 +11,7 @@ from vtkmodules.vtkCommonDataModel import vtkRectilinearGrid
 from vtkmodules.vtkIOXML import vtkXMLRectilinearGridWriter
 
 from solvers.airflow.case import AirState
+from solvers.airflow.sample import cell_velocity
 from twin.errors import OutsideError
 from twin.model.scene import Scene
 from twin.units import ZERO_CELSIUS
@@ -54,16 +55,6 @@ def write_fields(scene: Scene, state: AirState, path: Path) -> None:
     writer.SetInputData(grid)
     if not writer.Write():
         raise OutsideError(f"{path}: the fields could not be written; is the disk full?")
-
-
-def cell_velocity(state: AirState) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    """Velocity at cell centres, the mean of opposite faces: three float64[nx, ny, nz]. [m/s]."""
-    u, v, w = (np.asarray(part, np.float64) for part in (state.u, state.v, state.w))
-    return (
-        0.5 * (u[1:] + u[:-1]),
-        0.5 * (v[:, 1:] + v[:, :-1]),
-        0.5 * (w[:, :, 1:] + w[:, :, :-1]),
-    )
 
 
 def _flat(values: NDArray) -> NDArray:

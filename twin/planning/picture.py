@@ -15,10 +15,10 @@ from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 
 from solvers.airflow.case import AirState
+from solvers.airflow.sample import cell_velocity
 from twin.model.catalog import ASHRAE_CLASSES, Band
 from twin.model.geometry import Box
 from twin.model.scene import Scene
-from twin.planning.fields import cell_velocity
 from twin.units import ZERO_CELSIUS
 
 INK, MUTED, PAPER, SOLID, EDGE = "#1b2530", "#5d6b7a", "#ffffff", "#e6eaee", "#3b4856"

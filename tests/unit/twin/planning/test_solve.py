@@ -12,14 +12,23 @@ from vtkmodules.util.numpy_support import vtk_to_numpy
 from vtkmodules.vtkIOXML import vtkXMLRectilinearGridReader
 
 from solvers.airflow.model import prepare, probe
+from solvers.airflow.sample import cell_velocity
 from twin.errors import InputError, NotConvergedError, OutsideError, Severity
 from twin.model.load import example_layout, load_layout
 from twin.model.operating import LIQUID_PLANT_COP
 from twin.model.schema import Layout
-from twin.planning.fields import cell_velocity
-from twin.planning.solve import RESULT_FILES, _too_hot, _write_folder, solve
+from twin.planning.numbers import too_hot
+from twin.planning.results import write_folder
+from twin.planning.settle import settle_room
+from twin.planning.solve import RESULT_FILES, _fill, solve
 
 CELL = 0.15
+
+
+def _write(target, result):
+    write_folder(
+        target, lambda draft: _fill(draft, result.scene, result.state, result.as_json()), RESULT_FILES
+    )
 
 
 @pytest.fixture(scope="module")
@@ -185,7 +194,7 @@ def test_the_old_result_goes_back_where_the_new_one_cannot_come(solved, tmp_path
     monkeypatch.setattr(Path, "rename", refuse_the_draft)
     result = solved[0]
     with pytest.raises(OutsideError, match="Input/output error"):
-        _write_folder(target, result.scene, result.state, result.as_json())
+        _write(target, result)
     assert (target / "result.json").read_text() == "old"
     assert [path.name for path in tmp_path.iterdir()] == ["result"]
 
@@ -196,7 +205,7 @@ def test_what_came_into_the_old_result_meanwhile_is_kept(solved, tmp_path, caplo
     (target / "result.json").write_text("old")
     (target / "notes.txt").write_text("written during the solve")
     result = solved[0]
-    _write_folder(target, result.scene, result.state, result.as_json())
+    _write(target, result)
     assert {file.name for file in target.iterdir()} == set(RESULT_FILES)
     (kept,) = (path for path in tmp_path.iterdir() if path != target)
     assert (kept / "notes.txt").read_text() == "written during the solve"
@@ -246,12 +255,12 @@ def test_a_layout_made_in_python_is_checked_too(solved):
 def test_air_beyond_the_models_validity_is_a_warning(solved):
     result = solved[0]
     assert result.as_json()["warnings"] == []
-    assert _too_hot(result.scene, result.state) == []
+    assert too_hot(result.scene, result.state) == []
     hot = result.state._replace(T_unit=result.state.T_unit + 60.0)
-    (finding,) = _too_hot(result.scene, hot)
+    (finding,) = too_hot(result.scene, hot)
     assert finding.severity is Severity.WARNING
     assert finding.object.startswith("outlet of R01.")
-    (finding,) = _too_hot(result.scene, result.state._replace(T=result.state.T - 60.0))
+    (finding,) = too_hot(result.scene, result.state._replace(T=result.state.T - 60.0))
     assert finding.object == "coldest air"
 
 
@@ -260,12 +269,13 @@ def test_flows_that_agree_after_the_last_round_are_an_answer(monkeypatch, rounds
     # between 1 and 2 % more air than nominal at 18 to 25 degC: half of it is within the 1 % asked
     curve = "racks[R01].air.curve={temperature: [10, 28], factor: [1.0, 1.024]}"
     layout = load_layout(example_layout("one_rack"), [curve])
-    monkeypatch.setattr(sys.modules[solve.__module__], "_CURVE_ROUNDS", rounds)
+    monkeypatch.setattr(sys.modules[settle_room.__module__], "_CURVE_ROUNDS", rounds)
     if agree:
-        assert solve(layout, cell=0.2, write=False).as_json()["racks"]["R01"]["inlet_mean_c"] < 24.0
+        result = solve(layout, cell=0.2, cold=True, write=False)
+        assert result.as_json()["racks"]["R01"]["inlet_mean_c"] < 24.0
     else:
         with pytest.raises(NotConvergedError, match="do not agree"):
-            solve(layout, cell=0.2, write=False)
+            solve(layout, cell=0.2, cold=True, write=False)
 
 
 def test_a_room_with_nothing_that_moves_air_says_so():

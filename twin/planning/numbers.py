@@ -1,0 +1,137 @@
+"""What a settled room says in numbers: racks, coolers, balances, metrics, and where its model is strained."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from solvers.airflow.case import AirState
+from solvers.airflow.model import unit_inlet_temperature, unit_inlet_temperature_max
+from twin.errors import Finding, Severity
+from twin.model.catalog import band
+from twin.model.operating import Operating, cooling_power
+from twin.model.scene import Scene
+from twin.planning.metrics import SlotAir, mixed, rci_hi, rci_lo, rti, shi
+from twin.planning.settle import Settled
+from twin.racklet.cooling import rotor_power
+from twin.units import ZERO_CELSIUS
+
+TEMPERATURE_VALIDITY = 50.0
+"""Distance from the reference temperature up to which air of constant density but for its weight is a fair
+model: the density has changed by 15 % there. [K]"""
+
+
+def too_hot(scene: Scene, state: AirState) -> list[Finding]:
+    """Say where the air is further from the reference temperature than its model is made for."""
+    reference = scene.layout.air.reference_temperature
+    units = dict(zip(scene.unit_names, state.T_unit.tolist(), strict=True))
+    air = np.asarray(state.T, np.float64)[~scene.case.solid]
+    places = {f"outlet of {name}": T for name, T in units.items()}
+    places |= {"coldest air": float(air.min()), "hottest air": float(air.max())}
+    place, T = max(places.items(), key=lambda item: abs(item[1] - reference))
+    if abs(T - reference) <= TEMPERATURE_VALIDITY:
+        return []
+    return [
+        Finding(
+            scene.layout.name, place, "", f"{T - ZERO_CELSIUS:.0f} degC",
+            f"is more than {TEMPERATURE_VALIDITY:g} K from the reference temperature of "
+            f"{reference - ZERO_CELSIUS:g} degC: the numbers of this result are rough",
+            "Check power against air flow, or set air.reference_temperature",
+            Severity.WARNING,
+        )
+    ]  # fmt: skip
+
+
+def room_numbers(scene: Scene, settled: Settled, operating: Operating) -> dict[str, Any]:
+    """Gather racks, coolers, balances and metrics of a settled room, and how well they are known.
+
+    Returns
+    -------
+    dict
+        ``racks``, ``coolers``, ``balances``, ``metrics`` and ``averaged_s``. Of a rack ``swing_k`` is the
+        range over that time of the inlet temperature of its liveliest slot, ``inlet_error_k`` the standard
+        error of the mean of its least certain one; of the balances ``heat_corrected_w`` is the heat that the
+        transport moved to stay conservative, ``stored_w`` what masses take up while they are averaged.
+    """
+    model, inputs, result = settled.model, settled.inputs, settled.result
+    T_in = unit_inlet_temperature(model, result.state) - ZERO_CELSIUS
+    T_in_max = unit_inlet_temperature_max(model, result.state) - ZERO_CELSIUS
+    T_out = result.state.T_unit - ZERO_CELSIUS
+    V = inputs.V_flow
+    layout = scene.layout
+    racks: dict[str, Any] = {}
+    slots: list[SlotAir] = []
+    for rack in layout.racks:
+        units = list(scene.rack_units[rack.id])
+        hottest = float(T_in_max[units].max())
+        racks[rack.id] = {
+            "inlet_mean_c": mixed(T_in[units], V[units]),
+            "inlet_max_c": hottest,
+            "outlet_mean_c": mixed(T_out[units], V[units]),
+            "swing_k": float(result.T_inlet_swing[units].max()),
+            "inlet_error_k": float(result.T_inlet_error[units].max()),
+            "air_flow": float(V[units].sum()),
+            "power_w": operating.power(rack),
+            "air_heat_w": float(inputs.Q_flow[units].sum()),
+            "ashrae_class": rack.ashrae_class,
+            "band": band(hottest, rack.ashrae_class).value,
+        }
+        slots += [SlotAir(T_in[u], T_out[u], V[u], rack.ashrae_class) for u in units]
+    coolers = {
+        cooler.id: {
+            "supply_c": float(T_out[unit]),
+            "return_c": float(T_in[unit]),
+            "air_flow": float(V[unit]),
+            "cooling_w": float(model.rho * model.cp * V[unit] * (T_in[unit] - T_out[unit])),
+            "fan_w": rotor_power(cooler.fan_power, operating.cooler_fan(cooler), cooler.fan_speed),
+        }
+        for cooler, unit in ((cooler, scene.cooler_units[cooler.id]) for cooler in layout.coolers)
+    }
+    closed = result.balances
+    return {
+        "racks": racks,
+        "coolers": coolers,
+        "balances": {
+            "mass_relative": closed.mass_relative,
+            "energy_relative": closed.energy_relative,
+            "heat_in_w": closed.Q_in,
+            "heat_out_w": closed.Q_out,
+            "heat_corrected_w": closed.heat_corrected,
+            "stored_w": closed.stored,
+        },
+        "averaged_s": result.averaged_s,
+        "converged": result.converged,
+        "metrics": _metrics(scene, operating, slots, racks, coolers),
+    }
+
+
+def _metrics(
+    scene: Scene, operating: Operating, slots: list[SlotAir], racks: dict[str, Any], coolers: dict[str, Any]
+) -> dict[str, float | None]:
+    """Air-management metrics and powers; None where a metric has no meaning."""
+    it = sum(values["power_w"] for values in racks.values())
+    layout, liquid = scene.layout, scene.liquid_heat(operating)
+    taken = {name: values["cooling_w"] for name, values in coolers.items()}
+    electric = cooling_power(layout.coolers, layout.racklets, operating, taken, liquid)
+    metrics: dict[str, float] = {
+        "total_kw": it / 1e3,
+        "liquid_kw": sum(liquid.values()) / 1e3,
+        "air_kw": sum(values["air_heat_w"] for values in racks.values()) / 1e3,
+        "fan_kw": electric.cooler_fans / 1e3,
+        "pump_kw": electric.pumps / 1e3,
+        "air_plant_kw": electric.air_plant / 1e3,
+        "liquid_plant_kw": electric.liquid_plant / 1e3,
+        "cooling_electric_kw": electric.total / 1e3,
+    }
+    if slots:
+        metrics |= {"RCI_HI": rci_hi(slots), "RCI_LO": rci_lo(slots)}
+    flows = [values["air_flow"] for values in coolers.values()]
+    if slots and sum(flows) > 0.0:
+        supply = mixed([values["supply_c"] for values in coolers.values()], flows)
+        returned = mixed([values["return_c"] for values in coolers.values()], flows)
+        metrics["SHI"] = shi(slots, supply)
+        metrics["RHI"] = 1.0 - metrics["SHI"]
+        metrics["RTI"] = rti(slots, supply, returned)
+    return {name: float(value) if math.isfinite(value) else None for name, value in metrics.items()}

@@ -1,0 +1,163 @@
+"""Settle a room: solve for the steady flow, and again while fans follow the temperatures that they make."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import count
+
+import numpy as np
+
+from solvers.airflow.case import AirState, SteadyProgress, SteadyResult, UnitInputs
+from solvers.airflow.model import AirModel, prepare, solve_steady, unit_inlet_temperature
+from solvers.errors import CaseError, ConvergenceError
+from twin.errors import InputError, NotConvergedError
+from twin.model.operating import Operating
+from twin.model.scene import Scene
+
+MASS_LIMIT = 1e-6
+"""Net outflow summed over the cells, over the supply flow, above which a result does not close. [1]"""
+ENERGY_LIMIT = 1e-3
+"""Heat given less heat taken, over heat given, above which a result does not close. [1]"""
+INLET_TOLERANCE = 0.3
+"""Largest change of a slot's inlet between adjacent windows of a settled room. [K]"""
+_ROUNDS = 3
+_CURVE_ROUNDS = 8
+_CURVE_CLOSED = 0.01
+
+
+@dataclass(frozen=True)
+class SolveProgress:
+    """How far a solve is.
+
+    Attributes
+    ----------
+    fraction : float          Estimated share of the work that is done, 0 to 1. [1]
+    step, cells : int         Steps so far; cells of the grid in work.
+    time : float              Simulated time. [s]
+    drift : float             Largest change of an inlet between adjacent windows, inf at first. [K]
+    energy_relative : float   Heat given less taken over heat given, inf at first. [1]
+    """
+
+    fraction: float
+    step: int
+    cells: int
+    time: float
+    drift: float
+    energy_relative: float
+
+
+@dataclass(frozen=True)
+class Settled:
+    """A settled room: the model, what its units do, and the solver's answer, all steps counted."""
+
+    model: AirModel
+    inputs: UnitInputs
+    result: SteadyResult
+
+
+def prepare_room(scene: Scene) -> AirModel:
+    """Prepare the solver's model of a scene.
+
+    Raises
+    ------
+    InputError : the solver refuses the case.
+    """
+    try:
+        return prepare(scene.case, scene.closure, scene.layout.air.reference_temperature)
+    except CaseError as error:
+        raise InputError(f"{scene.layout.name}: {error}") from error
+
+
+def settle_room(
+    scene: Scene,
+    model: AirModel,
+    operating: Operating,
+    start: AirState | None = None,
+    progress: Callable[[SolveProgress], None] | None = None,
+) -> Settled:
+    """Solve the steady room; where fans have curves solve again until flows and temperatures agree.
+
+    Parameters
+    ----------
+    scene : Scene
+    model : AirModel      Of the scene.
+    operating : Operating
+    start : AirState, optional
+        Where to go on from; without it the solve starts cold.
+    progress : callable, optional
+
+    Raises
+    ------
+    InputError : the solver refuses the case or the operating point.
+    NotConvergedError : the flow did not settle, or its balances do not close.
+    """
+
+    def report(now: SteadyProgress) -> None:
+        if progress is not None:
+            progress(
+                SolveProgress(
+                    now.fraction, now.step, now.cells, now.time, now.inlet_drift, now.energy_closure
+                )
+            )
+
+    try:
+        guess = None if start is None else unit_inlet_temperature(model, start)
+        inputs = scene.unit_inputs(operating, T_inlet=guess)
+        result = _march(model, inputs, start, report)
+        for rounds in count():
+            T_inlet = unit_inlet_temperature(model, result.state)
+            wanted = scene.unit_inputs(operating, T_inlet=T_inlet)
+            change = float(np.max(np.abs(wanted.V_flow - inputs.V_flow) / np.maximum(wanted.V_flow, 1e-9)))
+            if change <= _CURVE_CLOSED:
+                break
+            if rounds == _CURVE_ROUNDS:
+                raise NotConvergedError(
+                    f"{scene.layout.name}: server fans and inlet temperatures do not agree after "
+                    f"{_CURVE_ROUNDS} rounds. Flatten the fan curves, or give the coolers more air."
+                )
+            inputs = wanted._replace(V_flow=0.5 * (wanted.V_flow + inputs.V_flow))
+            result = _after(result, _march(model, inputs, result.state, report))
+    except CaseError as error:
+        raise InputError(f"{scene.layout.name}: {error}") from error
+    except ConvergenceError as error:
+        raise NotConvergedError(f"{scene.layout.name}: {error}") from error
+    _check_closed(scene.layout.name, result)
+    return Settled(model, inputs, result)
+
+
+def _march(
+    model: AirModel, inputs: UnitInputs, state: AirState | None, report: Callable[[SteadyProgress], None]
+) -> SteadyResult:
+    """Settle; where a round ends unsettled, go on from where it stood, a few times."""
+    result = solve_steady(model, inputs, state, tolerance=INLET_TOLERANCE, progress=report)
+    for _ in range(_ROUNDS):
+        if result.converged:
+            break
+        again = solve_steady(model, inputs, result.state, tolerance=INLET_TOLERANCE, progress=report)
+        result = _after(result, again)
+    return result
+
+
+def _after(first: SteadyResult, again: SteadyResult) -> SteadyResult:
+    """Return the later result with the work of both."""
+    return again._replace(steps=first.steps + again.steps, wall_s=first.wall_s + again.wall_s)
+
+
+def _check_closed(name: str, result: SteadyResult) -> None:
+    closed = result.balances
+    last = result.history[-1] if result.history else None
+    if not result.converged:
+        drift = math.inf if last is None else last.inlet_drift
+        raise NotConvergedError(
+            f"{name}: the flow did not settle in {result.state.time:.0f} s of simulated time: inlets still "
+            f"drift by {drift:.2f} K (asked: {INLET_TOLERANCE:g} K) and heat closes to "
+            f"{closed.energy_relative:.2%} (asked: {ENERGY_LIMIT:.1%}). "
+            "Check supply against rack flow, or use a coarser cell."
+        )
+    if not closed.mass_relative <= MASS_LIMIT or not closed.energy_relative <= ENERGY_LIMIT:
+        raise NotConvergedError(
+            f"{name}: balances do not close: mass {closed.mass_relative:.1e} (asked: {MASS_LIMIT:g}), "
+            f"heat {closed.energy_relative:.2%} (asked: {ENERGY_LIMIT:.1%})."
+        )
