@@ -19,6 +19,7 @@ _Float = TypeVar("_Float", bound=np.floating)
 Three = tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]
 """One array for each axis."""
 
+KINDS = ("mixing_length", "k_epsilon", "vreman", "laminar")
 _ACROSS = ((1, 2), (0, 2), (0, 1))
 _WALL_SAMPLES = 6  # nearest wall faces looked at for the wall distance
 
@@ -52,14 +53,15 @@ class Geometry(NamedTuple):
     Attributes
     ----------
     shape : tuple    nx, ny, nz.
-    fluid : bool[nx, ny, nz]
+    fluid : bool[nx, ny, nz]    Cells with air, those of the ambient beside openings included.
+    ambient : bool[nx, ny, nz] or None    Cells of the ambient: nothing is solved for in them.
     open_area : tuple of float64[nx+1, ny, nz], ...    Area of the faces that let air through. [m2]
     resists : tuple of bool, the same shapes    Porous faces.
-    volume : float32    Cell volume, 0 in solids. [m3]
+    volume : float32    Cell volume, 0 in solids and in the ambient. [m3]
     flow_area : tuple of float32    Area of open faces and of patch faces. [m2]
     area : tuple of float32    Area of open faces. [m2]
     inverse_area : tuple of float32    [1/m2]
-    inverse_width : tuple of float32    1 / cell width, 0 in solids. [1/m]
+    inverse_width : tuple of float32    1 / cell width, 0 in solids and in the ambient. [1/m]
     mixing : float32    closure constant times wall distance; 0 for laminar. [m]
     components : tuple of Component    u, v, w, T.
     patches : Patches
@@ -67,6 +69,7 @@ class Geometry(NamedTuple):
 
     shape: tuple[int, int, int]
     fluid: NDArray[np.bool_]
+    ambient: NDArray[np.bool_] | None
     open_area: tuple[NDArray[np.float64], ...]
     resists: tuple[NDArray[np.bool_], ...]
     volume: NDArray[np.float32]
@@ -88,27 +91,26 @@ def build_geometry(case: AirCase, closure: Closure) -> Geometry:
     CaseError : a patch is empty, leaves the grid, opens into a solid, has air behind it or overlaps another.
     """
     _check_shapes(case)
-    if closure.kind not in ("mixing_length", "laminar"):
-        raise CaseError(f"closure.kind: {closure.kind!r} is unknown; take 'mixing_length' or 'laminar'.")
+    if closure.kind not in KINDS:
+        raise CaseError(f"closure.kind: {closure.kind!r} is unknown; take one of {', '.join(KINDS)}.")
     for name in ("constant", "Pr_t", "nu", "Pr"):
         if not getattr(closure, name) > 0:
             raise CaseError(f"closure.{name}: {getattr(closure, name)} must be positive.")
     shape = case.grid.shape
     step = (*strides(shape), 1)
-    fluid = ~case.solid.astype(bool)
-    if not fluid.any():
-        raise CaseError("case.solid: every cell is solid; there is no air to solve for.")
+    fluid, ambient = _fluid_and_ambient(case)
     plates = (case.plate_x, case.plate_y, case.plate_z)
     losses = (case.K_x, case.K_y, case.K_z)
     widths = case.grid.widths
     cross = [_cross_section(widths, axis) for axis in range(3)]
-    open_area = tuple(_open_faces(fluid, plates[axis], axis) * cross[axis] for axis in range(3))
+    open_area = tuple(_open_faces(fluid, ambient, plates[axis], axis) * cross[axis] for axis in range(3))
     resists = tuple((losses[axis] > 0) & (open_area[axis] > 0) for axis in range(3))
     patches = _patches(case, fluid, open_area, cross)
 
     width = [_spread(widths[d], d, shape) for d in range(3)]
     gap = [0.5 * (width[d] + np.roll(width[d], step[d])) for d in range(3)]
-    air = _pad_cells(fluid.astype(float), shape)
+    room = fluid if ambient is None else fluid & ~ambient
+    air = _pad_cells(room.astype(float), shape)
     is_open = [_pad_faces((open_area[d] > 0).astype(float), d, shape) for d in range(3)]
     passes = [a.copy() for a in is_open]
     for d in range(3):
@@ -116,8 +118,7 @@ def build_geometry(case: AirCase, closure: Closure) -> Geometry:
     section = [width[a] * width[b] for a, b in _ACROSS]
     area = [is_open[d] * section[d] for d in range(3)]
     components = [
-        _momentum(axis, step, width, gap, air, is_open, passes, section, losses, shape, closure)
-        for axis in range(3)
+        _momentum(axis, step, width, gap, air, is_open, section, losses, shape) for axis in range(3)
     ]
     zero = np.zeros(air.size, dtype=np.float32)
     cell_volume = width[0] * width[1] * width[2]
@@ -125,17 +126,15 @@ def build_geometry(case: AirCase, closure: Closure) -> Geometry:
         *_three(area[d] / gap[d] for d in range(3)),
         inverse_volume=_single(air / cell_volume),
         inverse_gap=zero,
-        wall_laminar=zero,
-        wall_turbulent=zero,
         loss=zero,
-        force=zero,
     )
     mixing = zero
     if closure.kind == "mixing_length":
-        mixing = _pad_cells(closure.constant * _wall_distance(case, fluid, open_area, patches), shape)
+        mixing = _pad_cells(closure.constant * _wall_distance(case, room, open_area, patches), shape)
     return Geometry(
         shape=shape,
         fluid=fluid,
+        ambient=ambient,
         open_area=open_area,
         resists=resists,
         volume=_single(air * cell_volume),
@@ -198,33 +197,48 @@ def _cross_section(widths, axis: int) -> NDArray[np.float64]:
     return np.expand_dims(a[:, None] * b[None, :], axis)
 
 
-def _open_faces(fluid: NDArray[np.bool_], plate: NDArray[np.bool_], axis: int) -> NDArray[np.bool_]:
+def _fluid_and_ambient(case: AirCase) -> tuple[NDArray[np.bool_], NDArray[np.bool_] | None]:
+    """Cells with air, and those of the ambient; ambient cells beside no opening are left out of both."""
+    solid = case.solid.astype(bool)
+    ambient = None
+    if case.ambient is not None and case.ambient.any():
+        ambient = case.ambient & ~solid
+        beside = np.zeros(ambient.shape, dtype=bool)
+        for axis, plate in enumerate((case.plate_x, case.plate_y, case.plate_z)):
+            low, high, inner = ([slice(None)] * 3 for _ in range(3))
+            low[axis], high[axis], inner[axis] = slice(None, -1), slice(1, None), slice(1, -1)
+            before, after = tuple(low), tuple(high)
+            free = ~plate[tuple(inner)] & ~solid[before] & ~solid[after]
+            beside[before] |= free & ~case.ambient[after]
+            beside[after] |= free & ~case.ambient[before]
+        solid |= case.ambient & ~beside
+        ambient &= beside
+    fluid = ~solid
+    if not (fluid if ambient is None else fluid & ~ambient).any():
+        raise CaseError("case.solid: every cell is solid; there is no air to solve for.")
+    return fluid, ambient
+
+
+def _open_faces(fluid, ambient, plate: NDArray[np.bool_], axis: int) -> NDArray[np.bool_]:
+    """Faces that let air through; those between two ambient cells are not solved for and count as closed."""
     out = np.zeros(plate.shape, dtype=bool)
     low, high, inner = ([slice(None)] * 3 for _ in range(3))
     low[axis], high[axis], inner[axis] = slice(None, -1), slice(1, None), slice(1, -1)
     out[tuple(inner)] = fluid[tuple(low)] & fluid[tuple(high)] & ~plate[tuple(inner)]
+    if ambient is not None:
+        out[tuple(inner)] &= ~(ambient[tuple(low)] & ambient[tuple(high)])
     return out
 
 
-def _momentum(axis, step, width, gap, air, is_open, passes, section, losses, shape, closure) -> Component:
+def _momentum(axis, step, width, gap, air, is_open, section, losses, shape) -> Component:
     t = step[axis]
     g = [np.zeros(0)] * 3
     g[axis] = np.roll(air * section[axis] / width[axis], t)
-    laminar = np.zeros(air.size)
-    turbulent = np.zeros(air.size)
     for d in _ACROSS[axis]:
-        s = step[d]
         third = 3 - axis - d
         edge = 0.5 * (is_open[d] + np.roll(is_open[d], t))
         g[d] = edge * gap[axis] * width[third] / gap[d]
-        walled = 1 - 0.5 * (passes[d] + np.roll(passes[d], t))
-        sides = walled + np.roll(walled, -s)
-        y = 0.5 * width[d]
-        laminar += sides * closure.nu / (y * width[d])
-        turbulent += sides * 0.0246 * (closure.nu / y) ** 0.25 / width[d]
     solved = is_open[axis]
-    if closure.kind == "laminar":
-        turbulent[:] = 0
     loss = _pad_faces(losses[axis], axis, shape) * solved / gap[axis]
     return Component(
         _single(g[0]),
@@ -232,10 +246,7 @@ def _momentum(axis, step, width, gap, air, is_open, passes, section, losses, sha
         _single(g[2]),
         inverse_volume=_single(solved / (gap[axis] * section[axis])),
         inverse_gap=_single(solved / gap[axis]),
-        wall_laminar=_single(laminar * solved),
-        wall_turbulent=_single(turbulent * solved),
         loss=_single(loss),
-        force=np.zeros(air.size, dtype=np.float32),
     )
 
 
@@ -304,9 +315,12 @@ def _check_units(case: AirCase) -> None:
     used: dict[int, str] = {}
     for kind, list_of in (("inlet", case.unit_inlet), ("outlet", case.unit_outlet)):
         for unit, patch in enumerate(list_of.tolist()):
+            if patch == -1:
+                continue  # the ambient
             if not 0 <= patch < case.patch_axis.size:
                 raise CaseError(
-                    f"unit {unit}: its {kind} is patch {patch}, but there are {case.patch_axis.size} patches."
+                    f"unit {unit}: its {kind} is patch {patch}, but there are {case.patch_axis.size} patches "
+                    "(-1 is the ambient)."
                 )
             if patch in used:
                 raise CaseError(
@@ -326,6 +340,8 @@ def _check_shapes(case: AirCase) -> None:
     count = (case.patch_axis.size,)
     for name in ("patch_axis", "patch_index", "patch_side"):
         wanted[name] = (count, "i")
+    if case.ambient is not None:
+        wanted["ambient"] = ((nx, ny, nz), "b")
     wanted["patch_lo"] = wanted["patch_hi"] = ((*count, 2), "i")
     wanted["unit_inlet"] = wanted["unit_outlet"] = ((case.unit_inlet.size,), "i")
     for name, (shape, kind) in wanted.items():

@@ -36,10 +36,7 @@ class Component(NamedTuple):
     gx, gy, gz : float32    Area / distance of the faces of its control volumes; 0 where closed. [m]
     inverse_volume : float32    0 where the value is not solved for. [1/m3]
     inverse_gap : float32    1 / distance of the pressure points; momentum only. [1/m]
-    wall_laminar : float32    Sum over the wall sides of nu / (y width). [1/s]
-    wall_turbulent : float32    Sum of 0.0246 (nu / y)^(1/4) / width. [(s/m)^(3/4)/s]
-    loss : float32    K / distance on porous faces. [1/m]
-    force : float32    Body force. [m/s2]
+    loss : float32    K / distance on porous faces; momentum only. [1/m]
     """
 
     gx: Field
@@ -47,10 +44,7 @@ class Component(NamedTuple):
     gz: Field
     inverse_volume: Field
     inverse_gap: Field
-    wall_laminar: Field
-    wall_turbulent: Field
     loss: Field
-    force: Field
 
 
 class Scratch(NamedTuple):
@@ -175,16 +169,16 @@ def momentum_face_across(phi, flow, nu, g, s, t, lo, hi, flux, plus, minus):
 
 
 @njit(**options)
-def heat_face(theta, flow, nu, molecular, turbulent, g, s, lo, hi, flux, plus, minus):
-    """Advective and diffusive heat flux over rho cp; diffusivity = molecular + turbulent nu_eff."""
+def scalar_face(phi, flow, nu, molecular, turbulent, g, s, lo, hi, flux, plus, minus):
+    """Advective and diffusive flux of a scalar; diffusivity = molecular + turbulent nu_eff."""
     half, zero = np.float32(0.5), np.float32(0)
     a0, a1 = np.float32(molecular), np.float32(turbulent)
     f, cp, cm = flux[lo:hi], plus[lo:hi], minus[lo:hi]
     p0, p1, p2, p3 = (
-        theta[lo - 2 * s : hi - 2 * s],
-        theta[lo - s : hi - s],
-        theta[lo:hi],
-        theta[lo + s : hi + s],
+        phi[lo - 2 * s : hi - 2 * s],
+        phi[lo - s : hi - s],
+        phi[lo:hi],
+        phi[lo + s : hi + s],
     )
     q1 = flow[lo:hi]
     n0, n1 = nu[lo - s : hi - s], nu[lo:hi]
@@ -220,44 +214,41 @@ def momentum_net(phi, scratch, nx, sx, sy):
 
 
 @njit(**options)
-def momentum_system(phi, p, component, extra, scratch, dt, t, nx, sx):
+def momentum_system(phi, p, component, friction, push, lift, scratch, dt, t, nx, sx):
     """Right-hand side and scale of the delta form  d = right + scale sum(coefficient d_neighbour). (E7).
 
-    `extra` is a further acceleration (buoyancy); t is the stride of the component.
+    friction : drag of walls and tiles [1/s]; push, lift : explicit accelerations, lift of buoyancy [m/s2].
+    t : the stride of the component.
     """
     lo = sx
     hi = (nx + 1) * sx
     step, half, one = np.float32(dt), np.float32(0.5), np.float32(1)
     right, scale = scratch.right[lo:hi], scratch.scale[lo:hi]
     net, near = scratch.net[lo:hi], scratch.near[lo:hi]
-    c, p0, p1, e = phi[lo:hi], p[lo - t : hi - t], p[lo:hi], extra[lo:hi]
+    c, p0, p1, a, b = phi[lo:hi], p[lo - t : hi - t], p[lo:hi], push[lo:hi], lift[lo:hi]
     iv, ih = component.inverse_volume[lo:hi], component.inverse_gap[lo:hi]
-    wl, wt = component.wall_laminar[lo:hi], component.wall_turbulent[lo:hi]
-    loss, force = component.loss[lo:hi], component.force[lo:hi]
+    wall, loss = friction[lo:hi], component.loss[lo:hi]
     for m in range(hi - lo):
-        speed = abs(c[m])
-        root = np.sqrt(speed)
-        wall = max(wl[m], wt[m] * root * np.sqrt(root))
-        drag = loss[m] * speed
-        rate = net[m] * iv[m] - (p1[m] - p0[m]) * ih[m] + force[m] + e[m] - (wall + half * drag) * c[m]
+        drag = loss[m] * abs(c[m])
+        rate = net[m] * iv[m] - (p1[m] - p0[m]) * ih[m] + a[m] + b[m] - (wall[m] + half * drag) * c[m]
         solved = one if iv[m] > 0 else np.float32(0)
-        diagonal = one + step * (near[m] * iv[m] + wall + drag)
+        diagonal = one + step * (near[m] * iv[m] + wall[m] + drag)
         right[m] = solved * step * rate / diagonal
         scale[m] = step * iv[m] / diagonal
 
 
 @njit(**options)
-def heat_system(theta, source, sink, component, scratch, dt, nx, sx, sy):
-    """Right-hand side and scale for the temperature, in conservation form. (E8).
+def scalar_system(phi, source, sink, component, scratch, dt, nx, sx, sy):
+    """Right-hand side and scale for a scalar, in conservation form. (E8).
 
-    source : sum of inflow times its temperature plus heat / (rho cp). [K m3/s]
-    sink : outflow into units. [m3/s]
+    source : of the scalar times the volume of the cell [phi m3/s]; sink : the same per phi [m3/s], implicit.
+    Heat: inflow times its temperature plus heat / (rho cp); outflow into units.
     """
     lo = sx
     hi = (nx + 1) * sx
     step, one = np.float32(dt), np.float32(1)
     right, scale = scratch.right[lo:hi], scratch.scale[lo:hi]
-    c, q, s, iv = theta[lo:hi], source[lo:hi], sink[lo:hi], component.inverse_volume[lo:hi]
+    c, q, s, iv = phi[lo:hi], source[lo:hi], sink[lo:hi], component.inverse_volume[lo:hi]
     fx0, fx1 = scratch.flux_x[lo:hi], scratch.flux_x[lo + sx : hi + sx]
     fy0, fy1 = scratch.flux_y[lo:hi], scratch.flux_y[lo + sy : hi + sy]
     fz0, fz1 = scratch.flux_z[lo:hi], scratch.flux_z[lo + 1 : hi + 1]
@@ -318,7 +309,23 @@ def add(x, out):
 
 @njit(**options)
 def predict_momentum(
-    phi, p, flow_x, flow_y, flow_z, nu, component, extra, scratch, dt, sweeps, axis, nx, sx, sy
+    phi,
+    p,
+    flow_x,
+    flow_y,
+    flow_z,
+    nu,
+    component,
+    friction,
+    push,
+    lift,
+    scratch,
+    dt,
+    sweeps,
+    axis,
+    nx,
+    sx,
+    sy,
 ):
     """Advance one velocity component by its momentum equation with the old pressure. (E7)."""
     top = (nx + 2) * sx
@@ -358,14 +365,14 @@ def predict_momentum(
             phi, flow_z, nu, component.gz, 1, t, sx + 1, top, scratch.flux_z, scratch.plus_z, scratch.minus_z
         )
     momentum_net(phi, scratch, nx, sx, sy)
-    momentum_system(phi, p, component, extra, scratch, dt, t, nx, sx)
+    momentum_system(phi, p, component, friction, push, lift, scratch, dt, t, nx, sx)
     relax(scratch, sweeps, nx, sx, sy)
     add(scratch.d, phi)
 
 
 @njit(**options)
-def advance_heat(
-    theta,
+def relax_scalar(
+    phi,
     flow_x,
     flow_y,
     flow_z,
@@ -375,72 +382,32 @@ def advance_heat(
     component,
     source,
     sink,
-    volume,
     scratch,
     dt,
     sweeps,
     nx,
     sx,
     sy,
-    sums,
 ):
-    """Advance the temperature difference theta = T - T_ref. (E8).
-
-    Leaves the increment in scratch.d and theta as it is. The sweeps stop short of the exact solution; the
-    caller gives the heat that they miss back in proportion to |d|, so that what the room gains is what the
-    units bring. Writes into `sums`: missed heat / (rho cp) [K m3], sum of |d| volume [K m3].
-    """
+    """Solve for the increment of a scalar, left in scratch.d; phi stays as it is. (E8)."""
     top = (nx + 2) * sx
-    heat_face(
-        theta,
-        flow_x,
-        nu,
-        molecular,
-        turbulent,
-        component.gx,
-        sx,
-        2 * sx,
-        top,
-        scratch.flux_x,
-        scratch.plus_x,
-        scratch.minus_x,
-    )
-    heat_face(
-        theta,
-        flow_y,
-        nu,
-        molecular,
-        turbulent,
-        component.gy,
-        sy,
-        sx + sy,
-        top,
-        scratch.flux_y,
-        scratch.plus_y,
-        scratch.minus_y,
-    )
-    heat_face(
-        theta,
-        flow_z,
-        nu,
-        molecular,
-        turbulent,
-        component.gz,
-        1,
-        sx + 1,
-        top,
-        scratch.flux_z,
-        scratch.plus_z,
-        scratch.minus_z,
-    )
-    heat_system(theta, source, sink, component, scratch, dt, nx, sx, sy)
+    x, y, z = component.gx, component.gy, component.gz
+    a, b, of = molecular, turbulent, scratch
+    scalar_face(phi, flow_x, nu, a, b, x, sx, 2 * sx, top, of.flux_x, of.plus_x, of.minus_x)
+    scalar_face(phi, flow_y, nu, a, b, y, sy, sx + sy, top, of.flux_y, of.plus_y, of.minus_y)
+    scalar_face(phi, flow_z, nu, a, b, z, 1, sx + 1, top, of.flux_z, of.plus_z, of.minus_z)
+    scalar_system(phi, source, sink, component, scratch, dt, nx, sx, sy)
     relax(scratch, sweeps, nx, sx, sy)
-    heat_defect(theta, source, sink, volume, scratch.d, dt, sx, sums)
 
 
 @njit(**options)
 def heat_defect(theta, source, sink, volume, d, dt, block, sums):
-    """Heat that the increment d misses, and sum |d| (volume + dt sink); float64 over the blocks."""
+    """Heat that the increment d misses, and sum |d| (volume + dt sink); float64 over the blocks.
+
+    The sweeps stop short of the exact solution; the caller gives the heat that they miss back in proportion
+    to |d|, so that what the room gains is what the units bring. Writes into `sums`: missed heat / (rho cp)
+    [K m3], sum of |d| volume [K m3].
+    """
     missed = 0.0
     weight = 0.0
     step = np.float32(dt)

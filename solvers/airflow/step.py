@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 from numba import get_num_threads
 from numpy.typing import NDArray
 
-from solvers.airflow.case import CP, GRAVITY, RHO, AirCase, AirState, Closure, UnitInputs
+from solvers.airflow.case import CP, GRAVITY, RHO, AirCase, AirState, Closure, Numerics, UnitInputs
 from solvers.airflow.geometry import Geometry, pad_state, unpad
 from solvers.airflow.kernels import (
     Scratch,
+    add,
     add_weighted,
-    advance_heat,
     buoyancy,
     courant_rate,
     eddy_viscosity,
@@ -22,12 +23,14 @@ from solvers.airflow.kernels import (
     predict_momentum,
     project,
     relax_on,
+    relax_scalar,
     volume_flow,
 )
 from solvers.airflow.tiles import Straightening
 from solvers.airflow.units import Units
-from solvers.errors import ConvergenceError
-from solvers.linear.multigrid import Pressure, padded, strides
+from solvers.airflow.walls import Walls
+from solvers.errors import CaseError, ConvergenceError
+from solvers.linear.multigrid import Pressure, flat_cells, padded, strides
 
 _SPEED_LIMIT = 200.0  # m/s; beyond, the solution has diverged
 _WARMTH_LIMIT = 150.0  # K from T_ref; far outside what Boussinesq's density holds for
@@ -36,6 +39,38 @@ _HARD_ITERATIONS = 60  # of the pressure before that is an error
 _MISSED = 0.1  # share of the heat changing hands that the sweeps may miss; 0.02 at Courant number 12
 _MORE_SWEEPS = 20  # times the usual sweeps before a step is given up
 _ROUNDING = 1e-6  # of the heat handled, in single precision
+
+
+class ZeroEquation:
+    """Closures that need nothing but the velocity: laminar and mixing length. (E5)."""
+
+    k: NDArray[np.float32] | None = None
+    epsilon: NDArray[np.float32] | None = None
+
+    def __init__(self, case: AirCase, geometry: Geometry, closure: Closure) -> None:
+        if closure.kind not in ("laminar", "mixing_length"):
+            raise CaseError(f"closure.kind: {closure.kind!r} is not built yet.")
+        self._mixing, self._nu = geometry.mixing, closure.nu
+        self._nx = geometry.shape[0]
+        self._strides = strides(geometry.shape)
+
+    def viscosity(self, u, v, w, out: NDArray[np.float32]) -> None:
+        """Effective viscosity at the cell centres. [m2/s]."""
+        eddy_viscosity(u, v, w, self._mixing, self._nu, self._nx, *self._strides, out)
+
+    def advance(self, stepper: Stepper, dt: float) -> None:
+        """Nothing to move on."""
+
+    def load(self, state: AirState) -> None:
+        """Nothing to take over."""
+
+    def wall_friction(self, points, out: NDArray[np.float32]) -> bool:
+        """Leave it to the walls."""
+        return False
+
+    def wall_conductance(self, faces, out: NDArray[np.float64]) -> bool:
+        """Leave it to the walls."""
+        return False
 
 
 class Stepper:
@@ -50,25 +85,52 @@ class Stepper:
     closure : Closure
     T_ref : float    Temperature of neutral buoyancy. [K]
     sweeps : int    Jacobi sweeps of the implicit transport, even. [-]
+    numerics : Numerics    How the equations are discretised.
+
+    Attributes
+    ----------
+    u, v, w, p, theta : float32[padded]    Velocity [m/s], pressure over rho [m2/s2], T - T_ref [K].
+    nu_eff : float32[padded]    Effective viscosity at cell centres. [m2/s]
+    flow : tuple of float32[padded]    Volume flow through the faces at the start of a step. [m3/s]
+    friction : tuple of float32[padded]    Drag of walls and tiles on u, v, w, implicit. [1/s]
+    push : list of float32[padded]
+        Explicit acceleration of u, v, w besides buoyancy; components that need none share one array of
+        zeros, see `need_push`. [m/s2]
+    turbulence, walls, units    What they are called; their hooks stand in `step`.
     """
 
     def __init__(
-        self, case: AirCase, geometry: Geometry, closure: Closure, T_ref: float, sweeps: int = 8
+        self,
+        case: AirCase,
+        geometry: Geometry,
+        closure: Closure,
+        T_ref: float,
+        sweeps: int = 8,
+        numerics: Numerics | None = None,
     ) -> None:
+        self.numerics = numerics or Numerics()
+        if self.numerics.advection not in ("limited", "central"):
+            raise CaseError(f"numerics.advection: {self.numerics.advection!r}; take 'limited' or 'central'.")
         self.geometry = geometry
         self.closure = closure
         self.T_ref = T_ref
         self.sweeps = sweeps
-        self.pressure = Pressure(case.grid, geometry.fluid, geometry.open_area, geometry.resists)
+        self.pressure = Pressure(
+            case.grid, geometry.fluid, geometry.open_area, geometry.resists, geometry.ambient
+        )
         self.units = Units(case, geometry, self.pressure.region, T_ref)
         size = geometry.volume.size
         self.size = size
         self.nx = geometry.shape[0]
         self.sx, self.sy = strides(geometry.shape)
-        fields = [np.zeros(size, dtype=np.float32) for _ in range(13)]
+        fields = [np.zeros(size, dtype=np.float32) for _ in range(15)]
         self.u, self.v, self.w, self.p, self.theta = fields[:5]
-        self._flow = (fields[5], fields[6], fields[7])
-        self._nu, self._lift, self._still, self._b = fields[8:12]
+        self.flow = (fields[5], fields[6], fields[7])
+        self.friction = (fields[8], fields[9], fields[10])
+        self.nu_eff, self._lift, self._still, self._b = fields[11:15]
+        self.push = [self._still] * 3
+        none = np.zeros(0, dtype=np.int64)
+        self._ambient = none if geometry.ambient is None else flat_cells(geometry.shape)[geometry.ambient]
         self._row = np.zeros(self.sx, dtype=np.float32)
         self._scratch = [
             Scratch(*(np.zeros(size, dtype=np.float32) for _ in Scratch._fields)) for _ in range(2)
@@ -82,6 +144,10 @@ class Stepper:
         self.iterations = 0
         self._loss = self._porous_losses()
         self._straightening = Straightening(geometry, *self.pressure.resisting_faces, self._loss)
+        self.turbulence = ZeroEquation(case, geometry, closure)
+        self.walls = Walls(case, geometry, closure, T_ref)
+        if self.walls.moving:
+            self.need_push(0, 1, 2)
         self._pool = ThreadPoolExecutor(1) if get_num_threads() > 1 and size > 20_000 else None
 
     def load(self, state: AirState, inputs: UnitInputs) -> bool:
@@ -95,6 +161,9 @@ class Stepper:
             np.where(self.geometry.fluid, state.T.astype(np.float64) - self.T_ref, 0), None, shape
         )
         self.p /= np.float32(RHO)
+        self.p[self._ambient] = 0
+        self.turbulence.load(state)
+        self.walls.load_layers(state.T_surface)
         self.theta_unit = np.array(state.T_unit, dtype=np.float64) - self.T_ref
         self.time = float(state.time)
         self.count_heat_anew()
@@ -103,6 +172,7 @@ class Stepper:
     def set_inputs(self, inputs: UnitInputs) -> bool:
         """Take new inputs and set the velocities of the patches."""
         self.units.set_inputs(inputs)
+        self.theta[self._ambient] = inputs.T_ambient - self.T_ref
         axis, face, velocity = self.units.face_velocities()
         moved = False
         for d, field in enumerate((self.u, self.v, self.w)):
@@ -119,7 +189,18 @@ class Stepper:
         p = unpad(self.p, None, shape) * np.float32(RHO)
         T = (unpad(self.theta, None, shape).astype(np.float64) + self.T_ref).astype(np.float32)
         theta_unit = self.theta_unit + self.T_ref
-        return AirState(u, v, w, p, T, theta_unit, self.time, self.heat_corrected)
+        k, epsilon = (
+            None if f is None else unpad(f, None, shape).copy()
+            for f in (self.turbulence.k, self.turbulence.epsilon)
+        )
+        T_surface = self.walls.layer_temperature
+        return AirState(u, v, w, p, T, theta_unit, self.time, self.heat_corrected, k, epsilon, T_surface)
+
+    def need_push(self, *axes: int) -> None:
+        """Give components an array of explicit accelerations of their own; zero at the start of each step."""
+        for axis in axes:
+            if self.push[axis] is self._still:
+                self.push[axis] = np.zeros(self.size, dtype=np.float32)
 
     @property
     def heat_corrected(self) -> float:
@@ -151,7 +232,8 @@ class Stepper:
             leaked = self.units.leaked_heat(self.theta_unit, self.theta, dt)
             self.units.set_source(self.theta_unit, leaked)
         self.update_flow()
-        self._straightening.update((self.u, self.v, self.w))
+        self.update_forces()
+        restore = self._warm_walls(dt)
         # drag of porous faces: linearised about one velocity in the momentum and in the pressure equation
         resistance = self._resistance(dt)
         if self._pool is None:
@@ -163,6 +245,10 @@ class Stepper:
             other.result()
         self.pressure.set_resistance(resistance)
         self._project(dt, tolerance, iterations)
+        self.turbulence.advance(self, dt)
+        if self.walls.conducts:
+            self.walls.finish(self.theta)
+            restore()
         theta_in = self.units.inlet_theta(self.theta)
         self.theta_unit = self.units.outlet_theta(self.theta_unit, theta_in, dt, leaked)
         self.units.set_source(self.theta_unit)
@@ -170,12 +256,44 @@ class Stepper:
 
     def update_flow(self) -> None:
         """Volume flows through the faces and viscosity of the present velocity."""
-        geometry = self.geometry
-        for field, area, out in zip((self.u, self.v, self.w), geometry.flow_area, self._flow, strict=True):
+        velocity = (self.u, self.v, self.w)
+        for field, area, out in zip(velocity, self.geometry.flow_area, self.flow, strict=True):
             volume_flow(field, area, out)
-        eddy_viscosity(
-            self.u, self.v, self.w, geometry.mixing, self.closure.nu, self.nx, self.sx, self.sy, self._nu
-        )
+        self.turbulence.viscosity(*velocity, self.nu_eff)
+
+    def update_forces(self) -> None:
+        """Friction of walls and tiles, and pushes, of the present velocity. (E11)."""
+        velocity = (self.u, self.v, self.w)
+        for push in self.push:
+            if push is not self._still:
+                push[:] = 0
+        self.walls.friction(velocity, self.friction, self.push, self.turbulence)
+        self._straightening.add(velocity, self.friction)
+
+    def transport_scalar(
+        self,
+        phi: NDArray[np.float32],
+        source: NDArray[np.float32],
+        sink: NDArray[np.float32],
+        molecular: float,
+        turbulent: float,
+        dt: float,
+    ) -> None:
+        """Advance a scalar by one implicit step with the flow of `update_flow`. (E7, E8).
+
+        d(phi)/dt V = fluxes + source - sink phi, in conservation form; walls and patches let nothing through.
+
+        Parameters
+        ----------
+        phi : float32[padded]    Overwritten; held in the ambient.
+        source : float32[padded]    Per cell. [phi m3/s]
+        sink : float32[padded]    Per cell, >= 0, implicit. [m3/s]
+        molecular, turbulent : float    The diffusivity is molecular [m2/s] + turbulent [-] nu_eff.
+        dt : float    [s]
+        """
+        scratch = self._scratch[0]
+        self._relax_scalar(phi, source, sink, molecular, turbulent, scratch, dt)
+        add(scratch.d, phi)
 
     def settle_flow(self, tolerance: float = 1e-6, iterations: int = 40) -> None:
         """Make the velocity divergence-free for the present unit flows, leaving the pressure alone."""
@@ -188,6 +306,22 @@ class Stepper:
         for axis, field in enumerate((self.u, self.v)):
             self._predict(field, axis, self._still, self._scratch[0], dt)
 
+    def _warm_walls(self, dt: float) -> Callable[[], None]:
+        """Add the heat that passes walls to the units' sources and sinks; the answer takes it out again."""
+        units = self.units
+        if not self.walls.conducts:
+            return lambda: None
+        velocity = (self.u, self.v, self.w)
+        cell, source, sink = self.walls.exchange(self.theta, velocity, self.nu_eff, dt, self.turbulence)
+        before = units.source[cell], units.sink[cell]
+        np.add.at(units.source, cell, source.astype(np.float32))
+        np.add.at(units.sink, cell, sink.astype(np.float32))
+
+        def restore() -> None:
+            units.source[cell], units.sink[cell] = before
+
+        return restore
+
     def _heat_and_vertical(self, dt: float) -> None:
         self.step_heat(dt)
         buoyancy(self.theta, GRAVITY / self.T_ref, self._lift)
@@ -195,37 +329,43 @@ class Stepper:
 
     def step_heat(self, dt: float) -> None:
         """Advance the temperature alone. (E8)."""
-        geometry, units, closure = self.geometry, self.units, self.closure
-        scratch = self._scratch[1]
+        units, closure = self.units, self.closure
         molecular = closure.nu / closure.Pr - closure.nu / closure.Pr_t
-        advance_heat(
-            self.theta,
-            *self._flow,
-            self._nu,
+        scratch = self._scratch[1]
+        self._relax_scalar(self.theta, units.source, units.sink, molecular, 1 / closure.Pr_t, scratch, dt)
+        self._sum_heat(dt)
+        self._add_heat(scratch, dt)
+
+    def _relax_scalar(
+        self, phi, source, sink, molecular: float, turbulent: float, scratch, dt: float
+    ) -> None:
+        relax_scalar(
+            phi,
+            *self.flow,
+            self.nu_eff,
             molecular,
-            1 / closure.Pr_t,
-            geometry.components[3],
-            units.source,
-            units.sink,
-            geometry.volume,
+            turbulent,
+            self.geometry.components[3],
+            source,
+            sink,
             scratch,
             dt,
             self.sweeps,
             self.nx,
             self.sx,
             self.sy,
-            self._sums,
         )
-        self._add_heat(scratch, dt)
 
-    def _predict(self, field, axis: int, extra, scratch: Scratch, dt: float) -> None:
+    def _predict(self, field, axis: int, lift, scratch: Scratch, dt: float) -> None:
         predict_momentum(
             field,
             self.p,
-            *self._flow,
-            self._nu,
+            *self.flow,
+            self.nu_eff,
             self.geometry.components[axis],
-            extra,
+            self.friction[axis],
+            self.push[axis],
+            lift,
             scratch,
             dt,
             self.sweeps,
@@ -269,15 +409,19 @@ class Stepper:
 
     def sweep_heat_on(self, dt: float) -> None:
         """Relax the increment of the last heat step further and sum up anew what it misses."""
-        units, scratch = self.units, self._scratch[1]
-        relax_on(scratch, self.sweeps, self.nx, self.sx, self.sy)
-        volume = self.geometry.volume
-        heat_defect(self.theta, units.source, units.sink, volume, scratch.d, dt, self.sx, self._sums)
+        relax_on(self._scratch[1], self.sweeps, self.nx, self.sx, self.sy)
+        self._sum_heat(dt)
+
+    def _sum_heat(self, dt: float) -> None:
+        """Sum up what the increment of the heat step misses."""
+        units, volume, d = self.units, self.geometry.volume, self._scratch[1].d
+        heat_defect(self.theta, units.source, units.sink, volume, d, dt, self.sx, self._sums)
 
     def _missed_heat(self, d: NDArray[np.float32], dt: float) -> tuple[NDArray[np.float64], ...]:
         """Heat / (rho cp) that the increment misses and the sum of |d| volume, region by region. [K m3]."""
         if self.pressure.regions == 1:
-            return self._sums[:1].copy(), self._sums[1:].copy()
+            closed = ~self.pressure.region_is_open
+            return self._sums[:1] * closed, self._sums[1:].copy()
         region, fluid = self.pressure.region, self.pressure.fluid
         held = self.geometry.volume[fluid] + dt * self.units.sink[fluid].astype(np.float64)
         gain = dt * (self.units.source[fluid] - self.units.sink[fluid] * self.theta[fluid].astype(np.float64))
@@ -287,7 +431,7 @@ class Stepper:
             np.asarray(np.bincount(of, weights=values, minlength=count), dtype=np.float64)
             for values in (gain - held * inside, held * np.abs(inside))
         )
-        return missed, weight
+        return missed * ~self.pressure.region_is_open, weight
 
     def _heat_noise(self, dt: float) -> NDArray[np.float64]:
         """Heat / (rho cp) that single precision cannot tell from none, region by region. [K m3]."""
@@ -322,7 +466,7 @@ class Stepper:
         net_outflow(self.u, self.v, self.w, *geometry.area, units.inflow, nx, sx, sy, self._b)
         target = tolerance * units.V_supply
         if units.V_supply == 0:
-            target = tolerance * max(float(np.abs(f).sum(dtype=np.float64)) for f in self._flow)
+            target = tolerance * max(float(np.abs(f).sum(dtype=np.float64)) for f in self.flow)
         x = self.pressure.solve(self._b, target, iterations)
         limit = _LEFTOVER * units.V_supply
         if limit > 0 and self.pressure.history[-1] > limit:

@@ -41,20 +41,13 @@ class Straightening:
                         weight = 0.5 * gain[of] * geometry.inverse_width[d][cell]
                         entries.append((target[solved], d, np.flatnonzero(solved), side, weight[solved]))
             self._targets.append(entries)
-        self._walls = [component.wall_laminar for component in geometry.components[:3]]
-        self._touched = [
-            np.unique(np.concatenate([e[0] for e in entries])) if entries else np.zeros(0, dtype=np.int64)
-            for entries in self._targets
-        ]
-        self._base = [wall[touched].copy() for wall, touched in zip(self._walls, self._touched, strict=True)]
 
-    def update(self, velocity: tuple[NDArray[np.float32], ...]) -> None:
-        """Set the drag for the present velocity through the porous faces."""
+    def add(
+        self, velocity: tuple[NDArray[np.float32], ...], friction: tuple[NDArray[np.float32], ...]
+    ) -> None:
+        """Add the drag [1/s] for the present velocity through the porous faces."""
         through = [field[face] for field, face in zip(velocity, self._face, strict=True)]
         for c, entries in enumerate(self._targets):
-            if not entries:
-                continue
-            self._walls[c][self._touched[c]] = self._base[c]
             for target, d, which, side, weight in entries:
                 behind = np.maximum(side * through[d][which], 0.0)
-                np.add.at(self._walls[c], target, (weight * behind).astype(np.float32))
+                np.add.at(friction[c], target, (weight * behind).astype(np.float32))

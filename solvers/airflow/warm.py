@@ -36,7 +36,8 @@ def public_kernels() -> tuple:
         kernels.eddy_viscosity,
         kernels.courant_rate,
         kernels.predict_momentum,
-        kernels.advance_heat,
+        kernels.relax_scalar,
+        kernels.add,
         kernels.add_weighted,
         kernels.relax_on,
         kernels.heat_defect,
@@ -80,6 +81,13 @@ def _stages(model: AirModel) -> list[tuple[str, Callable[[], object]]]:
         ("Courant number", stepper.courant),
         ("viscosity", stepper.update_flow),
         ("heat", lambda: stepper.step_heat(0.01)),
+        ("scalars", lambda: _still_scalar(model)),
         ("further sweeps", lambda: stepper.sweep_heat_on(0.01)),
         ("momentum", lambda: stepper.step(0.01)),
     ]
+
+
+def _still_scalar(model: AirModel) -> None:
+    stepper = model.stepper
+    none = np.zeros(stepper.size, dtype=np.float32)
+    stepper.transport_scalar(none.copy(), none, none, 0.0, 1.0, 0.01)

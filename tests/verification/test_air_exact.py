@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from solvers.airflow.case import CP, RHO, AirCase, Closure, UnitInputs
-from solvers.airflow.kernels import heat_face
+from solvers.airflow.case import CP, RHO, AirCase, Closure, Surfaces, UnitInputs
+from solvers.airflow.kernels import scalar_face
 from solvers.airflow.model import advance, balances, initial_state, prepare, unit_inlet_temperature
 from solvers.errors import ConvergenceError
 from solvers.grid import make_grid
@@ -82,7 +82,7 @@ def test_advection_is_second_order_where_smooth(direction):
         flow[cells[1:]] = direction
         g[cells[1:]] = 1.0
         flux, plus, minus = (np.zeros(size, dtype=np.float32) for _ in range(3))
-        heat_face(theta, flow, flow, 0.0, 0.0, g, sx, 2 * sx, (n + 2) * sx, flux, plus, minus)
+        scalar_face(theta, flow, flow, 0.0, 0.0, g, sx, 2 * sx, (n + 2) * sx, flux, plus, minus)
         inner = slice(3, -3)
         exact = direction * np.sin(np.arange(1, n) / n)
         errors.append(np.abs(flux[cells[1:]] - exact)[inner].max())
@@ -266,10 +266,15 @@ def test_lid_driven_cavity():
     v = np.array([0.09233, 0.12317, 0.16077, 0.17507, 0.05454, -0.24533, -0.22445, -0.16914, -0.10313])
     n, nu = 32, 0.01
     line = np.linspace(0, 1, n + 1)
-    model = prepare(box(line, line, [0, 1000]), Closure("laminar", nu=nu))
-    lid = flat_cells(model.case.grid.shape)[1:, -1, 0]
-    component = model.stepper.geometry.components[0]
-    component.force[lid] = nu / (0.5 / n * 1 / n)  # the wall friction of a lid that moves with u = 1
+    lid = Surfaces(
+        *(np.array(values) for values in ([1], [n], [[0, 0]], [[n, 1]], [-1])),
+        T=np.full(1, np.nan),
+        U=np.zeros(1),
+        C=np.zeros(1),
+        velocity=np.array([[1.0, 0.0, 0.0]]),
+        slip=np.array([False]),
+    )
+    model = prepare(box(line, line, [0, 1000])._replace(surfaces=lid), Closure("laminar", nu=nu))
     state = advance(model, initial_state(model), NO_UNITS, 25.0, cfl=2.0, max_dt=0.04)
     middle = (line[1:] + line[:-1]) / 2
     at_u = np.interp(y, middle, state.u[n // 2, :, 0])

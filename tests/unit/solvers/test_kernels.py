@@ -97,7 +97,7 @@ def test_heat_flux_of_a_face(rng, compiled):
     nu = np.abs(field(rng))
     g = conductances(rng)[0]
     flux, plus, minus = (np.zeros(SIZE, dtype=np.float32) for _ in range(3))
-    both(kernels.heat_face)[compiled](
+    both(kernels.scalar_face)[compiled](
         theta, flow, nu, 0.3, 1.1, g, SX, 2 * SX, (NX + 2) * SX, flux, plus, minus
     )
     for n in CELLS[1:].ravel():
