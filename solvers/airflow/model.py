@@ -73,7 +73,9 @@ class AirModel:
         self.T_ref = float(T_ref)
         self.rho = RHO
         self.cp = CP
-        self.stepper = Stepper(case, build_geometry(case, closure), closure, self.T_ref)
+        self.stepper = Stepper(
+            case, build_geometry(case, closure), closure, self.T_ref, numerics=self.numerics
+        )
 
     @property
     def cells(self) -> int:

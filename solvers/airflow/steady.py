@@ -17,7 +17,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from solvers.airflow.case import RHO, AirState, SteadyProgress, SteadyResult, UnitInputs
+from solvers.airflow.case import RHO, AirState, Balances, SteadyProgress, SteadyResult, UnitInputs
 from solvers.airflow.coarsen import coarsen_case
 from solvers.airflow.geometry import unpad
 from solvers.airflow.model import AirModel, balances, check_state, initial_state, outflow_of, restart
@@ -82,7 +82,7 @@ class _March:
         """Stretch the temperatures above the supply so that the coolers take what the racks give."""
         stepper, units = self.stepper, self.stepper.units
         base = units.supply_theta(stepper.theta_unit)
-        if base is None:
+        if base is None or stepper.walls.conducts:
             return
         fluid = stepper.pressure.fluid
         stepper.theta[fluid] = base + (stepper.theta[fluid] - base) * np.float32(ratio)
@@ -111,7 +111,7 @@ class _Mean:
     def add(self, dt: float) -> None:
         stepper = self._stepper
         theta_in = stepper.units.inlet_theta(stepper.theta)
-        Q_in, Q_out = stepper.units.heat(stepper.theta_unit, theta_in)
+        Q_in, Q_out = stepper.heat_exchanged(theta_in)
         self.time += dt
         self.corrected += dt * stepper.heat_corrected
         stepper.count_heat_anew()
@@ -151,7 +151,7 @@ def settle(
     )  # a mean does not feel a lag
     units = model.stepper.units
     model.stepper.set_inputs(inputs)
-    _check_heat_can_leave(units)
+    _check_heat_can_leave(model.stepper)
     book = _Book(progress)
     cold = state is None
     if state is None:
@@ -168,7 +168,7 @@ def settle(
     mean, settled = _average(march, tolerance, start + max_time)
     result = _closed_mean(model, mean, march.stepper.time)
     book.finish(march)
-    closed = balances(model, result, inputs)
+    closed = _balances(model, result, inputs, mean)
     kept = closed.heat_corrected <= max(_HEAT_KEPT * max(closed.Q_in, closed.Q_out), units.heat_resolved)
     converged = settled and closed.energy_relative < 1e-3 and kept
     if not converged:
@@ -398,6 +398,7 @@ def _closed_mean(model: AirModel, mean: _Mean, at: float) -> AirState:
             sums[field] = np.zeros(0, dtype=np.float32)
         return total / mean.time
 
+    last = stepper.state()
     state = AirState(
         u=joined(0, 0),
         v=joined(1, 1),
@@ -407,6 +408,9 @@ def _closed_mean(model: AirModel, mean: _Mean, at: float) -> AirState:
         T_unit=mean.T_out / mean.time + model.T_ref,
         time=at,
         heat_corrected=mean.corrected / mean.time,
+        k=last.k,
+        epsilon=last.epsilon,
+        T_surface=last.T_surface,
     )
     supply = stepper.units.V_supply
     stepper.pressure.set_resistance(np.zeros(stepper.pressure.resisting_faces[0].size))
@@ -425,8 +429,20 @@ def _closed_mean(model: AirModel, mean: _Mean, at: float) -> AirState:
     return state
 
 
-def _check_heat_can_leave(units) -> None:
-    heat, capacity = units.heat_and_capacity()
+def _balances(model: AirModel, state: AirState, inputs: UnitInputs, mean: _Mean) -> Balances:
+    """Balances of the mean; what walls and openings exchange is a mean itself, not that of the mean state."""
+    stepper = model.stepper
+    closed = balances(model, state, inputs)
+    if not stepper.walls.conducts and not stepper.openings.face.size:
+        return closed
+    Q_in, Q_out = mean.heat_in / mean.time, mean.heat_out / mean.time
+    return closed._replace(Q_in=Q_in, Q_out=Q_out, energy_relative=stepper.units.heat_apart(Q_in, Q_out))
+
+
+def _check_heat_can_leave(stepper: Stepper) -> None:
+    if stepper.openings.face.size or stepper.walls.conducts:
+        return  # some of it may leave there
+    heat, capacity = stepper.units.heat_and_capacity()
     if heat > capacity:
         raise ConvergenceError(
             f"no steady state: units give {heat:g} W to the air, those in supply mode take {capacity:g} W. "

@@ -17,7 +17,6 @@ from solvers.airflow.kernels import (
     add_weighted,
     buoyancy,
     courant_rate,
-    eddy_viscosity,
     heat_defect,
     net_outflow,
     predict_momentum,
@@ -26,7 +25,9 @@ from solvers.airflow.kernels import (
     relax_scalar,
     volume_flow,
 )
+from solvers.airflow.openings import Openings
 from solvers.airflow.tiles import Straightening
+from solvers.airflow.turbulence import make_turbulence
 from solvers.airflow.units import Units
 from solvers.airflow.walls import Walls
 from solvers.errors import CaseError, ConvergenceError
@@ -39,38 +40,6 @@ _HARD_ITERATIONS = 60  # of the pressure before that is an error
 _MISSED = 0.1  # share of the heat changing hands that the sweeps may miss; 0.02 at Courant number 12
 _MORE_SWEEPS = 20  # times the usual sweeps before a step is given up
 _ROUNDING = 1e-6  # of the heat handled, in single precision
-
-
-class ZeroEquation:
-    """Closures that need nothing but the velocity: laminar and mixing length. (E5)."""
-
-    k: NDArray[np.float32] | None = None
-    epsilon: NDArray[np.float32] | None = None
-
-    def __init__(self, case: AirCase, geometry: Geometry, closure: Closure) -> None:
-        if closure.kind not in ("laminar", "mixing_length"):
-            raise CaseError(f"closure.kind: {closure.kind!r} is not built yet.")
-        self._mixing, self._nu = geometry.mixing, closure.nu
-        self._nx = geometry.shape[0]
-        self._strides = strides(geometry.shape)
-
-    def viscosity(self, u, v, w, out: NDArray[np.float32]) -> None:
-        """Effective viscosity at the cell centres. [m2/s]."""
-        eddy_viscosity(u, v, w, self._mixing, self._nu, self._nx, *self._strides, out)
-
-    def advance(self, stepper: Stepper, dt: float) -> None:
-        """Nothing to move on."""
-
-    def load(self, state: AirState) -> None:
-        """Nothing to take over."""
-
-    def wall_friction(self, points, out: NDArray[np.float32]) -> bool:
-        """Leave it to the walls."""
-        return False
-
-    def wall_conductance(self, faces, out: NDArray[np.float64]) -> bool:
-        """Leave it to the walls."""
-        return False
 
 
 class Stepper:
@@ -144,8 +113,9 @@ class Stepper:
         self.iterations = 0
         self._loss = self._porous_losses()
         self._straightening = Straightening(geometry, *self.pressure.resisting_faces, self._loss)
-        self.turbulence = ZeroEquation(case, geometry, closure)
+        self.turbulence = make_turbulence(case, geometry, closure)
         self.walls = Walls(case, geometry, closure, T_ref)
+        self.openings = Openings(geometry)
         if self.walls.moving:
             self.need_push(0, 1, 2)
         self._pool = ThreadPoolExecutor(1) if get_num_threads() > 1 and size > 20_000 else None
@@ -211,6 +181,18 @@ class Stepper:
     def count_heat_anew(self) -> None:
         """Begin to count the corrected heat from now."""
         self._corrected, self._counted_from = 0.0, self.time
+
+    def heat_exchanged(self, theta_in: NDArray[np.float64]) -> tuple[float, float]:
+        """Heat that units, walls and openings give to the air, and what they take out of it, now. [W].
+
+        Parameters
+        ----------
+        theta_in : float64[nu]    Of the units' inlets. [K]
+        """
+        Q_in, Q_out = self.units.heat(self.theta_unit, theta_in)
+        velocity = (self.u, self.v, self.w)
+        gained, lost = self.openings.heat(velocity, self.theta, self.units.theta_ambient)
+        return Q_in + gained + self.walls.given, Q_out + lost + self.walls.taken
 
     def courant(self) -> float:
         """Largest sum of |velocity| / width over the cells. [1/s]."""

@@ -80,7 +80,7 @@ class Walls:
     thermal : int64[m]    Which faces let heat pass, surface after surface in the order of the faces.
     layers : int64[l]    Which of the thermal faces have a heat capacity.
     theta : float64[l]    Temperature of those layers less T_ref. [K]
-    heat : float    Heat that came out of the walls in the last step. [W]
+    given, taken : float    Heat that warm walls gave to the air and cold ones took in the last step. [W]
     moving : bool    Whether a surface moves.
     balanced : bool    Layers are in balance with what lies beside them, as in a steady mean.
     """
@@ -93,7 +93,7 @@ class Walls:
         self._rate = [np.zeros(points.target.size, dtype=np.float32) for points in self.points]
         self.moving = any(points.velocity.any() for points in self.points)
         self._set_thermal(case)
-        self.heat = 0.0
+        self.given = self.taken = 0.0
         self.balanced = False
 
     def friction(self, velocity, friction, push, law: WallFunction | None = None) -> None:
@@ -177,7 +177,7 @@ class Walls:
         kept = np.zeros(film.size)
         kept[self.layers] = self.theta
         total = stored + U + film
-        self._given, self._taken, self._total = stored * kept + U * behind, film, total
+        self._offer, self._film_now, self._total = stored * kept + U * behind, film, total
         through = np.where(fixed, film, film * (stored + U) / np.where(total > 0, total, 1.0))
         source = np.where(
             fixed, film * behind, film * (stored * kept + U * behind) / np.where(total > 0, total, 1.0)
@@ -189,9 +189,10 @@ class Walls:
     def finish(self, theta: NDArray[np.floating]) -> None:
         """Move the layers on with the air after the step, and count the heat that the walls gave."""
         air = theta[self._thermal_faces.cell].astype(np.float64)
-        self.heat = RHO * CP * float((self._source - self._sink * air).sum())
+        heat = RHO * CP * (self._source - self._sink * air)
+        self.given, self.taken = float(np.maximum(heat, 0).sum()), float(np.maximum(-heat, 0).sum())
         where = self.layers
-        self.theta = (self._given + self._taken * air)[where] / self._total[where]
+        self.theta = (self._offer + self._film_now * air)[where] / self._total[where]
 
     def stored_heat(self) -> float:
         """Heat content of the layers above T_ref. [J]."""
@@ -227,7 +228,7 @@ class Walls:
             self._behind = self._U = self._C = none
             self._thermal_faces = faces.take(self.thermal)
             self.theta = none
-            self._source = self._sink = self._given = self._taken = self._total = none
+            self._source = self._sink = self._offer = self._film_now = self._total = none
             return
         heavy = surfaces.C > 0
         warm = ~np.isnan(surfaces.T) & (surfaces.U > 0)
@@ -241,7 +242,7 @@ class Walls:
         self.layers = np.flatnonzero((self._C > 0) & ~np.isinf(self._U))
         self.load_layers(None)
         self._source = self._sink = np.zeros(of.size)
-        self._given = self._taken = self._total = np.ones(of.size)
+        self._offer = self._film_now = self._total = np.ones(of.size)
 
 
 def _scaled(points: WallPoints, closure: Closure) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
