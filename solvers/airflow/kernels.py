@@ -95,21 +95,6 @@ def volume_flow(u, area, out):
 
 
 @njit(**options)
-def eddy_viscosity(u, v, w, length, nu, nx, sx, sy, out):
-    """Effective viscosity at cell centres: nu + c |V| l, with length = c l. (E5)."""
-    lo = sx
-    hi = (nx + 1) * sx
-    half, base = np.float32(0.5), np.float32(nu)
-    o, c = out[lo:hi], length[lo:hi]
-    u0, u1 = u[lo:hi], u[lo + sx : hi + sx]
-    v0, v1 = v[lo:hi], v[lo + sy : hi + sy]
-    w0, w1 = w[lo:hi], w[lo + 1 : hi + 1]
-    for m in range(hi - lo):
-        a, b, d = half * (u0[m] + u1[m]), half * (v0[m] + v1[m]), half * (w0[m] + w1[m])
-        o[m] = base + c[m] * np.sqrt(a * a + b * b + d * d)
-
-
-@njit(**options)
 def courant_rate(u, v, w, wx, wy, wz, nx, sx, sy, row):
     """Largest |u| / dx + |v| / dy + |w| / dz over the cells; `row` is scratch of length sx. [1/s]."""
     half = np.float32(0.5)

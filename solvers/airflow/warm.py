@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from solvers.airflow import kernels
+from solvers.airflow import closures, kernels
 from solvers.airflow.case import AirCase, UnitInputs
 from solvers.airflow.model import AirModel, advance, initial_state, prepare
 from solvers.grid import make_grid
@@ -33,7 +33,7 @@ def public_kernels() -> tuple:
     """Return the kernels that Python calls; each has one signature after `warm_up` and ever after."""
     return (
         kernels.volume_flow,
-        kernels.eddy_viscosity,
+        closures.mixing_length_viscosity,
         kernels.courant_rate,
         kernels.predict_momentum,
         kernels.relax_scalar,

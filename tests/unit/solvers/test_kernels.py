@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from solvers.airflow import kernels
+from solvers.airflow import closures, kernels
 from solvers.linear import kernels as linear
 from solvers.linear.multigrid import flat_cells, padded, strides
 
@@ -134,7 +134,7 @@ def test_momentum_flux_across(rng, compiled):
 def test_viscosity_and_outflow(rng, compiled):
     u, v, w = (field(rng) for _ in range(3))
     length, out = np.abs(field(rng)), np.zeros(SIZE, dtype=np.float32)
-    both(kernels.eddy_viscosity)[compiled](u, v, w, length, 1e-5, NX, SX, SY, out)
+    both(closures.mixing_length_viscosity)[compiled](u, v, w, length, 1e-5, NX, SX, SY, out)
     n = CELLS
     centre = [0.5 * (f[n] + f[n + s]) for f, s in ((u, SX), (v, SY), (w, 1))]
     assert out[n] == pytest.approx(1e-5 + length[n] * np.sqrt(sum(c**2 for c in centre)), rel=1e-5)
