@@ -265,7 +265,7 @@ def _coarse_start(model: AirModel, inputs, state, tolerance, max_time, cfl, book
     case = coarsen_case(model.case)
     if case.grid.cells > _COARSE_PAYS * model.cells:
         return state
-    coarse = AirModel(case, model.closure, model.T_ref)
+    coarse = AirModel(case, model.closure, model.T_ref, model.numerics)
     march = _March(coarse, inputs, restart(coarse, model, state), cfl, book.note)
     book.begin(march, 0.0, 0.2, _COARSE_WINDOWS)
     _approach(march, 5 * tolerance, min(max_time, _COARSE_WINDOWS * march.window), least=4)

@@ -59,10 +59,8 @@ class Units:
         self.inflow = np.zeros(size, dtype=np.float32)
         self.sink = np.zeros(size, dtype=np.float32)
         self.source = np.zeros(size, dtype=np.float32)
-        self._flow_sink = np.zeros(0, dtype=np.float32)
         self._inflow_cells = np.zeros(0, dtype=np.int64)
         self._inflow_exact = np.zeros(0)
-        self._wall_cells = np.zeros(0, dtype=np.int64)
         self.theta_ambient = 0.0
         self.V_supply = 0.0
         self.V_cooled = 0.0
@@ -168,31 +166,15 @@ class Units:
         np.maximum.at(out, self._inlet[which], theta[self._patches.cell[which]].astype(np.float64))
         return np.where(self._from_ambient, self.theta_ambient, out)
 
-    def set_source(
-        self,
-        theta_unit: NDArray[np.float64],
-        leaked: NDArray[np.float64] | None = None,
-        walls: tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]] | None = None,
-    ) -> None:
-        """Spread over the cells what outlets give back, what still units leak [W], what walls exchange.
-
-        `walls` is what `Walls.exchange` returned; without it the walls' part of the last call goes.
-        """
+    def set_source(self, theta_unit: NDArray[np.float64], leaked: NDArray[np.float64] | None = None) -> None:
+        """Spread what the outlets give back, and what still units leak [W], over the cells before them."""
         which = self._is_outlet
         cells = self._patches.cell[which]
-        if self._wall_cells.size:
-            self.source[self._wall_cells] = 0
-            self.sink[self._wall_cells] = self._flow_sink[self._wall_cells]
-            self._wall_cells = self._wall_cells[:0]
         self.source[cells] = 0
         given = self._carried * theta_unit[self._outlet[which]] + self._deposit
         if leaked is not None:
             given += leaked[self._outlet[which]] / (RHO * CP) * self._patches.share[which]
         np.add.at(self.source, cells, given)
-        if walls is not None:
-            self._wall_cells = walls[0]
-            np.add.at(self.source, walls[0], walls[1])
-            np.add.at(self.sink, walls[0], walls[2])
 
     @property
     def leaks(self) -> bool:
@@ -299,8 +281,6 @@ class Units:
         self.inflow[:] = self.sink[:] = 0
         self.inflow[self._inflow_cells] = self._inflow_exact
         np.add.at(self.sink, patches.cell[leave], out)
-        self._flow_sink = self.sink.copy()
-        self._wall_cells = self._wall_cells[:0]
         self.V_supply = float(flow.sum())
 
     def _check_regions(self, flow: NDArray[np.float64]) -> None:
