@@ -1,8 +1,9 @@
 """Write the peer room as a case of OpenFOAM's buoyantBoussinesqSimpleFoam, version 1912.
 
-Steady, k-epsilon with wall functions, second-order upwind for velocity and temperature, SIMPLEC. A rack is a
-hole in the mesh: its front is an outlet of fixed velocity, its rear an inlet with the front's mean temperature;
-its heat comes out in the first cells behind the rear. Tiles are inlets, the return has a fixed pressure.
+Steady, k-epsilon with wall functions, second-order upwind for velocity and temperature, SIMPLEC. A rack is
+a hole in the mesh: its front is an outlet of fixed velocity, its rear an inlet with the front's mean
+temperature; its heat comes out in the first cells behind the rear. Tiles are inlets, the return has a fixed
+pressure.
 
 `write_case` comes first, the mesh tools second (`MESH_STEPS`), `write_fields` last: the tools would rewrite
 the fields otherwise.
@@ -181,7 +182,7 @@ def _heated(cell: float) -> Iterable[tuple[str, tuple[Point, Point]]]:
 
 
 def _write_block(folder: Path, room: PeerRoom) -> None:
-    X, Y, Z = SIZE  # noqa: N806 - lengths
+    X, Y, Z = SIZE
     base = [(0.0, 0.0), (X, 0.0), (X, Y), (0.0, Y)]
     vertices = Listed((x, y, z) for z in (0.0, Z) for x, y in base)
     sides = Listed([(0, 3, 2, 1), (4, 5, 6, 7), (0, 1, 5, 4), (2, 3, 7, 6), (0, 4, 7, 3), (1, 2, 6, 5)])

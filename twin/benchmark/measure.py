@@ -1,0 +1,228 @@
+"""Times, memory bandwidth, and work in a process of its own."""
+
+from __future__ import annotations
+
+import multiprocessing
+import re
+import statistics
+import sys
+import time
+from collections.abc import Callable
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numba
+import numpy as np
+from numba import get_num_threads, njit, prange
+
+from solvers.errors import SolverError
+from twin.errors import OutsideError, TwinError
+
+Tell = Callable[[str], None]
+"""Takes a line about what is going on."""
+
+TRIAD_SIZE = 2**24
+"""Values in each array of the triad: three arrays of 64 MB, beyond any cache."""
+_WORD = 4  # bytes of a float32
+_STATUS, _CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")  # Linux alone
+
+
+class Timing(NamedTuple):
+    """Wall times of an action.
+
+    Attributes
+    ----------
+    best, median : float    [s]
+    repeats : int           [-]
+    """
+
+    best: float
+    median: float
+    repeats: int
+
+
+def timed(action: Callable[[], object], seconds: float = 0.5, least: int = 5, most: int = 500) -> Timing:
+    """Run an action again and again.
+
+    Parameters
+    ----------
+    action : callable
+        Without arguments; runs once more before the clock starts.
+    seconds : float
+        How long to go on. [s]
+    least, most : int
+        Repetitions, whatever the time. [-]
+
+    Returns
+    -------
+    Timing
+    """
+    action()
+    taken: list[float] = []
+    while len(taken) < least or (sum(taken) < seconds and len(taken) < most):
+        begun = time.perf_counter()
+        action()
+        taken.append(time.perf_counter() - begun)
+    return Timing(min(taken), statistics.median(taken), len(taken))
+
+
+@njit(cache=True, parallel=True, error_model="numpy", fastmath={"contract"})
+def triad(b, c, s, out):
+    """Set out = b + s c: two reads and a write a value, the measure of memory bandwidth (McCalpin 1995)."""
+    factor = np.float32(s)
+    for n in prange(out.size):
+        out[n] = b[n] + factor * c[n]
+
+
+class Memory(NamedTuple):
+    """Bandwidth of the memory.
+
+    Attributes
+    ----------
+    gb_s : float              Of the triad, fastest repetition. [GB/s]
+    threads : int
+    threading_layer : str     What numba's parallel loops run on.
+    """
+
+    gb_s: float
+    threads: int
+    threading_layer: str
+
+
+def measure_memory(tell: Tell, size: int = TRIAD_SIZE, seconds: float = 1.0) -> Memory:
+    """Measure the bandwidth of the triad with all threads; three arrays counted once each, as STREAM does.
+
+    Parameters
+    ----------
+    tell : callable   Takes what is going on.
+    size : int        Values in each array. [-]
+    seconds : float   How long to measure. [s]
+
+    Returns
+    -------
+    Memory
+
+    Raises
+    ------
+    OutsideError : the sums are wrong.
+    """
+    tell("memory triad")
+    b, c, a = (np.full(size, value, dtype=np.float32) for value in (1.0, 2.0, 0.0))
+    shortest = timed(lambda: triad(b, c, 3.0, a), seconds).best
+    if not (a == 7.0).all():
+        raise OutsideError("the memory triad gave a wrong sum: this machine's numba or memory is faulty.")
+    return Memory(3 * _WORD * size / shortest / 1e9, int(get_num_threads()), str(numba.threading_layer()))
+
+
+def cache_size() -> int:
+    """Size of the last-level cache; 0 where the system does not tell. [B]."""
+    scale = {"K": 2**10, "M": 2**20, "": 1}
+    sizes = [0]
+    for entry in Path("/sys/devices/system/cpu/cpu0/cache").glob("index*/size"):
+        found = re.fullmatch(r"(\d+)([KM]?)", entry.read_text().strip())
+        if found:
+            sizes.append(int(found[1]) * scale[found[2]])
+    return max(sizes)
+
+
+def processor() -> str:
+    """Name of the processor; empty where the system does not tell."""
+    info = Path("/proc/cpuinfo")
+    found = re.search(r"^model name\s*:\s*(.+)$", info.read_text(), re.MULTILINE) if info.exists() else None
+    return found[1] if found else ""
+
+
+class Apart(NamedTuple):
+    """What a function in a process of its own returned.
+
+    Attributes
+    ----------
+    value : Any
+    peak : int    Memory that the process held at most beyond what it held before the function. [B]
+    """
+
+    value: Any
+    memory: int
+
+
+def run_apart(function: Callable[..., Any], *args: Any, tell: Tell | None = None) -> Apart:
+    """Call a function in a new process whose kernels are ready, and measure the memory it takes.
+
+    Parameters
+    ----------
+    function : callable
+        Of a module, so that it can be found there; called as ``function(*args, tell)``.
+    *args
+        Anything that can be pickled.
+    tell : callable, optional
+        Gets the lines that the function hands to its own `tell`.
+
+    Returns
+    -------
+    Apart
+
+    Raises
+    ------
+    OutsideError : the process died; it has told why on standard error.
+    SolverError, TwinError : what the function raised.
+    """
+    context = multiprocessing.get_context("spawn")
+    ours, theirs = context.Pipe()
+    worker = context.Process(target=_work, args=(theirs, function, args), daemon=True)
+    worker.start()
+    theirs.close()
+    try:
+        while True:
+            kind, content = ours.recv()
+            if kind == "done":
+                return Apart(*content)
+            if kind == "failed":
+                raise content
+            if tell is not None:
+                tell(content)
+    except EOFError:
+        worker.join()
+        raise OutsideError(f"the measuring process died with exit code {worker.exitcode}.") from None
+    finally:
+        worker.terminate()
+        worker.join()
+        ours.close()
+
+
+def _work(connection: Connection, function: Callable[..., Any], args: tuple[Any, ...]) -> None:
+    from solvers.airflow.model import warm_up  # noqa: PLC0415 - in the new process only
+
+    try:
+        warm_up()
+        before = resident()
+        forget_peak()
+        value = function(*args, lambda text: connection.send(("told", text)))
+        connection.send(("done", (value, peak() - before)))
+    except KeyboardInterrupt:  # the one who asked was interrupted as well and tells
+        sys.exit(1)
+    except (SolverError, TwinError) as error:
+        connection.send(("failed", error))
+
+
+def resident() -> int:
+    """Memory that this process holds now. [B]."""
+    return _status("VmRSS")
+
+
+def peak() -> int:
+    """Most memory that this process has held since its start or the last `forget_peak`. [B]."""
+    return _status("VmHWM")
+
+
+def forget_peak() -> None:
+    """Start the peak anew from what is held now, as Linux allows."""
+    if _CLEAR.exists():
+        _CLEAR.write_text("5", encoding="ascii")
+
+
+def _status(name: str) -> int:
+    if not _STATUS.exists():
+        return 0
+    found = re.search(rf"^{name}:\s*(\d+) kB", _STATUS.read_text(), re.MULTILINE)
+    return 1024 * int(found[1]) if found else 0
