@@ -11,7 +11,7 @@ BIN := .venv/bin
 UV := $(shell command -v uv || echo .tools/bin/uv)
 SUDO := $(shell [ "$$(id -u)" = 0 ] || { command -v sudo >/dev/null && sudo -n true 2>/dev/null && echo sudo; })
 
-.PHONY: help run test check lint bench viewer lock schema clean system-python system-test
+.PHONY: help run test check lint validate bench viewer lock schema clean system-python system-test
 
 help: ## Say what the targets do
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -30,8 +30,11 @@ lint: .venv/.synced ## Formatting, lint, docstrings, types, import contract
 	$(BIN)/pyright
 	$(BIN)/lint-imports
 
-bench: .venv/.synced ## Time the kernels and the solver on this machine
-	$(BIN)/python tests/benchmark/bench_airflow.py
+validate: .venv/.synced ## Run the whole validation suite (minutes) and rewrite its page in docs
+	$(BIN)/racklet validate --full --docs docs $(ARGS)
+
+bench: .venv/.synced ## Time the solver against memory, clock and OpenFOAM (many minutes; ARGS=--quick)
+	@exec $(BIN)/racklet bench $(ARGS)
 
 viewer: ## Rebuild the 3-D viewer's bundle (needs Node.js and npm)
 	cd viz/viewer && npm ci --no-audit --no-fund && npm run build

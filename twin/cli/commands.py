@@ -15,6 +15,7 @@ from rich.progress import Progress
 from rich.table import Table
 
 from twin import __version__
+from twin.cli.bench import bench
 from twin.cli.solve import solve
 from twin.cli.terminal import (
     CellOption,
@@ -31,6 +32,7 @@ from twin.cli.terminal import (
     progress_bar,
     reporting,
 )
+from twin.cli.validate import validate
 
 app = typer.Typer(
     name="racklet",
@@ -64,7 +66,9 @@ def _options(
 
 # --- a command each, in files of their own ----------------------------------------------------------------
 
+app.command()(bench)
 app.command()(solve)
+app.command()(validate)
 
 
 # --- run --------------------------------------------------------------------------------------------------

@@ -1,0 +1,1 @@
+"""Verification and validation: the solver against exact solutions, benchmarks and measured rooms."""

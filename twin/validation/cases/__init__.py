@@ -1,0 +1,1 @@
+"""One module a case; each holds a `Case` named ``CASE``."""

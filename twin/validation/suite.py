@@ -1,0 +1,199 @@
+"""Run cases and gather their verdicts; one case that fails does not keep the others from running."""
+
+from __future__ import annotations
+
+import importlib
+import math
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from solvers.errors import SolverError
+from twin.errors import Finding, InputError, OutsideError
+from twin.validation.case import Case, Quantity, Result
+from twin.validation.chart import draw
+from twin.validation.page import record, write_page
+
+MODULES = (
+    "lid_driven_cavity",
+    "heated_cavity",
+    "heated_cube",
+    "duct",
+    "transport",
+    "ventilated_room",
+    "tall_cavity",
+)
+"""Modules of `twin.validation.cases`, one case each, from the exact to the measured."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """A case that has run.
+
+    Attributes
+    ----------
+    case : Case
+    result : Result
+    wall_s : float    [s]
+    """
+
+    case: Case
+    result: Result
+    wall_s: float
+
+
+@dataclass(frozen=True)
+class Validation:
+    """What `validate` answers.
+
+    Attributes
+    ----------
+    verdicts : tuple of Verdict
+    full : bool
+    folder : Path or None    Where figures and page lie.
+    """
+
+    verdicts: tuple[Verdict, ...]
+    full: bool
+    folder: Path | None
+
+    @property
+    def passed(self) -> bool:
+        """Whether every case passed."""
+        return all(verdict.result.passed for verdict in self.verdicts)
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the object that ``racklet validate --json`` prints."""
+        quantities = [
+            {
+                "name": verdict.case.name,
+                "quantity": quantity.name,
+                "asked": _number(quantity.asked),
+                "reached": _number(quantity.reached),
+                "unit": quantity.unit,
+                "rule": quantity.rule,
+                "pass": quantity.passed,
+            }
+            for verdict in self.verdicts
+            for quantity in verdict.result.quantities
+        ]
+        passed = sum(verdict.result.passed for verdict in self.verdicts)
+        return {
+            "cases": quantities,
+            "passed": passed,
+            "failed": len(self.verdicts) - passed,
+            "full": self.full,
+            "wall_s": {verdict.case.name: round(verdict.wall_s, 2) for verdict in self.verdicts},
+        }
+
+
+def load_cases(names: Sequence[str] = ()) -> tuple[Case, ...]:
+    """Return the cases of these names, all of them by default, in the order of the suite.
+
+    Parameters
+    ----------
+    names : sequence of str
+
+    Returns
+    -------
+    tuple of Case
+
+    Raises
+    ------
+    InputError : there is no case of a name; names every one that is wrong.
+    """
+    unknown = [name for name in names if name not in MODULES]
+    if unknown:
+        rule = f"is no case; there are {', '.join(MODULES)}"
+        raise InputError(
+            [Finding("validate", "case", "CASE", name, rule, "Name one of them, or none") for name in unknown]
+        )
+    return tuple(
+        importlib.import_module(f"twin.validation.cases.{module}").CASE
+        for module in MODULES
+        if not names or module in names
+    )
+
+
+def validate(
+    cases: Sequence[str] = (),
+    full: bool = False,
+    out: str | Path | None = None,
+    docs: str | Path | None = None,
+    progress: Callable[[str, str, float], None] | None = None,
+    verdict: Callable[[Verdict], None] | None = None,
+) -> Validation:
+    """Run the verification and validation suite.
+
+    Parameters
+    ----------
+    cases : sequence of str
+        Names; all by default.
+    full : bool
+        The grids that the project is judged by; else a quick form on coarser grids.
+    out : path, optional
+        Folder for the page ``validation.md`` and its figures.
+    docs : path, optional
+        Folder of the documentation: the page goes there, the figures into ``validation/`` beside it.
+    progress : callable, optional
+        Called with case, what it does, and the share of it that is done.
+    verdict : callable, optional
+        Called with each case as it ends.
+
+    Returns
+    -------
+    Validation
+
+    Raises
+    ------
+    InputError : there is no case of a name.
+    OutsideError : the folder cannot be written.
+    """
+    chosen = load_cases(cases)
+    verdicts: list[Verdict] = []
+    for case in chosen:
+        started = time.perf_counter()
+        result = _run(case, full, progress)
+        verdicts.append(Verdict(case, result, time.perf_counter() - started))
+        if verdict is not None:
+            verdict(verdicts[-1])
+    folder = None
+    for target, figures in ((out, "."), (docs, "validation")):
+        if target is not None:
+            folder = Path(target)
+            _write(folder, figures, verdicts, full)
+    return Validation(tuple(verdicts), full, folder)
+
+
+def _run(case: Case, full: bool, progress: Callable[[str, str, float], None] | None) -> Result:
+    def report(text: str, share: float) -> None:
+        if progress is not None:
+            progress(case.name, text, share)
+
+    report("starting", 0.0)
+    try:
+        return case.run(full, report)
+    except SolverError as error:
+        gave_up = Quantity("runs to its end", 1.0, 0.0, "-", "at least", passed=False)
+        return Result((gave_up,), grid="", notes=(f"The solver gave up: {error}",))
+
+
+def _write(folder: Path, figures: str, verdicts: Sequence[Verdict], full: bool) -> None:
+    try:
+        pictures = folder / figures
+        pictures.mkdir(parents=True, exist_ok=True)
+        for verdict in verdicts:
+            for figure in verdict.result.figures:
+                draw(figure, pictures)
+        records = {v.case.name: record(v.case, v.result, v.wall_s, full) for v in verdicts}
+        write_page(folder, figures, load_cases(), records)
+    except OSError as error:
+        raise OutsideError(
+            f"folder {folder}: cannot be written: {error.strerror or error}. Choose another."
+        ) from error
+
+
+def _number(value: float) -> float | None:
+    return value if math.isfinite(value) else None
