@@ -308,6 +308,10 @@ def balances(model: AirModel, state: AirState, inputs: UnitInputs) -> Balances:
     theta, theta_unit = _theta(model, state), np.asarray(state.T_unit, dtype=np.float64) - model.T_ref
     leaked = units.leaked_heat(theta_unit, theta, 0.0)
     Q_in, Q_out = units.heat(theta_unit, units.inlet_theta(theta), leaked)
+    if stepper.walls.conducts or stepper.openings.face.size:
+        stepper.load(state, inputs)
+        given, taken = stepper.heat_at_walls_and_openings()
+        Q_in, Q_out = Q_in + given, Q_out + taken
     return Balances(
         mass_relative=float(np.abs(outflow).sum() / _mass_scale(model, state)),
         energy_relative=units.heat_apart(Q_in, Q_out),

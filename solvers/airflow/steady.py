@@ -50,6 +50,7 @@ class _March:
         self.stepper: Stepper = model.stepper
         if self.stepper.load(state, inputs):
             self.stepper.settle_flow()
+        self.stepper.walls.balanced = True
         self.cfl = cfl
         self.report = report
         self.dt = 0.2

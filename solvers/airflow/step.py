@@ -39,6 +39,7 @@ _LEFTOVER = 1e-2  # divergence over the flow of the units that a step may not le
 _HARD_ITERATIONS = 60  # of the pressure before that is an error
 _MISSED = 0.1  # share of the heat changing hands that the sweeps may miss; 0.02 at Courant number 12
 _MORE_SWEEPS = 20  # times the usual sweeps before a step is given up
+_AN_INSTANT = 1e-9  # s, in which no layer of a wall warms
 _ROUNDING = 1e-6  # of the heat handled, in single precision
 
 
@@ -134,6 +135,7 @@ class Stepper:
         self.p[self._ambient] = 0
         self.turbulence.load(state)
         self.walls.load_layers(state.T_surface)
+        self.walls.balanced = False
         self.theta_unit = np.array(state.T_unit, dtype=np.float64) - self.T_ref
         self.time = float(state.time)
         self.count_heat_anew()
@@ -193,6 +195,16 @@ class Stepper:
         velocity = (self.u, self.v, self.w)
         gained, lost = self.openings.heat(velocity, self.theta, self.units.theta_ambient)
         return Q_in + gained + self.walls.given, Q_out + lost + self.walls.taken
+
+    def heat_at_walls_and_openings(self) -> tuple[float, float]:
+        """Heat that walls and openings give to the air of the loaded state, and what they take. [W]."""
+        velocity = (self.u, self.v, self.w)
+        if self.walls.conducts:
+            self.update_flow()
+            self.walls.exchange(self.theta, velocity, self.nu_eff, _AN_INSTANT, self.turbulence)
+            self.walls.finish(self.theta)
+        gained, lost = self.openings.heat(velocity, self.theta, self.units.theta_ambient)
+        return gained + self.walls.given, lost + self.walls.taken
 
     def courant(self) -> float:
         """Largest sum of |velocity| / width over the cells. [1/s]."""
