@@ -1,0 +1,176 @@
+"""``racklet bench``: how fast the solver is on this machine, in tables."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.table import Table
+
+from twin.cli.terminal import JsonOption, err, out, print_json, progress_bar, reporting
+
+if TYPE_CHECKING:
+    from twin.benchmark.bench import BenchResult
+
+_PARTS = "kernels, step, steady, frozen, first-call, peers; without any: all of them."
+
+
+def bench(
+    parts: Annotated[list[str] | None, typer.Argument(metavar="[PART...]", help=_PARTS)] = None,
+    peer: Annotated[
+        bool | None,
+        typer.Option("--peer/--no-peer", help="Run OpenFOAM beside ours; minutes. Default: unless --quick."),
+    ] = None,
+    quick: Annotated[bool, typer.Option("--quick", help="Leave out a million cells and more.")] = False,
+    out_: Annotated[
+        Path | None, typer.Option("--out", metavar="FILE", help="Also write the JSON object to a file.")
+    ] = None,
+    json_: JsonOption = False,
+) -> None:
+    """Time kernels, steps and rooms on all cores: against memory, against the clock, against OpenFOAM."""
+    # threads that wait for the next loop of a step keep their core: this machine is ours for the time being
+    os.environ.setdefault("OMP_WAIT_POLICY", "active")
+    with reporting(json_):
+        from twin.benchmark.bench import PARTS, check_target, write_result
+        from twin.benchmark.bench import bench as measure
+
+        if out_ is not None:
+            check_target(out_)
+        with progress_bar() as bar:
+            task = bar.add_task("Benchmark", total=None)
+
+            def show(text: str, done: int, total: int) -> None:
+                bar.update(task, description=text, completed=done, total=total)
+
+            result = measure(tuple(parts or PARTS), peer=peer, quick=quick, progress=show)
+        body = result.as_json()
+        if out_ is not None:
+            write_result(out_, body)
+        if json_:
+            print_json(body)
+            return
+        _print(result)
+        if out_ is not None:
+            err.print(f"written to {out_}", markup=False)
+
+
+def _print(result: BenchResult) -> None:
+    body, memory = result.as_json(), result.memory
+    out.print(
+        f"{body['processor'] or 'processor'}, {memory.threads} threads ({memory.threading_layer}); "
+        f"memory triad {memory.gb_s:.1f} GB/s"
+    )
+    for cells in sorted({speed.cells for speed in result.kernels}):
+        _print_kernels(result, cells)
+    if result.steps:
+        _print_steps(result)
+    if result.steady:
+        _print_steady(result)
+    for speed in result.frozen:
+        out.print(
+            f"frozen flow, {speed.cells:,} cells: {speed.real_time_factor:,.0f} times real time "
+            f"(steps of {speed.dt_s:g} s, {speed.ms:.1f} ms each; {speed.setup_s:.1f} s to set up)"
+        )
+    if result.first_call is not None:
+        first = result.first_call
+        out.print(
+            f"first call: {first.cold_s:.1f} s to compile every kernel, {first.cached_s:.1f} s to load it"
+        )
+    if result.peers:
+        _print_peers(result)
+    if result.skipped:
+        out.print(f"no peer: {result.skipped}", style="yellow", markup=False)
+    _print_figures(result)
+
+
+def _print_kernels(result: BenchResult, cells: int) -> None:
+    table = _table(f"Kernels, {cells:,} cells", "kernel", "ms", "MB", "GB/s", "of triad", "why")
+    for speed in result.kernels:
+        if speed.cells == cells:
+            word = speed.word or ("fits in the cache" if speed.in_cache else "")
+            table.add_row(
+                speed.name,
+                f"{speed.ms:.3f}",
+                f"{speed.mbytes:.1f}",
+                f"{speed.gb_s:.1f}",
+                f"{speed.fraction_of_triad:.2f}",
+                word,
+            )
+    out.print(table)
+
+
+def _print_steps(result: BenchResult) -> None:
+    table = _table(
+        "Steps of a whole room", "room", "cells", "ms", "Mcell/s", "times real time, CFL 1", "CFL 4"
+    )
+    for speed in result.steps:
+        table.add_row(
+            speed.room,
+            f"{speed.cells:,}",
+            f"{speed.ms:.1f}",
+            f"{speed.mcells_per_s:.1f}",
+            f"{speed.real_time_factor:.1f}",
+            f"{speed.real_time_factor_cfl_4:.1f}",
+        )
+    out.print(table)
+
+
+def _print_steady(result: BenchResult) -> None:
+    table = _table(
+        "Settled rooms", "room", "cells", "s", "steps", "B/cell", "averaged s", "swing K", "heat closes to"
+    )
+    for run in result.steady:
+        table.add_row(
+            run.case if run.converged else f"{run.case} (not settled)",
+            f"{run.cells:,}",
+            f"{run.wall_s:.1f}",
+            f"{run.steps}",
+            "" if run.bytes_per_cell is None else f"{run.bytes_per_cell:.0f}",
+            f"{run.averaged_s:.0f}",
+            f"{run.swing.max():.2f}",
+            f"{100 * run.energy_relative:.2f} %",
+        )
+    out.print(table)
+
+
+def _print_peers(result: BenchResult) -> None:
+    table = _table(
+        "Beside a peer", "ours", "peer", "ours s", "peer s", "times faster", "inlets K", "rack by rack K",
+        "our swing K", "peer's swing K",
+    )  # fmt: skip
+    for peer in result.peers:
+        table.add_row(
+            peer.case,
+            f"{peer.name}, {peer.iterations} iterations on {peer.ranks}",
+            f"{peer.our_wall_s:.1f}",
+            f"{peer.wall_s:.1f}",
+            f"{peer.ratio:.0f}",
+            f"{peer.inlet_difference_k:+.2f}",
+            f"{peer.rack_difference_k:.2f}",
+            f"{peer.our_swing_k:.2f}",
+            f"{peer.swing_k:.2f}",
+        )
+    out.print(table)
+
+
+def _print_figures(result: BenchResult) -> None:
+    figures = result.figures
+    if not figures:
+        return
+    table = _table("Asked and reached", "figure", "asked", "reached", "unit", "")
+    for figure in figures:
+        mark = "[green]yes[/]" if figure.passed else "[bold red]no[/]"
+        table.add_row(
+            figure.name, f"{figure.bound} {figure.asked:g}", f"{figure.reached:.3g}", figure.unit, mark
+        )
+    out.print(table)
+
+
+def _table(title: str, *columns: str) -> Table:
+    table = Table(title=title, title_justify="left")
+    for column in columns:
+        words = column in ("kernel", "room", "why", "ours", "peer", "figure", "unit", "")
+        table.add_column(column, justify="left" if words else "right")
+    return table
