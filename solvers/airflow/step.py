@@ -67,6 +67,9 @@ class Stepper:
         Explicit acceleration of u, v, w besides buoyancy; components that need none share one array of
         zeros, see `need_push`. [m/s2]
     turbulence, walls, units    What they are called; their hooks stand in `step`.
+    body_force : tuple of 3 float32[padded] or None
+        Further accelerations of u, v, w; call `need_push(0, 1, 2)` first. For manufactured solutions. [m/s2]
+    heat_source : float32[padded] or None    Further heat over rho cp of each cell. [K m3/s]
     """
 
     def __init__(
@@ -114,6 +117,8 @@ class Stepper:
         self.iterations = 0
         self._loss = self._porous_losses()
         self._straightening = Straightening(geometry, *self.pressure.resisting_faces, self._loss)
+        self.body_force: tuple[NDArray[np.float32], ...] | None = None
+        self.heat_source: NDArray[np.float32] | None = None
         self.turbulence = make_turbulence(case, geometry, closure)
         self.walls = Walls(case, geometry, closure, T_ref)
         self.openings = Openings(geometry)
@@ -242,7 +247,7 @@ class Stepper:
         self.turbulence.advance(self, dt)
         if self.walls.conducts:
             self.walls.finish(self.theta)
-            restore()
+        restore()
         theta_in = self.units.inlet_theta(self.theta)
         self.theta_unit = self.units.outlet_theta(self.theta_unit, theta_in, dt, leaked)
         self.units.set_source(self.theta_unit)
@@ -263,6 +268,9 @@ class Stepper:
                 push[:] = 0
         self.walls.friction(velocity, self.friction, self.push, self.turbulence)
         self._straightening.add(velocity, self.friction)
+        if self.body_force is not None:
+            for push, force in zip(self.push, self.body_force, strict=True):
+                push += force
 
     def transport_scalar(
         self,
@@ -303,8 +311,16 @@ class Stepper:
     def _warm_walls(self, dt: float) -> Callable[[], None]:
         """Add the heat that passes walls to the units' sources and sinks; the answer takes it out again."""
         units = self.units
+        if self.heat_source is not None:
+            alone = units.source.copy()
+            units.source += self.heat_source
         if not self.walls.conducts:
-            return lambda: None
+
+            def put_back() -> None:
+                if self.heat_source is not None:
+                    units.source[:] = alone
+
+            return put_back
         velocity = (self.u, self.v, self.w)
         cell, source, sink = self.walls.exchange(self.theta, velocity, self.nu_eff, dt, self.turbulence)
         before = units.source[cell], units.sink[cell]
@@ -313,6 +329,8 @@ class Stepper:
 
         def restore() -> None:
             units.source[cell], units.sink[cell] = before
+            if self.heat_source is not None:
+                units.source[:] = alone
 
         return restore
 
