@@ -270,7 +270,7 @@ class Stepper:
         self._straightening.add(velocity, self.friction)
         if self.body_force is not None:
             for push, force in zip(self.push, self.body_force, strict=True):
-                push += force
+                np.add(push, force, out=push)
 
     def transport_scalar(
         self,
@@ -311,13 +311,14 @@ class Stepper:
     def _warm_walls(self, dt: float) -> Callable[[], None]:
         """Add the heat that passes walls to the units' sources and sinks; the answer takes it out again."""
         units = self.units
+        alone = None
         if self.heat_source is not None:
             alone = units.source.copy()
             units.source += self.heat_source
         if not self.walls.conducts:
 
             def put_back() -> None:
-                if self.heat_source is not None:
+                if alone is not None:
                     units.source[:] = alone
 
             return put_back
@@ -329,7 +330,7 @@ class Stepper:
 
         def restore() -> None:
             units.source[cell], units.sink[cell] = before
-            if self.heat_source is not None:
+            if alone is not None:
                 units.source[:] = alone
 
         return restore
