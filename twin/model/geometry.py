@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
-from twin.model.schema import U_HEIGHT, Cooler, Facing, Layout, Rack, Sensor
+from twin.model.schema import U_HEIGHT, Cooler, Facing, Grille, Layout, Rack, Sensor, Tile
 
 INLET_HEIGHTS = {"bottom": 0.1, "middle": 0.5, "top": 0.9}
 """Heights of the default inlet sensors over the rack's height. [1]"""
@@ -14,7 +14,9 @@ SENSOR_DISTANCE = 0.05
 """Distance of rack sensors from the face. [m]"""
 
 Xyz = tuple[float, float, float]
-BoxKind = Literal["rack", "cooler", "tile", "panel", "floor", "wall", "obstacle"]
+BoxKind = Literal[
+    "rack", "cooler", "tile", "grille", "panel", "floor", "ceiling", "wall", "obstacle", "opening", "duct"
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +27,7 @@ class Box:
     ----------
     name : str
     kind : str
-    lo, hi : (x, y, z)    Corners; a panel, tile or floor has one extent of 0. [m]
+    lo, hi : (x, y, z)    Corners; a panel, tile, floor or opening has one extent of 0. [m]
     facing : str          Direction of the front; empty where there is none.
     """
 
@@ -34,6 +36,16 @@ class Box:
     lo: Xyz
     hi: Xyz
     facing: str = ""
+
+    @property
+    def is_block(self) -> bool:
+        """Whether it fills space: a rack, a cooler, an obstacle, the duct on top of a cooler."""
+        return all(b - a > 1e-9 for a, b in zip(self.lo, self.hi, strict=True))
+
+    @property
+    def owner(self) -> str:
+        """Id of the object it belongs to: ``D1`` for ``D1.intake``."""
+        return self.name.partition(".")[0]
 
     def overlaps(self, other: Box, tolerance: float = 1e-6) -> bool:
         """Whether the two share volume (touching faces do not count)."""
@@ -74,9 +86,9 @@ def standing_box(layout: Layout, item: Rack | Cooler) -> Box:
     width, depth, height = item.size
     axis, _ = direction(item.facing)
     extent = (depth, width) if axis == 0 else (width, depth)
-    floor = layout.room.raised_floor
-    lo = (item.position[0], item.position[1], floor)
-    hi = (item.position[0] + extent[0], item.position[1] + extent[1], floor + height)
+    foot = layout.room.raised_floor + (item.elevation if isinstance(item, Cooler) else 0.0)
+    lo = (item.position[0], item.position[1], foot)
+    hi = (item.position[0] + extent[0], item.position[1] + extent[1], foot + height)
     return Box(item.id, "rack" if isinstance(item, Rack) else "cooler", lo, hi, item.facing)
 
 
@@ -86,20 +98,44 @@ def unit_height(layout: Layout, rack: Rack, unit: int) -> float:
 
 
 def boxes(layout: Layout) -> tuple[Box, ...]:
-    """Return every object of a layout as a box, in the order of the file."""
-    size, floor = layout.room.size, layout.room.raised_floor
+    """Return every object of a layout as a box.
+
+    The ends of a duct are ``D1.intake`` and ``D1.discharge``, the duct on top of a cooler that draws from
+    above the drop ceiling is ``C1.duct``. Openings that are shut and tight are left out.
+    """
+    size, floor, ceiling = layout.room.size, layout.room.raised_floor, layout.room.ceiling
     found = [standing_box(layout, item) for item in (*layout.racks, *layout.coolers)]
-    for tile in layout.tiles:
-        (x, y), (dx, dy) = tile.position, tile.size
-        found.append(Box(tile.id, "tile", (x, y, floor), (x + dx, y + dy, floor)))
+    found += [box for cooler in layout.coolers if (box := ceiling_duct(layout, cooler)) is not None]
+    found += [_hole(item, "tile", floor) for item in layout.tiles]
+    found += [_hole(item, "grille", ceiling) for item in layout.grilles]
     found += [Box(panel.id, "panel", panel.lo, panel.hi) for panel in layout.active_panels]
     for wall in layout.walls:
         lo, hi = sorted((wall.start, wall.end))
         found.append(Box(wall.id, "wall", (lo[0], lo[1], 0.0), (hi[0], hi[1], size[2])))
     found += [Box(item.id, "obstacle", item.lo, item.hi) for item in layout.obstacles]
+    found += [Box(item.id, "opening", item.lo, item.hi) for item in layout.openings if item.loss is not None]
+    for duct in layout.ducts:
+        for end, face in (("intake", duct.intake), ("discharge", duct.discharge)):
+            if face is not None:
+                found.append(Box(f"{duct.id}.{end}", "duct", face.lo, face.hi, face.facing or ""))
     if floor > 0.0:
         found.append(Box("floor", "floor", (0.0, 0.0, floor), (size[0], size[1], floor)))
+    if ceiling > 0.0:
+        found.append(Box("ceiling", "ceiling", (0.0, 0.0, ceiling), (size[0], size[1], ceiling)))
     return tuple(found)
+
+
+def _hole(item: Tile | Grille, kind: BoxKind, height: float) -> Box:
+    (x, y), (dx, dy) = item.position, item.size
+    return Box(item.id, kind, (x, y, height), (x + dx, y + dy, height))
+
+
+def ceiling_duct(layout: Layout, cooler: Cooler) -> Box | None:
+    """Return the duct from the top of a cooler to the drop ceiling that it draws through; None without."""
+    box, ceiling = standing_box(layout, cooler), layout.room.ceiling
+    if cooler.return_face != "ceiling" or ceiling - box.hi[2] < 1e-9:
+        return None
+    return Box(f"{cooler.id}.duct", "duct", (*box.lo[:2], box.hi[2]), (*box.hi[:2], ceiling))
 
 
 def sensor_points(layout: Layout) -> dict[str, Xyz]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 
 from twin.errors import Finding
-from twin.model.schema import Cooler, FanCurve, Layout, Rack, Racklet
+from twin.model.schema import Cooler, Duct, FanCurve, Layout, Rack, Racklet
 from twin.racklet import cooling
 
 LIQUID_PLANT_COP = 20.0
@@ -27,6 +27,7 @@ _REMEDIES = {
     "pump_speed": "Give a fraction of the full speed",
     "cooler_supply_temperature": "Give the set point in K",
     "cooler_fan_speed": "Give a fraction of the full speed",
+    "coasting": "Give a fraction of the full speed",
 }
 
 
@@ -40,7 +41,9 @@ class Operating:
     fan_speed, pump_speed : mapping       By racklet. [1]
     cooler_supply_temperature : mapping   By cooler: set point. [K]
     cooler_fan_speed : mapping            By cooler. [1]
-    failed : frozenset of str             Coolers whose fan and coil are off.
+    failed : frozenset of str             Coolers whose fan and coil are off; ducts whose fan is off.
+    coasting : mapping                    By failed cooler: speed its fan still has, see :func:`coast`. [1]
+    ambient_temperature : float           Outside; the layout's without it. [K]
     """
 
     rack_power: Mapping[str, float] = field(default_factory=dict)
@@ -49,6 +52,8 @@ class Operating:
     cooler_supply_temperature: Mapping[str, float] = field(default_factory=dict)
     cooler_fan_speed: Mapping[str, float] = field(default_factory=dict)
     failed: frozenset[str] = frozenset()
+    coasting: Mapping[str, float] = field(default_factory=dict)
+    ambient_temperature: float | None = None
 
     @classmethod
     def nominal(cls, layout: Layout) -> Operating:
@@ -63,7 +68,7 @@ class Operating:
             },
             cooler_supply_temperature={cooler.id: cooler.supply_temperature for cooler in layout.coolers},
             cooler_fan_speed={cooler.id: cooler.fan_speed for cooler in layout.coolers},
-            failed=frozenset(cooler.id for cooler in layout.coolers if cooler.failed),
+            failed=frozenset(item.id for item in (*layout.coolers, *layout.ducts) if item.failed),
         )
 
     def power(self, rack: Rack) -> float:
@@ -79,22 +84,34 @@ class Operating:
         return self.pump_speed.get(unit.id, unit.cooling_module.pump_speed)
 
     def cooler_fan(self, cooler: Cooler) -> float:
-        """Fan speed of a cooler, 0 where it failed. [1]."""
+        """Fan speed of a cooler; of one that failed what it still coasts at, or 0. [1]."""
         if cooler.id in self.failed:
-            return 0.0
+            return self.coasting.get(cooler.id, 0.0)
         return self.cooler_fan_speed.get(cooler.id, cooler.fan_speed)
 
     def set_point(self, cooler: Cooler) -> float:
         """Supply set point of a cooler. [K]."""
         return self.cooler_supply_temperature.get(cooler.id, cooler.supply_temperature)
 
+    def ambient(self, layout: Layout) -> float:
+        """Temperature outside. [K]."""
+        return (
+            layout.air.ambient_temperature if self.ambient_temperature is None else self.ambient_temperature
+        )
+
     def faults(self) -> list[Finding]:
         """Return a finding for every value that is negative or not finite: object, field, value."""
         rule = "must be finite and not negative"
-        return [
-            Finding("operating", name, field, f"{value:g}", rule, remedy)
+        values = [
+            (name, field, value, remedy)
             for field, remedy in _REMEDIES.items()
             for name, value in getattr(self, field).items()
+        ]
+        if self.ambient_temperature is not None:
+            values.append(("outside", "ambient_temperature", self.ambient_temperature, "Give it in K"))
+        return [
+            Finding("operating", name, field, f"{value:g}", rule, remedy)
+            for name, field, value, remedy in values
             if not 0.0 <= value < math.inf
         ]
 
@@ -195,7 +212,7 @@ def rack_slots(
     perturbation: Perturbation | None = None,
     inlet_temperature: tuple[float, ...] | None = None,
 ) -> tuple[SlotFlow, ...]:
-    """Air flow and heat of each slot of a rack, from the bottom.
+    """Air flow and heat of each slot of a rack, in the order of the layout.
 
     Parameters
     ----------
@@ -245,10 +262,68 @@ def rack_slots(
     return tuple(result)
 
 
-def cooler_flow(cooler: Cooler, operating: Operating, perturbation: Perturbation | None = None) -> float:
-    """Air flow of a cooler. [m3/s]."""
+def cooler_flow(
+    cooler: Cooler, operating: Operating, perturbation: Perturbation | None = None, dp: float | None = None
+) -> float:
+    """Air flow of a cooler, by the affinity laws and its fan curve.
+
+    V = V_free sqrt(r^2 - dp / dp_stall), with r the fan speed over the nominal one and V_free such that the
+    nominal fan gives ``air_flow`` at its design pressure. A cooler without a curve has V = r air_flow.
+
+    Parameters
+    ----------
+    cooler : Cooler
+    operating : Operating
+    perturbation : Perturbation, optional
+    dp : float, optional
+        Pressure at the discharge less that at the return; without it the design pressure that goes with the
+        speed, r^2 times the nominal one. [Pa]
+
+    Returns
+    -------
+    float
+        0 where the fan stalls or stands; it never blows backwards. A pressure that helps counts up to the
+        stall pressure of the speed. [m3/s]
+
+    Validity : a fan whose curve is near a parabola; a fan that stands lets no air through (closed damper).
+    Source   : affinity laws, ASHRAE Handbook, HVAC Systems and Equipment, ch. Fans.
+    Check    : tests/unit/twin/model/test_operating.py
+    """
     factor = 1.0 if perturbation is None else perturbation.air_flow.get(cooler.id, 1.0)
-    return factor * cooling.air_flow(cooler.air_flow, operating.cooler_fan(cooler), cooler.fan_speed)
+    at_design = factor * cooling.air_flow(cooler.air_flow, operating.cooler_fan(cooler), cooler.fan_speed)
+    curve = cooler.fan_curve
+    if curve is None or dp is None or at_design <= 0.0:
+        return at_design
+    speed = operating.cooler_fan(cooler) / cooler.fan_speed
+    share = max(dp / (curve.stall_pressure * speed**2), -1.0)
+    if share >= 1.0:
+        return 0.0
+    return at_design * math.sqrt((1.0 - share) / (1.0 - curve.design_pressure / curve.stall_pressure))
+
+
+def coast(cooler: Cooler, speed: float, seconds: float) -> float:
+    """Speed that a cooler's fan still has some time after a trip: speed exp(-t / coast_down). [1].
+
+    Parameters
+    ----------
+    cooler : Cooler
+    speed : float      At the trip. [1]
+    seconds : float    Since the trip. [s]
+
+    Returns
+    -------
+    float              For ``Operating.coasting``; 0 at once for a cooler without ``coast_down``. [1]
+    """
+    if cooler.coast_down <= 0.0:
+        return 0.0
+    return speed * math.exp(-max(seconds, 0.0) / cooler.coast_down)
+
+
+def duct_flow(duct: Duct, operating: Operating, perturbation: Perturbation | None = None) -> float:
+    """Air flow of a duct, 0 where its fan failed. [m3/s]."""
+    if duct.id in operating.failed or duct.failed:
+        return 0.0
+    return duct.air_flow * (1.0 if perturbation is None else perturbation.air_flow.get(duct.id, 1.0))
 
 
 @dataclass(frozen=True)

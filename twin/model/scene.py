@@ -16,12 +16,19 @@ from types import MappingProxyType
 import numpy as np
 from numpy.typing import NDArray
 
-from solvers.airflow.case import AirCase, AirState, Closure, UnitInputs
+from solvers.airflow.case import CP, RHO, AirCase, AirState, Closure, UnitInputs
 from solvers.airflow.model import AirModel, probe, unit_inlet_temperature
 from twin.errors import Finding, InputError
 from twin.model.geometry import Box, Xyz, sensor_points
 from twin.model.mesh import build_mesh
-from twin.model.operating import Operating, Perturbation, cooler_flow, rack_slots, racklet_liquid_heat
+from twin.model.operating import (
+    Operating,
+    Perturbation,
+    cooler_flow,
+    duct_flow,
+    rack_slots,
+    racklet_liquid_heat,
+)
 from twin.model.schema import CELL_SIZE, Layout, Racklet
 from twin.racklet import cooling, power
 from twin.units import celsius
@@ -44,15 +51,21 @@ class Scene:
     case : AirCase                        What the airflow solver gets.
     closure : Closure
     cells : int
-    unit_names : tuple of str             By unit: ``R01.1`` (slots from the bottom), ``R01.leakage``, ``C1``.
-    rack_units : mapping                  Rack -> its slot units.
+    unit_names : tuple of str
+        By unit: ``R01.1`` (the lowest slot), ``R01.2``, ``R01.leakage``, ``C1``, ``D1``.
+    rack_units : mapping                  Rack -> its slot units, in the order of the layout's slots.
     leakage_units : mapping               Rack -> its leakage unit, where it has one.
     cooler_units : mapping                Cooler -> its unit.
+    duct_units : mapping                  Duct -> its unit.
+    surface_names : tuple of str
+        By rectangle of ``case.surfaces``: ``west``, ``slab``, ``raised_floor`` ...
     sensor_points : mapping               Point -> place of a temperature or pressure probe in the air. [m]
     boxes : tuple of Box                  For display.
     findings : tuple of Finding           Warnings of the meshing.
-    room_cells, plenum_cells : bool[nx, ny, nz]   Air above and below the raised floor.
-    region : int32[nx, ny, nz]            Number of the connected space a cell lies in, -1 in solids.
+    room_cells : bool[nx, ny, nz]         Air between raised floor and drop ceiling.
+    plenum_cells, ceiling_cells : bool[nx, ny, nz]   Air below the raised floor, above the drop ceiling.
+    region : int32[nx, ny, nz]
+        Number of the connected space a cell lies in, that of the air outside included; -1 in solids.
     """
 
     layout: Layout
@@ -63,15 +76,18 @@ class Scene:
     rack_units: Mapping[str, tuple[int, ...]]
     leakage_units: Mapping[str, int]
     cooler_units: Mapping[str, int]
+    duct_units: Mapping[str, int]
+    surface_names: tuple[str, ...]
     sensor_points: Mapping[str, Xyz]
     boxes: tuple[Box, ...]
     findings: tuple[Finding, ...]
     room_cells: NDArray[np.bool_]
     plenum_cells: NDArray[np.bool_]
+    ceiling_cells: NDArray[np.bool_]
     region: NDArray[np.int32]
 
     def room_pressure(self, p: NDArray[np.floating]) -> NDArray[np.float64]:
-        """Return the volume mean of a pressure over the air above the floor, by connected space.
+        """Return the volume mean of a pressure over the air between floor and ceiling, by connected space.
 
         The pressure of a closed room is known up to a constant, and each connected space has one of its own.
 
@@ -83,7 +99,7 @@ class Scene:
         Returns
         -------
         float64[number of spaces]
-            A space without air above the floor has the mean of all its air. [Pa]
+            A space without air there has the mean of all its air. [Pa]
         """
         fluid = self.region >= 0
         spaces = int(self.region.max(initial=-1)) + 1
@@ -116,6 +132,7 @@ class Scene:
         operating: Operating,
         perturbation: Perturbation | None = None,
         T_inlet: NDArray[np.float64] | None = None,
+        dp: NDArray[np.float64] | None = None,
     ) -> UnitInputs:
         """Return flow, heat, set point, capacity and thermal mass of every unit.
 
@@ -125,21 +142,29 @@ class Scene:
         perturbation : Perturbation, optional
             How a plant differs from the layout.
         T_inlet : float64[nu], optional
-            Air at the units' inlets, for fan curves; without it their factor is 1. [K]
+            Air at the units' inlets, for the fan curves of servers; without it their factor is 1. [K]
+        dp : float64[nu], optional
+            Pressure at the units' discharge less that at their return, for the fan curves of coolers, as
+            :meth:`pressure_rise` gives it; without it a cooler has its flow at design pressure. [Pa]
 
         Returns
         -------
         UnitInputs
-            Racks in heat mode; coolers in supply mode, a failed one with no flow.
+            Racks in heat mode; coolers in supply mode, a failed one with no flow, or while its fan coasts
+            in heat mode without heat. Ducts without a supply temperature pass the air on as it is; those
+            with one cool down to it in supply mode, and from a colder outside heat up to it.
 
         Raises
         ------
-        InputError : a power, speed or set point of ``operating`` is negative or not finite.
+        InputError : a power, speed, set point or pressure is not finite, or is negative where it cannot be.
         """
         findings = operating.faults()
+        nu = len(self.unit_names)
+        if dp is not None and (dp.shape != (nu,) or not np.isfinite(dp).all()):
+            rule = f"must be {nu} finite pressure differences, one for each unit"
+            findings.append(Finding("operating", "units", "dp", str(dp.shape), rule, "Check the pressures"))
         if findings:
             raise InputError(findings)
-        nu = len(self.unit_names)
         V_flow, Q_flow, C = np.zeros(nu), np.zeros(nu), np.zeros(nu)
         T_supply, Q_max = np.full(nu, np.nan), np.zeros(nu)
         for rack in self.layout.racks:
@@ -152,23 +177,56 @@ class Scene:
                 V_flow[self.leakage_units[rack.id]] = rack.leakage * sum(slot.flow for slot in slots)
         for cooler in self.layout.coolers:
             unit = self.cooler_units[cooler.id]
-            V_flow[unit] = cooler_flow(cooler, operating, perturbation)
+            rise = 0.0 if dp is None else float(dp[unit])
+            V_flow[unit] = cooler_flow(cooler, operating, perturbation, None if dp is None else rise)
             C[unit] = cooler.thermal_mass
+            if cooler.id in operating.failed and V_flow[unit] > 0.0:
+                continue  # the fan coasts, the coil is off
             T_supply[unit] = operating.set_point(cooler)
             Q_max[unit] = math.inf if cooler.supply == "fixed" else (cooler.capacity or 0.0)
             if perturbation is not None:
                 T_supply[unit] += perturbation.supply_temperature.get(cooler.id, 0.0)
                 Q_max[unit] *= perturbation.capacity.get(cooler.id, 1.0)
-        return UnitInputs(V_flow, Q_flow, T_supply, Q_max, C)
+        T_ambient = operating.ambient(self.layout)
+        for duct in self.layout.ducts:
+            unit, wanted = self.duct_units[duct.id], duct.supply_temperature
+            V_flow[unit] = duct_flow(duct, operating, perturbation)
+            if wanted is None:
+                continue
+            if duct.intake is None and wanted > T_ambient:
+                Q_flow[unit] = RHO * CP * V_flow[unit] * (wanted - T_ambient)
+            else:
+                T_supply[unit], Q_max[unit] = wanted, math.inf
+        return UnitInputs(V_flow, Q_flow, T_supply, Q_max, C, T_ambient)
 
-    def rack_air_flow(
-        self, operating: Operating, perturbation: Perturbation | None = None
-    ) -> dict[str, float]:
-        """Air flow of every rack, fan curves left out. [m3/s]."""
-        return {
-            rack.id: sum(slot.flow for slot in rack_slots(self.layout, rack, operating, perturbation))
-            for rack in self.layout.racks
-        }
+    def pressure_rise(self, p: NDArray[np.floating]) -> NDArray[np.float64]:
+        """Return the pressure before the outlet of every unit less that before its inlet.
+
+        What a cooler's fan curve is entered with. The outside has 0 Pa; a difference across two closed
+        spaces means nothing, but no cooler joins two.
+
+        Parameters
+        ----------
+        p : float[nx, ny, nz]
+            [Pa]
+
+        Returns
+        -------
+        float64[nu]
+            Means over the areas of the patches. [Pa]
+        """
+        case = self.case
+        at = np.zeros(case.patch_axis.size + 1)  # the last one is the outside
+        for patch, axis in enumerate(case.patch_axis.tolist()):
+            others = [a for a in range(3) if a != axis]
+            layer = int(case.patch_index[patch]) - int(case.patch_side[patch] < 0)
+            spans = dict(
+                zip(others, zip(case.patch_lo[patch], case.patch_hi[patch], strict=True), strict=True)
+            )
+            window = tuple(layer if a == axis else slice(*spans[a]) for a in range(3))
+            widths = [case.grid.widths[a][slice(*spans[a])] for a in others]
+            at[patch] = np.average(p[window], weights=np.outer(*widths))
+        return at[case.unit_outlet] - at[case.unit_inlet]
 
     def rack_air_heat(
         self, operating: Operating, perturbation: Perturbation | None = None
@@ -198,7 +256,8 @@ def build_scene(layout: Layout, cell: float | None = None) -> Scene:
     Raises
     ------
     InputError : the cell size is not finite or out of range, the grid needs more memory than there is, an
-        opening is blocked or finer than the grid, or a unit takes air from a sealed space.
+        opening is blocked or finer than the grid, a unit takes air from a sealed space, a closed space has
+        no balance of air or no way out for its heat, or a sensor stands in a dead pocket.
     """
     size = layout.air.cell if cell is None else cell
     if not CELL_SIZE.minimum <= size <= COARSEST_CELL:
@@ -211,22 +270,38 @@ def build_scene(layout: Layout, cell: float | None = None) -> Scene:
     return Scene(
         layout=layout,
         case=mesh.case,
-        closure=Closure(closure.kind, closure.constant, closure.turbulent_prandtl),
+        closure=Closure(
+            kind=closure.kind,
+            constant=closure.constant,
+            Pr_t=closure.turbulent_prandtl,
+            vreman=closure.vreman_constant,
+            intensity=closure.intensity,
+            length=closure.length_scale,
+        ),
         cells=mesh.case.grid.cells,
         unit_names=tuple(mesh.unit_names),
         rack_units=MappingProxyType(mesh.rack_units),
         leakage_units=MappingProxyType(mesh.leakage_units),
         cooler_units=MappingProxyType(mesh.cooler_units),
+        duct_units=MappingProxyType(mesh.duct_units),
+        surface_names=mesh.surface_names,
         sensor_points=MappingProxyType(sensor_points(layout)),
         boxes=mesh.boxes,
         findings=tuple(mesh.findings),
         room_cells=mesh.room_cells,
         plenum_cells=mesh.plenum_cells,
+        ceiling_cells=mesh.ceiling_cells,
         region=mesh.region,
     )
 
 
-def observe(scene: Scene, model: AirModel, state: AirState, operating: Operating) -> dict[str, float]:
+def observe(
+    scene: Scene,
+    model: AirModel,
+    state: AirState,
+    operating: Operating,
+    dp: NDArray[np.float64] | None = None,
+) -> dict[str, float]:
     """Say what every modelled sensor would read.
 
     Parameters
@@ -235,15 +310,17 @@ def observe(scene: Scene, model: AirModel, state: AirState, operating: Operating
     model : AirModel        Prepared from ``scene.case``.
     state : AirState
     operating : Operating   What the room does now.
+    dp : float64[nu], optional
+        What the units were given, see :meth:`Scene.unit_inputs`. [Pa]
 
     Returns
     -------
     dict
         Value by point in the units of the telemetry table: SI, temperatures in degC. Pressures are relative
-        to the volume mean above the floor of the connected space the probe stands in.
+        to the volume mean between floor and ceiling of the connected space the probe stands in.
     """
     T_inlet = unit_inlet_temperature(model, state)
-    inputs = scene.unit_inputs(operating, T_inlet=T_inlet)
+    inputs = scene.unit_inputs(operating, T_inlet=T_inlet, dp=dp)
     values = _probes(scene, model, state)
     for rack in scene.layout.racks:
         units = list(scene.rack_units[rack.id])

@@ -28,24 +28,25 @@ class Line(NamedTuple):
 
 
 class Moved(NamedTuple):
-    """A line that had to give way to a neighbour: whose, from where, to where. [m]."""
+    """A line that had to give way to a neighbour: whose, from where, to where [m], whose neighbour."""
 
     owner: str
     asked: float
     given: float
+    neighbour: str
 
 
 def choose_lines(lines: Iterable[Line], cell: float) -> tuple[list[float], list[Moved]]:
     """Pick the lines that stand and tell which moved by more than 1 mm."""
-    kept: list[float] = []
+    kept: list[Line] = []
     moved: list[Moved] = []
     for line in sorted(lines, key=lambda line: (line.rank, line.coordinate)):
-        nearest = min(kept, key=lambda other: abs(other - line.coordinate), default=None)
-        if nearest is None or abs(nearest - line.coordinate) >= SLIVER * cell:
-            kept.append(line.coordinate)
-        elif abs(nearest - line.coordinate) > 1e-3:
-            moved.append(Moved(line.owner, line.coordinate, nearest))
-    return sorted(kept), moved
+        nearest = min(kept, key=lambda other: abs(other.coordinate - line.coordinate), default=None)
+        if nearest is None or abs(nearest.coordinate - line.coordinate) >= SLIVER * cell:
+            kept.append(line)
+        elif abs(nearest.coordinate - line.coordinate) > 1e-3:
+            moved.append(Moved(line.owner, line.coordinate, nearest.coordinate, nearest.owner))
+    return sorted(line.coordinate for line in kept), moved
 
 
 def cell_counts(kept: Sequence[float], cell: float) -> NDArray[np.int64]:

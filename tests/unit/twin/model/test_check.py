@@ -35,7 +35,7 @@ ERRORS = {
     "tile off the floor": (("tiles", 0, "position"), [3.9, 0.9], "tiles[0].position", "outside the room"),
     "tiles overlap": (("tiles", 1, "position"), [2.3, 0.9], "tiles[1].position", "overlaps tile 'T1'"),
     "same id": (("tiles", 1, "id"), "A1", "tiles[1].id", "rack (racks[0]) has this id"),
-    "reserved id": (("tiles", 1, "id"), "plenum", "", "names the plenum's pressure"),
+    "reserved id": (("tiles", 1, "id"), "plenum", "tiles[1].id", "names the plenum's pressure"),
     "racklet without rack": (("racklets", 0, "rack"), "A9", "racklets[0].rack", "no rack 'A9'"),
     "racklet on a slot": (("racklets", 0, "u_start"), 18, "racklets[0].u_start", "overlaps slot 1"),
     "racklet too high": (("racklets", 0, "u_start"), 40, "racklets[0].u_start", "has 42 U"),

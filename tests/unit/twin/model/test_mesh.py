@@ -44,7 +44,7 @@ def test_the_more_important_line_stays():
     lines = [voxel.Line(1.00, 3, "panel"), voxel.Line(1.02, 1, "rack")]
     kept, moved = voxel.choose_lines(lines, 0.1)
     assert kept == [1.02]
-    assert moved == [voxel.Moved("panel", 1.00, 1.02)]
+    assert moved == [voxel.Moved("panel", 1.00, 1.02, "rack")]
 
 
 # -- rooms -------------------------------------------------------------------------------------------------
@@ -222,14 +222,14 @@ def test_a_panel_over_the_front_is_named(room, leakage):
     [
         ({"supply_face": "front"}, [0.6, 0.5, 0.5], [0.6, 1.5, 2.5], "front opening"),
         ({"return_face": "front"}, [0.6, 1.2, 0.5], [0.6, 1.5, 1.5], "front opening"),
-        ({}, [0.0, 0.5, 2.5], [0.3, 0.9, 2.5], "return on top"),
+        ({}, [0.0, 0.5, 2.5], [0.3, 0.9, 2.5], "opening on top"),
     ],
 )
 def test_a_panel_over_any_part_of_a_coolers_opening_is_named(room, faces, lo, hi, role, leakage):
     room["coolers"][0] |= faces
     room["panels"] = [{"id": "P1", "lo": lo, "hi": hi, "leakage": leakage}]
     words = refused(Layout.model_validate(room))
-    assert f"cooler 'C1' (Test room): a panel or wall covers its {role}" in words
+    assert f"cooler 'C1' (Test room, coolers[0]): a panel or wall covers its {role}" in words
 
 
 def test_a_panel_that_only_touches_an_opening_covers_nothing(room):
@@ -248,6 +248,11 @@ def test_a_wall_from_slab_to_ceiling_parts_room_and_plenum(room):
     room["walls"] = [{"id": "W1", "start": [1.5, 0.0], "end": [1.5, 3.0]}]
     assert "cooler 'C1'" in refused(Layout.model_validate(room))
     room["tiles"].append({"id": "T3", "position": [0.8, 1.8], "open_area": 0.25})
+    words = refused(Layout.model_validate(room))
+    assert "rack 'A1'" in words
+    assert "rack 'A2'" in words
+    assert "its heat has no way out" in words
+    room["openings"] = [{"id": "O1", "lo": [4.0, 0.5, 0.6], "hi": [4.0, 1.5, 2.6]}]
     scene = build_scene(Layout.model_validate(room), 0.1)
     assert scene.case.plate_x[voxel.nearest(scene.case.grid.x, 1.5)].all()
 

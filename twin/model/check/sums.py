@@ -1,0 +1,85 @@
+"""Sums: feeds, air, heat, workloads."""
+
+from __future__ import annotations
+
+from twin.model.check.report import Report
+from twin.model.operating import Operating, liquid_share, rack_slots
+from twin.model.schema import Layout
+
+
+def check_feeds(report: Report) -> None:
+    """No feed gives more than it has."""
+    for n, feed in enumerate(report.layout.feeds):
+        drawn = sum(rack.nominal_power for rack in report.layout.racks if rack.feed == feed.id)
+        if drawn > feed.capacity:
+            report.error(
+                f"feed '{feed.id}'", f"feeds[{n}].capacity", f"{feed.capacity:g} W",
+                f"its racks draw {drawn:g} W", "Raise the capacity or move racks to another feed",
+            )  # fmt: skip
+
+
+def check_flows(report: Report) -> None:
+    """Supply matches what the racks draw, cooling the heat, and the plenum has a way out."""
+    layout = report.layout
+    running = [cooler for cooler in layout.coolers if not cooler.failed]
+    racks = sum(slot.flow for rack in layout.racks for slot in rack_slots(layout, rack, Operating()))
+    supply = sum(cooler.air_flow for cooler in running) + _fresh_air(layout)
+    if racks > 0.0 and layout.coolers and supply < 0.9 * racks:
+        report.warn(
+            "coolers", "coolers", f"{supply:.2f} m3/s",
+            f"the racks draw {racks:.2f} m3/s: the missing air recirculates hot",
+            "Raise the coolers' air flow",
+        )  # fmt: skip
+    other_ways = _other_ways_out(layout)
+    heat = sum(rack.nominal_power * (1.0 - liquid_share(rack)) for rack in layout.racks)
+    limited = all(cooler.supply == "controlled" for cooler in running)
+    capacity = sum(cooler.capacity or 0.0 for cooler in running)
+    if limited and layout.coolers and capacity < heat and not other_ways:
+        report.warn(
+            "coolers", "coolers", f"{capacity:g} W",
+            f"the air takes {heat:g} W: the room heats up without end",
+            "Raise the capacity or lower the load",
+        )  # fmt: skip
+    if racks > 0.0 and not layout.coolers and not other_ways and not report.dropped:
+        report.warn("coolers", "coolers", "", "nothing cools the room", "Add a cooler")
+    through_floor = any(cooler.supply_face == "plenum" for cooler in running)
+    leaking = layout.room.floor_leakage > 0.0
+    if through_floor and not layout.tiles and not leaking and not report.dropped:
+        report.error(
+            "tiles", "tiles", "", "the coolers blow into the plenum and no tile lets the air out", "Add tiles"
+        )
+
+
+def _fresh_air(layout: Layout) -> float:
+    """Air that ducts bring from outside or cool. [m3/s]."""
+    return sum(
+        duct.air_flow
+        for duct in layout.ducts
+        if not duct.failed
+        and duct.discharge is not None
+        and (duct.intake is None or duct.supply_temperature is not None)
+    )
+
+
+def _other_ways_out(layout: Layout) -> bool:
+    """Whether heat leaves the room other than by coolers: ducts, openings, walls of given temperature."""
+    envelope = layout.room.envelope
+    return (
+        any(
+            not duct.failed and (duct.intake is None or duct.discharge is None or duct.supply_temperature)
+            for duct in layout.ducts
+        )
+        or any(opening.loss is not None for opening in layout.openings)
+        or any(getattr(envelope, side).temperature is not None for side in type(envelope).model_fields)
+    )
+
+
+def check_workloads(report: Report) -> None:
+    """Workloads fit into their rack's power."""
+    for rack in report.layout.racks:
+        placed = sum(work.power for work in report.layout.workloads if work.rack == rack.id)
+        if placed > rack.nominal_power + 1.0:
+            report.error(
+                f"rack '{rack.id}'", f"{report.paths[rack.id]}.power", f"{rack.nominal_power:g} W",
+                f"its workloads add up to {placed:g} W", "Raise the rack's power or move workloads",
+            )  # fmt: skip
