@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 
 from solvers.airflow.case import GRAVITY, RHO, AirState, Closure, Numerics
 from solvers.airflow.model import AirModel, advance, initial_state, prepare
-from solvers.airflow.walls import Walls
 from solvers.linear.multigrid import flat_cells
 from twin.validation.box import box, slip_sides, unit_inputs
 from twin.validation.case import (
@@ -165,39 +164,19 @@ class _Exact:
         return self.u(x, z) * dT_dx + self.w(x, z) * dT_dz - self.nu / self.Pr * laplace
 
 
-class _ForcedWalls(Walls):
-    """Walls of a case that also push the air and warm it: how a forcing enters the step."""
-
-    def __init__(self, model: AirModel, exact: _Exact) -> None:
-        super().__init__(model.case, model.stepper.geometry, model.closure, model.T_ref)
-        grid = model.case.grid
-        x, _, z = grid.centres
-        cells = flat_cells(grid.shape)
-        size = model.stepper.size
-        self._push = [np.zeros(size, dtype=np.float32) for _ in range(3)]
-        self._push[0][cells[1:]] = exact.force_x(grid.x[1:-1, None, None], z)
-        self._push[2][cells[:, :, 1:]] = exact.force_z(x[:, None, None], grid.z[1:-1])
-        self._cell = cells.ravel()
-        self._heat = (exact.heat(x[:, None, None], z) * grid.volumes).ravel()
-        model.stepper.need_push(0, 2)
-
-    @property
-    def conducts(self) -> bool:
-        """Heat passes."""
-        return True
-
-    def friction(self, velocity, friction, push, law=None) -> None:
-        """Friction of the walls, and the forcing."""
-        super().friction(velocity, friction, push, law)
-        for axis in (0, 2):
-            push[axis] += self._push[axis]
-
-    def exchange(self, theta, velocity, nu_eff, dt, law=None):
-        """Heat of the forcing: cell, source, sink."""
-        return self._cell, self._heat, np.zeros(self._cell.size)
-
-    def finish(self, theta) -> None:
-        """Nothing to move on."""
+def _force(model: AirModel, exact: _Exact) -> None:
+    """Give the step the forcing of the manufactured solution."""
+    grid, stepper = model.case.grid, model.stepper
+    x, _, z = grid.centres
+    cells = flat_cells(grid.shape)
+    push = [np.zeros(stepper.size, dtype=np.float32) for _ in range(3)]
+    push[0][cells[1:]] = exact.force_x(grid.x[1:-1, None, None], z)
+    push[2][cells[:, :, 1:]] = exact.force_z(x[:, None, None], grid.z[1:-1])
+    heat = np.zeros(stepper.size, dtype=np.float32)
+    heat[cells] = exact.heat(x[:, None, None], z) * grid.volumes
+    stepper.need_push(0, 1, 2)
+    stepper.body_force = (push[0], push[1], push[2])
+    stepper.heat_source = heat
 
 
 def _manufactured(n: int) -> _Errors:
@@ -205,7 +184,7 @@ def _manufactured(n: int) -> _Errors:
     line = np.linspace(0, 1, n + 1)
     closure = Closure("laminar", nu=exact.nu, Pr=exact.Pr)
     model = prepare(box(line, [0, 1], line, slip_sides(1)), closure, _T_REF, Numerics("central"))
-    model.stepper.walls = _ForcedWalls(model, exact)
+    _force(model, exact)
     x = model.case.grid.centres[0]
     at_u, at_w, at_cell = (line[:, None], x), (x[:, None], line), (x[:, None], x)
     start = initial_state(model, _T_REF)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import NamedTuple, Unpack
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,8 +21,8 @@ from twin.validation.case import (
     rms,
     series,
 )
-from twin.validation.march import average, march
-from twin.validation.reference import Reference, read_reference
+from twin.validation.march import Steps, average
+from twin.validation.reference import read_reference
 
 _LENGTH, _HEIGHT, _WIDTH = 9.0, 3.0, 3.0  # m
 _INLET, _OUTLET = 0.168, 0.48  # m, heights of the slots
@@ -34,31 +34,26 @@ _LINES = ("x=3m", "x=6m", "ceiling", "floor")
 _BESIDE = ("mixing_length", "laminar")
 
 
-class _Slot(NamedTuple):
-    """Grid and case of the room."""
+Pairs = list[tuple[NDArray[np.float64], NDArray[np.float64]]]
+"""Reached and measured u on each line. [m/s]"""
+
+
+class _Room(NamedTuple):
+    """The prepared room and its air flow [m3/s]."""
 
     model: AirModel
     flow: float
 
 
 def _run(full: bool, progress: Progress) -> Result:
-    table = read_reference("annex20_2d_isothermal_restivo_nielsen")
     kinds = ("k_epsilon", *_BESIDE, "vreman") if full else ("k_epsilon", "mixing_length")
-    found: dict[str, list[tuple[NDArray[np.float64], NDArray[np.float64]]]] = {}
-    notes: list[str] = []
+    found: dict[str, Pairs] = {}
     for at, kind in enumerate(kinds):
 
         def share(part: float, at: int = at, kind: str = kind) -> None:
             progress(kind, (at + part) / len(kinds))
 
-        share(0.0)
-        if kind == "vreman":
-            found[kind] = _large_eddies(table, share)
-            continue
-        model, state, settled = _steady(kind, full, share)
-        found[kind] = _sample(table, model, state)
-        if not settled:
-            notes.append(f"{kind}: the profiles still moved when the time was over.")
+        found[kind] = _large_eddies(share) if kind == "vreman" else _modelled(kind, full, share)
     errors = {kind: [(reached - asked) / _U0 for reached, asked in pairs] for kind, pairs in found.items()}
     verdict = at_most(
         "k_epsilon: rms error of u over U0, all points", _LIMIT, rms(np.concatenate(errors["k_epsilon"]))
@@ -73,7 +68,7 @@ def _run(full: bool, progress: Progress) -> Result:
     ]
     n = "120 x 60 cells" if full else "60 x 36 cells"
     grid = f"{n}, finer at floor and ceiling; vreman: 3-D" if full else f"{n}, finer at floor and ceiling"
-    return Result((verdict,), grid, tuple(beside), (_figure(table, found),), tuple(notes))
+    return Result((verdict,), grid, tuple(beside), (_figure(found),))
 
 
 def _grid(nx: int, nz: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -104,7 +99,7 @@ def _graded(n: int, first: float, last: float) -> NDArray[np.float64]:
     return np.cumsum(widths)[:] / widths.sum()
 
 
-def _case(x, y, z, walls, kind: str) -> _Slot:
+def _case(x, y, z, walls, kind: str) -> _Room:
     depth = float(y[-1] - y[0])
     ny, nz = len(y) - 1, len(z) - 1
     top = int(np.searchsorted(z, _HEIGHT - _INLET - 1e-9))
@@ -115,48 +110,42 @@ def _case(x, y, z, walls, kind: str) -> _Slot:
     closure = Closure(kind, nu=_NU, intensity=_INTENSITY, length=0.09**0.75 * 0.1 * _INLET / diameter)
     numerics = Numerics("central") if kind == "vreman" else Numerics()
     model = prepare(box(x, y, z, walls, openings, ((0, 1),)), closure, numerics=numerics)
-    return _Slot(model, _U0 * _INLET * depth)
+    return _Room(model, _U0 * _INLET * depth)
 
 
-def _steady(kind: str, full: bool, share) -> tuple[AirModel, AirState, bool]:
+def _modelled(kind: str, full: bool, share) -> Pairs:
+    """Mean of a run of the closure in two dimensions."""
     x, z = _grid(120, 60) if full else _grid(60, 36)
-    model, flow = _case(x, np.array([0.0, 1.0]), z, slip_sides(1), kind)
-    table = read_reference("annex20_2d_isothermal_restivo_nielsen")
-    found = march(
-        model,
-        initial_state(model),
-        unit_inputs([flow]),
-        lambda state: np.concatenate([reached for reached, _ in _sample(table, model, state)]),
-        stretch=40.0,
-        tolerance=5e-3,
-        longest=1200.0 if full else 600.0,
-        progress=share,
-        cfl=4.0,
-        max_dt=0.5,
-    )
-    return model, found.state, found.settled
+    room = _case(x, np.array([0.0, 1.0]), z, slip_sides(1), kind)
+    settle, duration = (600.0, 300.0) if full else (300.0, 100.0)
+    return _mean(room, initial_state(room.model), settle, duration, share, cfl=4.0, max_dt=0.5)
 
 
-def _large_eddies(table: Reference, share) -> list[tuple[NDArray[np.float64], NDArray[np.float64]]]:
+def _large_eddies(share) -> Pairs:
     """Mean of an explicit run in three dimensions, side walls and all, at mid-width."""
     x, z = _grid(72, 40)
-    model, flow = _case(x, np.linspace(0, _WIDTH, 25), z, (), "vreman")
-    inputs = unit_inputs([flow])
-    asked = [measured for _, measured in _sample(table, model, initial_state(model))]
+    room = _case(x, np.linspace(0, _WIDTH, 25), z, (), "vreman")
+    start = _stirred(initial_state(room.model))
+    return _mean(room, start, 150.0, 200.0, share, cfl=0.6, scheme="explicit")
+
+
+def _mean(
+    room: _Room, start: AirState, settle: float, duration: float, share, **steps: Unpack[Steps]
+) -> Pairs:
+    points, asked, ends = _measured()
+    points[:, 1] = float(np.mean(room.model.case.grid.y[[0, -1]]))
     reached = average(
-        model,
-        _stirred(initial_state(model)),
-        inputs,
-        settle=100.0,
-        duration=200.0,
-        samples=100,
-        sample=lambda state: np.concatenate([u for u, _ in _sample(table, model, state, _WIDTH / 2)]),
-        progress=share,
-        cfl=0.6,
-        scheme="explicit",
+        room.model,
+        start,
+        unit_inputs([room.flow]),
+        settle,
+        duration,
+        100,
+        lambda state: probe(room.model, state, points).velocity[:, 0],
+        share,
+        **steps,
     )
-    ends = np.cumsum([part.size for part in asked])[:-1]
-    return list(zip(np.split(reached, ends), asked, strict=True))
+    return list(zip(np.split(reached, ends), np.split(asked, ends), strict=True))
 
 
 def _stirred(state: AirState) -> AirState:
@@ -165,26 +154,27 @@ def _stirred(state: AirState) -> AirState:
     return state._replace(v=state.v + noise)
 
 
-def _sample(
-    table: Reference, model: AirModel, state: AirState, y: float | None = None
-) -> list[tuple[NDArray[np.float64], NDArray[np.float64]]]:
-    """Reached and measured u on each line. [m/s]."""
-    middle = float(np.mean(model.case.grid.y)) if y is None else y
-    out = []
+def _measured() -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.int64]]:
+    """Points [m] and measured u [m/s] of all lines, one after the other, and where one ends."""
+    table = read_reference("annex20_2d_isothermal_restivo_nielsen")
+    points, values = [], []
     for line in _LINES:
         rows = table.where("line", line)
-        coordinate, measured = rows.numbers("coord_m"), rows.numbers("u_m_s")
-        points = np.full((coordinate.size, 3), middle)
+        coordinate = rows.numbers("coord_m")
+        place = np.zeros((coordinate.size, 3))
         if line.startswith("x="):
-            points[:, 0], points[:, 2] = float(line[2:-1]), coordinate
+            place[:, 0], place[:, 2] = float(line[2:-1]), coordinate
         else:
-            points[:, 0] = coordinate
-            points[:, 2] = _HEIGHT - _INLET / 2 if line == "ceiling" else _INLET / 2
-        out.append((probe(model, state, points).velocity[:, 0], measured))
-    return out
+            place[:, 0] = coordinate
+            place[:, 2] = _HEIGHT - _INLET / 2 if line == "ceiling" else _INLET / 2
+        points.append(place)
+        values.append(rows.numbers("u_m_s"))
+    ends = np.cumsum([part.size for part in values])[:-1]
+    return np.concatenate(points), np.concatenate(values), ends
 
 
-def _figure(table: Reference, found) -> Figure:
+def _figure(found: dict[str, Pairs]) -> Figure:
+    table = read_reference("annex20_2d_isothermal_restivo_nielsen")
     panels = []
     for number, line in enumerate(_LINES):
         coordinate = table.where("line", line).numbers("coord_m")
