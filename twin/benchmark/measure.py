@@ -8,13 +8,14 @@ import statistics
 import sys
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numba
 import numpy as np
-from numba import get_num_threads, njit, prange
+from numba import get_num_threads, njit
 
 from solvers.errors import SolverError
 from twin.errors import OutsideError, TwinError
@@ -67,37 +68,37 @@ def timed(action: Callable[[], object], seconds: float = 0.5, least: int = 5, mo
     return Timing(min(taken), statistics.median(taken), len(taken))
 
 
-@njit(cache=True, parallel=True, error_model="numpy", fastmath={"contract"})
+@njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract"})
 def triad(b, c, s, out):
     """Set out = b + s c: two reads and a write a value, the measure of memory bandwidth (McCalpin 1995)."""
     factor = np.float32(s)
-    for n in prange(out.size):
+    for n in range(out.size):
         out[n] = b[n] + factor * c[n]
 
 
 class Memory(NamedTuple):
-    """Bandwidth of the memory.
+    """Bandwidth of the memory, by the triad: three arrays counted once each, as STREAM does.
 
     Attributes
     ----------
-    gb_s : float              Of the triad, fastest repetition. [GB/s]
-    threads : int
-    threading_layer : str     What numba's parallel loops run on.
+    gb_s : float               With all threads, fastest repetition. [GB/s]
+    one_thread_gb_s : float    With one. [GB/s]
+    threads : int              All of them.
     """
 
     gb_s: float
+    one_thread_gb_s: float
     threads: int
-    threading_layer: str
 
 
 def measure_memory(tell: Tell, size: int = TRIAD_SIZE, seconds: float = 1.0) -> Memory:
-    """Measure the bandwidth of the triad with all threads; three arrays counted once each, as STREAM does.
+    """Measure the bandwidth of the memory.
 
     Parameters
     ----------
     tell : callable   Takes what is going on.
     size : int        Values in each array. [-]
-    seconds : float   How long to measure. [s]
+    seconds : float   How long to measure each. [s]
 
     Returns
     -------
@@ -108,11 +109,25 @@ def measure_memory(tell: Tell, size: int = TRIAD_SIZE, seconds: float = 1.0) -> 
     OutsideError : the sums are wrong.
     """
     tell("memory triad")
-    b, c, a = (np.full(size, value, dtype=np.float32) for value in (1.0, 2.0, 0.0))
-    shortest = timed(lambda: triad(b, c, 3.0, a), seconds).best
-    if not (a == 7.0).all():
+    threads = int(get_num_threads())
+    one, every = (_triad_bandwidth(count, size, seconds) for count in (1, threads))
+    return Memory(max(one, every), one, threads)
+
+
+def _triad_bandwidth(threads: int, size: int, seconds: float) -> float:
+    arrays = [np.full(size, value, dtype=np.float32) for value in (1.0, 2.0, 0.0)]
+    edges = np.linspace(0, size, threads + 1).astype(int)
+    pieces = [tuple(array[lo:hi] for array in arrays) for lo, hi in pairwise(edges)]
+    with ThreadPoolExecutor(threads) as pool:
+        shortest = timed(lambda: list(pool.map(_triad_piece, pieces)), seconds).best
+    if not (arrays[2] == 7.0).all():
         raise OutsideError("the memory triad gave a wrong sum: this machine's numba or memory is faulty.")
-    return Memory(3 * _WORD * size / shortest / 1e9, int(get_num_threads()), str(numba.threading_layer()))
+    return 3 * _WORD * size / shortest / 1e9
+
+
+def _triad_piece(piece: tuple[Any, ...]) -> None:
+    b, c, out = piece
+    triad(b, c, 3.0, out)
 
 
 def cache_size() -> int:

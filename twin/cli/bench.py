@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -30,8 +29,6 @@ def bench(
     json_: JsonOption = False,
 ) -> None:
     """Time kernels, steps and rooms on all cores: against memory, against the clock, against OpenFOAM."""
-    # threads that wait for the next loop of a step keep their core: this machine is ours for the time being
-    os.environ.setdefault("OMP_WAIT_POLICY", "active")
     with reporting(json_):
         from twin.benchmark.bench import PARTS, check_target, write_result
         from twin.benchmark.bench import bench as measure
@@ -59,8 +56,7 @@ def bench(
 def _print(result: BenchResult) -> None:
     body, memory = result.as_json(), result.memory
     out.print(
-        f"{body['processor'] or 'processor'}, {memory.threads} threads ({memory.threading_layer}); "
-        f"memory triad {memory.gb_s:.1f} GB/s"
+        f"{body['processor'] or 'processor'}, {memory.threads} threads; memory triad {memory.gb_s:.1f} GB/s"
     )
     for cells in sorted({speed.cells for speed in result.kernels}):
         _print_kernels(result, cells)
@@ -71,7 +67,7 @@ def _print(result: BenchResult) -> None:
     for speed in result.frozen:
         out.print(
             f"frozen flow, {speed.cells:,} cells: {speed.real_time_factor:,.0f} times real time "
-            f"(steps of {speed.dt_s:g} s, {speed.ms:.1f} ms each; {speed.setup_s:.1f} s to set up)"
+            f"(steps of {speed.dt_s:.3g} s, {speed.ms:.1f} ms each; {speed.setup_s:.1f} s to set up)"
         )
     if result.first_call is not None:
         first = result.first_call
@@ -136,14 +132,14 @@ def _print_steady(result: BenchResult) -> None:
 
 
 def _print_peers(result: BenchResult) -> None:
-    table = _table(
-        "Beside a peer", "ours", "peer", "ours s", "peer s", "times faster", "inlets K", "rack by rack K",
-        "our swing K", "peer's swing K",
-    )  # fmt: skip
+    first = result.peers[0]
+    title = f"Beside {first.name}: {first.iterations} iterations on {first.ranks} processes, the last "
+    columns = ("ours", "peer", "ours s", "peer s", "times faster", "inlets K", "rack by rack K")
+    table = _table(f"{title}{first.averaged} averaged", *columns, "our swing K", "peer's swing K")
     for peer in result.peers:
         table.add_row(
             peer.case,
-            f"{peer.name}, {peer.iterations} iterations on {peer.ranks}",
+            peer.name,
             f"{peer.our_wall_s:.1f}",
             f"{peer.wall_s:.1f}",
             f"{peer.ratio:.0f}",

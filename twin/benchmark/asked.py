@@ -1,0 +1,129 @@
+"""What is asked of the solver's speed, beside what this machine reached."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from twin.benchmark.first_call import FirstCall
+from twin.benchmark.kernels import ENOUGH, KernelSpeed
+from twin.benchmark.peers import Comparison
+from twin.benchmark.steady import SteadyRun
+from twin.benchmark.steps import FrozenSpeed, StepSpeed, exponent
+
+_NEAR = 0.2  # a room counts for an asked size within this share of it
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One figure.
+
+    Attributes
+    ----------
+    name : str
+    bound : str        ``at least`` or ``at most``.
+    asked : float
+    reached : float
+    unit : str
+    """
+
+    name: str
+    bound: Literal["at least", "at most"]
+    asked: float
+    reached: float
+    unit: str
+
+    @property
+    def passed(self) -> bool:
+        """Whether what is asked is reached."""
+        return self.reached >= self.asked if self.bound == "at least" else self.reached <= self.asked
+
+
+def asked_and_reached(
+    kernels: list[KernelSpeed],
+    steps: list[StepSpeed],
+    steady: list[SteadyRun],
+    frozen: list[FrozenSpeed],
+    first_call: FirstCall | None,
+    peers: list[Comparison],
+) -> list[Figure]:
+    """Return every figure that was asked for and measured.
+
+    Parameters
+    ----------
+    kernels : list of KernelSpeed
+    steps : list of StepSpeed
+    steady : list of SteadyRun
+    frozen : list of FrozenSpeed
+    first_call : FirstCall, optional
+    peers : list of Comparison
+
+    Returns
+    -------
+    list of Figure
+    """
+    figures = [*_of_peers(peers), *_of_kernels(kernels), *_of_steps(steps), *_of_steady(steady)]
+    for speed in frozen:
+        if _near(speed.cells, 118_800):
+            name = f"frozen flow, {_size(speed.cells)} cells: times real time"
+            figures.append(Figure(name, "at least", 100.0, speed.real_time_factor, ""))
+    if first_call is not None:
+        figures.append(Figure("first call, nothing compiled", "at most", 60.0, first_call.cold_s, "s"))
+    return figures
+
+
+def _of_peers(peers: list[Comparison]) -> Iterator[Figure]:
+    asked = {"mixing_length": 30.0, "k_epsilon": 10.0}
+    for peer in peers:
+        closure = peer.case.split()[-1]
+        if closure in asked:
+            yield Figure(f"{peer.case}: times {peer.name}", "at least", asked[closure], peer.ratio, "")
+        apart = abs(peer.inlet_difference_k)
+        yield Figure(f"{peer.case}: mean inlet off {peer.name}", "at most", 1.0, apart, "K")
+
+
+def _of_kernels(kernels: list[KernelSpeed]) -> Iterator[Figure]:
+    for cells in sorted({speed.cells for speed in kernels}):
+        unexplained = [s for s in kernels if s.cells == cells and s.fraction_of_triad < ENOUGH and not s.word]
+        name = f"kernels below {ENOUGH:.0%} of the triad without a word, {_size(cells)} cells"
+        yield Figure(name, "at most", 0.0, float(len(unexplained)), "")
+
+
+def _of_steps(steps: list[StepSpeed]) -> Iterator[Figure]:
+    for cells, asked in ((118_800, 20.0), (1_000_000, 12.0)):
+        for speed in steps:
+            if _near(speed.cells, cells):
+                yield Figure(
+                    f"step, {_size(speed.cells)} cells", "at least", asked, speed.mcells_per_s, "Mcell/s"
+                )
+    for speed in steps:
+        if _near(speed.cells, 118_800):
+            name = f"times real time at Courant number 1, {_size(speed.cells)} cells"
+            yield Figure(name, "at least", 8.0, speed.real_time_factor, "")
+    growth = exponent(steps)
+    if growth is not None:
+        low, high = (_size(f(speed.cells for speed in steps)) for f in (min, max))
+        yield Figure(f"step time grows as cells to the power, {low} to {high}", "at most", 1.1, growth, "")
+
+
+def _of_steady(steady: list[SteadyRun]) -> Iterator[Figure]:
+    for run in steady:
+        if _near(run.cells, 1_000_000):
+            yield Figure(f"steady {run.case}, {_size(run.cells)} cells", "at most", 90.0, run.wall_s, "s")
+            if run.bytes_per_cell is not None:
+                yield Figure(
+                    f"memory of {run.case}, {_size(run.cells)} cells",
+                    "at most",
+                    500.0,
+                    run.bytes_per_cell,
+                    "B/cell",
+                )
+
+
+def _near(cells: int, asked: int) -> bool:
+    return abs(cells / asked - 1) < _NEAR
+
+
+def _size(cells: int) -> str:
+    return f"{cells / 1e6:.2g} M" if cells >= 1e6 else f"{cells / 1e3:.0f} k"

@@ -1,0 +1,154 @@
+"""Time steps of a whole room, all objects in it, against the clock."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+import numpy as np
+
+from solvers.airflow.case import AirState
+from solvers.airflow.frozen import advance_frozen, freeze
+from solvers.airflow.model import AirModel, advance
+from twin.benchmark.measure import Tell, timed
+from twin.benchmark.rooms import Built, Room, build, courant_rate, moving_air
+
+SIZES = (118_800, 300_000, 1_000_000, 3_000_000)
+"""Cells. The first is the size of the peer room."""
+_STEPS = 10  # in a timed piece
+_HORIZON = 300.0  # s, of a transient in a frozen flow
+_LOAD_STEP = 1.2  # on the heat of every unit
+
+
+@dataclass(frozen=True)
+class StepSpeed:
+    """How fast the steps of a room are.
+
+    Attributes
+    ----------
+    room : str
+    cells : int                       Solids included.
+    ms : float                        Of a step at Courant number 4. [ms]
+    mcells_per_s : float              Million cells stepped on in a second, at Courant number 4.
+    real_time_factor : float          Simulated over wall time at Courant number 1. [1]
+    real_time_factor_cfl_4 : float    The same at 4. [1]
+    """
+
+    room: str
+    cells: int
+    ms: float
+    mcells_per_s: float
+    real_time_factor: float
+    real_time_factor_cfl_4: float
+
+
+def measure_steps(room: Room, tell: Tell) -> StepSpeed:
+    """Time the steps of a room.
+
+    Parameters
+    ----------
+    room : Room
+    tell : callable    Takes what is going on.
+
+    Returns
+    -------
+    StepSpeed
+    """
+    built = build(room)
+    tell(f"steps: {built.cells:,} cells, setting the air going")
+    model = built.prepare()
+    state = moving_air(room, built, model)
+    tell(f"steps: {built.cells:,} cells")
+    at_1, at_4 = (_step_time(built, model, state, cfl) for cfl in (1.0, 4.0))
+    (wall_1, dt_1), (wall_4, dt_4) = at_1, at_4
+    return StepSpeed(
+        room=room.label,
+        cells=built.cells,
+        ms=1e3 * wall_4,
+        mcells_per_s=built.cells / wall_4 / 1e6,
+        real_time_factor=dt_1 / wall_1,
+        real_time_factor_cfl_4=dt_4 / wall_4,
+    )
+
+
+def _step_time(built: Built, model: AirModel, state: AirState, cfl: float) -> tuple[float, float]:
+    """Wall time of a step and its length. [s]."""
+    dt = cfl / courant_rate(built, state)
+
+    def go() -> None:
+        # the limit on the step rules, so that there are as many steps as are counted
+        advance(model, state, built.inputs, _STEPS * dt, cfl=4 * cfl, max_dt=dt)
+
+    return timed(go, seconds=1.0, least=3).best / _STEPS, dt
+
+
+def exponent(speeds: list[StepSpeed]) -> float | None:
+    """Power of the size with which the time of a step grows, by least squares; None below two sizes.
+
+    Parameters
+    ----------
+    speeds : list of StepSpeed
+
+    Returns
+    -------
+    float or None
+    """
+    if len(speeds) < 2:
+        return None
+    size, time = (np.log([getattr(speed, name) for speed in speeds]) for name in ("cells", "ms"))
+    return float(np.polyfit(size, time, 1)[0])
+
+
+@dataclass(frozen=True)
+class FrozenSpeed:
+    """How fast the temperature moves on in a flow that stands still.
+
+    Attributes
+    ----------
+    room : str
+    cells : int                 Solids included.
+    setup_s : float             To freeze the flow. [s]
+    dt_s : float                Mean length of a step. [s]
+    ms : float                  Of a step. [ms]
+    real_time_factor : float    Simulated over wall time. [1]
+    """
+
+    room: str
+    cells: int
+    setup_s: float
+    dt_s: float
+    ms: float
+    real_time_factor: float
+
+
+def measure_frozen(room: Room, tell: Tell) -> FrozenSpeed:
+    """Freeze a flow, raise the heat of every unit by a fifth, and follow the temperature for five minutes.
+
+    Parameters
+    ----------
+    room : Room
+    tell : callable    Takes what is going on.
+
+    Returns
+    -------
+    FrozenSpeed
+    """
+    built = build(room)
+    tell(f"frozen flow: {built.cells:,} cells, setting the air going")
+    model = built.prepare()
+    state = moving_air(room, built, model)
+    tell(f"frozen flow: {built.cells:,} cells, {_HORIZON:g} s of a load step")
+    begun = time.perf_counter()
+    frozen = freeze(model, state, built.inputs)
+    setup_s = time.perf_counter() - begun
+    inputs = built.inputs._replace(Q_flow=_LOAD_STEP * built.inputs.Q_flow)
+    timing = timed(lambda: advance_frozen(frozen, state, inputs, _HORIZON), seconds=1.0, least=2)
+    steps = max(frozen.steps, 1)
+    return FrozenSpeed(
+        room=room.label,
+        cells=built.cells,
+        setup_s=setup_s,
+        dt_s=_HORIZON / steps,
+        ms=1e3 * timing.best / steps,
+        real_time_factor=_HORIZON / timing.best,
+    )

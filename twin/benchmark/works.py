@@ -1,0 +1,264 @@
+"""The kernels of a step, caught at work: what each is given, what it must move, and how to run it again.
+
+A step is taken once with every compiled kernel of the solver writing down its arguments, so that what is
+timed is what a step does, with the arrays of a step. `MOVES` declares, beside each kernel, what it fills; the
+other arrays that it is given it reads.
+"""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+import numpy as np
+from numba.core.dispatcher import Dispatcher
+from numpy.typing import NDArray
+
+from solvers.airflow.case import AirState, UnitInputs
+from solvers.airflow.model import AirModel
+from solvers.linear import kernels as linear
+
+Array = NDArray[Any]
+
+
+class Moves(NamedTuple):
+    """What a kernel does to the arrays that it is given.
+
+    Attributes
+    ----------
+    writes : str     Arguments that it fills anew, by name; `a.b` is a part of a tuple.
+    updates : str    Arguments that it reads and changes.
+    scratch : str    Arguments that it could do without: work arrays, not counted.
+    along : str      Argument that lists the cells that it touches; of whole fields only these count.
+    word : str       Why it is slow for the bytes that it must move, should it be.
+    """
+
+    writes: str = ""
+    updates: str = ""
+    scratch: str = ""
+    along: str = ""
+    word: str = ""
+
+
+_SWEEPS = "nine sweeps over what is counted once"
+_LIST = "follows a list of cells: no whole cache lines"
+_SUMS = "adds up in order within a block, so that sums repeat"
+
+MOVES = {
+    "volume_flow": Moves("out"),
+    "mixing_length_viscosity": Moves("out"),
+    "vreman_viscosity": Moves("out", word="nine slopes and a root a cell"),
+    "k_epsilon_viscosity": Moves("out"),
+    "power_law_friction": Moves(updates="out push", along="target", word=_LIST),
+    "given_friction": Moves(updates="out push", along="target", word=_LIST),
+    "predict_momentum": Moves(updates="phi", scratch="scratch", word=_SWEEPS),
+    "relax_scalar": Moves("scratch.d", scratch="scratch", word=_SWEEPS),
+    "relax_on": Moves(updates="scratch.d", scratch="scratch.d_old", word=_SWEEPS),
+    "heat_defect": Moves("sums", word=_SUMS),
+    "add": Moves(updates="out"),
+    "add_weighted": Moves(updates="out"),
+    "buoyancy": Moves("out"),
+    "net_outflow": Moves("out"),
+    "project": Moves(updates="u v w p"),
+    "courant_rate": Moves(scratch="row"),
+}
+"""By kernel."""
+PRESSURE = frozenset({"conjugate_gradients"})
+"""Kernels of the pressure solver that a step calls; measured iteration by iteration instead."""
+
+
+class Call(NamedTuple):
+    """A kernel and the arguments that it was called with."""
+
+    kernel: Dispatcher
+    arguments: tuple[Any, ...]
+
+    @property
+    def python(self) -> Callable[..., Any]:
+        """The function that was compiled."""
+        return self.kernel.py_func  # type: ignore[attr-defined]
+
+    @property
+    def name(self) -> str:
+        """Of the kernel."""
+        return self.python.__name__
+
+
+class Work(NamedTuple):
+    """Something to time.
+
+    Attributes
+    ----------
+    name : str
+    run : callable       Does it once.
+    moved : int          Bytes that it must move. [B]
+    threads : int        That it runs on.
+    word : str           Why it is slow for these, should it be.
+    fields : tuple       What it changes, to be put back after it was run many times.
+    """
+
+    name: str
+    run: Callable[[], object]
+    moved: int
+    threads: int
+    word: str
+    fields: tuple[Array, ...] = ()
+
+
+def catch_kernels(model: AirModel, state: AirState, inputs: UnitInputs, dt: float) -> list[Work]:
+    """Take a step and return what its kernels did, in the order of their first calls.
+
+    Parameters
+    ----------
+    model : AirModel
+    state : AirState      Where to start from.
+    inputs : UnitInputs
+    dt : float            [s]
+
+    Returns
+    -------
+    list of Work
+        One for each kernel, all its calls in it.
+    """
+    stepper = model.stepper
+    stepper.load(state, inputs)
+    stepper.step(dt)  # everything is compiled after this
+    with _caught() as calls:
+        stepper.courant()
+        stepper.step(dt)
+    by_name: dict[str, list[Call]] = {}
+    for call in calls:
+        by_name.setdefault(call.name, []).append(call)
+    return [_work(name, of) for name, of in by_name.items() if name not in PRESSURE]
+
+
+@contextmanager
+def _caught() -> Iterator[list[Call]]:
+    """Let every kernel that Python calls in the solver write down its calls."""
+    calls: list[Call] = []
+    places = [
+        (vars(module), name, value)
+        for path, module in sys.modules.items()
+        if path.startswith("solvers.")
+        for name, value in vars(module).items()
+        if isinstance(value, Dispatcher)
+    ]
+    for scope, name, kernel in places:
+        scope[name] = _noting(kernel, calls)
+    try:
+        yield calls
+    finally:
+        for scope, name, kernel in places:
+            scope[name] = kernel
+
+
+def _noting(kernel: Dispatcher, calls: list[Call]) -> Callable[..., Any]:
+    def call(*arguments: Any) -> Any:
+        calls.append(Call(kernel, arguments))
+        return kernel(*arguments)
+
+    return call
+
+
+def _work(name: str, calls: list[Call]) -> Work:
+    fields = {id(array): array for call in calls for array in arrays_of(call.arguments)}
+
+    def run() -> None:
+        for call in calls:
+            call.kernel(*call.arguments)
+
+    return Work(
+        name=name if len(calls) == 1 else f"{name} ({len(calls)} times)",
+        run=run,
+        moved=sum(moved_bytes(call) for call in calls),
+        threads=1,
+        word=MOVES[name].word if name in MOVES else "",
+        fields=tuple(fields.values()),
+    )
+
+
+def moved_bytes(call: Call) -> int:
+    """Bytes that a call must move: an array that is read or written once, one that is updated twice.
+
+    Parameters
+    ----------
+    call : Call
+        Of a kernel that `MOVES` does not know: everything counts once.
+
+    Returns
+    -------
+    int
+        [B]
+    """
+    moves = MOVES.get(call.name, Moves())
+    given = inspect.signature(call.python).bind(*call.arguments).arguments
+    listed = given[moves.along].size if moves.along else None
+    weights = [(moves.updates.split(), 2), (moves.writes.split(), 1), (moves.scratch.split(), 0)]
+    total = 0
+    for name, value in given.items():
+        for part, array in _parts(name, value):
+            touched = array.nbytes if listed is None else min(array.size, listed) * array.itemsize
+            total += touched * next((w for names, w in weights if name in names or part in names), 1)
+    return total
+
+
+def _parts(name: str, value: Any) -> Iterator[tuple[str, Array]]:
+    """Arrays in an argument, with their names."""
+    if isinstance(value, np.ndarray):
+        yield name, value
+    elif isinstance(value, tuple):
+        names = getattr(value, "_fields", range(len(value)))
+        for part, item in zip(names, value, strict=True):
+            yield from _parts(f"{name}.{part}", item)
+
+
+def arrays_of(arguments: tuple[Any, ...]) -> Iterator[Array]:
+    """Go through the arrays among arguments, tuples opened."""
+    for _, array in _parts("", arguments):
+        yield array
+
+
+def pressure_works(model: AirModel) -> list[Work]:
+    """Return the parts of the pressure solver, on the finest grid, and one of its iterations.
+
+    Parameters
+    ----------
+    model : AirModel
+
+    Returns
+    -------
+    list of Work
+    """
+    pressure = model.stepper.pressure
+    levels = pressure.levels
+    size, nx, sx, sy = (int(entry) for entry in levels.table[0, 1:])
+    cx, cy, cz, inverse = (array[:size] for array in (levels.cx, levels.cy, levels.cz, levels.inverse))
+    b = np.where(pressure.fluid, np.sin(np.arange(size)), 0.0).astype(np.float32)
+    x, out = b.copy(), np.zeros_like(b)
+    operator = (cx, cy, cz)
+    kept = (levels.x, levels.b, levels.r)
+
+    def work(name: str, run: Callable[[], object], *moved: tuple[Array, ...], word: str = "") -> Work:
+        return Work(name, run, sum(a.nbytes for arrays in moved for a in arrays), 1, word, kept)
+
+    weight = linear.W1
+    return [
+        work(
+            "smooth",
+            lambda: linear.smooth(*operator, inverse, b, x, weight, nx, sx, sy, out),
+            (*operator, inverse, b, x, out),
+        ),
+        work(
+            "residual",
+            lambda: linear.residual(*operator, b, x, nx, sx, sy, out),
+            (*operator, b, x, out),
+        ),
+        work("apply", lambda: linear.apply(*operator, x, nx, sx, sy, out), (*operator, x, out)),
+        work("V-cycle", lambda: linear.cycle(levels), (*operator, inverse, b, x)),
+        work(
+            "conjugate gradients, an iteration", lambda: pressure.solve(b, 0.0, 1), (*operator, inverse, b, x)
+        ),
+    ]
