@@ -26,16 +26,29 @@ def coarsen_case(case: AirCase) -> AirCase:
         take = np.ix_(*[picks[d] if d == axis else low[d] for d in range(3)])
         faces[f"plate_{letter}"] = getattr(case, f"plate_{letter}")[take]
         faces[f"K_{letter}"] = getattr(case, f"K_{letter}")[take]
-    index, lo, hi = case.patch_index.copy(), case.patch_lo.copy(), case.patch_hi.copy()
-    for patch, axis in enumerate(case.patch_axis.tolist()):
-        index[patch] = np.searchsorted(picks[axis], index[patch])
-        for column, d in enumerate(_ACROSS[axis]):
-            lo[patch, column] = np.searchsorted(picks[d], lo[patch, column])
-            hi[patch, column] = np.searchsorted(picks[d], hi[patch, column])
+    index, lo, hi = _moved(picks, case.patch_axis, case.patch_index, case.patch_lo, case.patch_hi)
+    for name in ("surfaces", "jets"):
+        some = getattr(case, name)
+        if some is not None:
+            moved = _moved(picks, some.axis, some.index, some.lo, some.hi)
+            faces[name] = some._replace(index=moved[0], lo=moved[1], hi=moved[2])
+    if case.ambient is not None:
+        faces["ambient"] = case.ambient[np.ix_(*low)]
     grid = Grid(*(np.asarray(line)[pick] for line, pick in zip(case.grid, picks, strict=True)))
     return case._replace(
         grid=grid, solid=case.solid[np.ix_(*low)], patch_index=index, patch_lo=lo, patch_hi=hi, **faces
     )
+
+
+def _moved(picks, axes, index, lo, hi) -> tuple[NDArray[np.int64], ...]:
+    """Index and cell ranges of rectangles on the coarse grid, which has all their lines."""
+    index, lo, hi = index.copy(), lo.copy(), hi.copy()
+    for number, axis in enumerate(axes.tolist()):
+        index[number] = np.searchsorted(picks[axis], index[number])
+        for column, d in enumerate(_ACROSS[axis]):
+            for limits in (lo, hi):
+                limits[number, column] = np.searchsorted(picks[d], limits[number, column])
+    return index, lo, hi
 
 
 def _lines_in_use(case: AirCase) -> list[NDArray[np.bool_]]:
@@ -44,15 +57,20 @@ def _lines_in_use(case: AirCase) -> list[NDArray[np.bool_]]:
     for axis in range(3):
         keep[axis][[0, -1]] = True
         keep[axis][1:-1] |= _changes(case.solid, axis)
+        if case.ambient is not None:
+            keep[axis][1:-1] |= _changes(case.ambient, axis)
         letter = "xyz"[axis]
         plate, loss = getattr(case, f"plate_{letter}"), getattr(case, f"K_{letter}")
         keep[axis] |= (plate | (loss > 0)).any(axis=_ACROSS[axis])
         for d in _ACROSS[axis]:
             keep[d][1:-1] |= _changes(plate, d) | _changes(loss, d)
-    for patch, axis in enumerate(case.patch_axis.tolist()):
-        keep[axis][case.patch_index[patch]] = True
-        for column, d in enumerate(_ACROSS[axis]):
-            keep[d][[case.patch_lo[patch, column], case.patch_hi[patch, column]]] = True
+    rectangles = [(case.patch_axis, case.patch_index, case.patch_lo, case.patch_hi)]
+    rectangles += [(s.axis, s.index, s.lo, s.hi) for s in (case.surfaces, case.jets) if s is not None]
+    for axes, index, lo, hi in rectangles:
+        for number, axis in enumerate(axes.tolist()):
+            keep[axis][index[number]] = True
+            for column, d in enumerate(_ACROSS[axis]):
+                keep[d][[lo[number, column], hi[number, column]]] = True
     return keep
 
 
