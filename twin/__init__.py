@@ -4,6 +4,7 @@ One function per command, with the same name and arguments; each is imported whe
 ``import twin`` costs nothing::
 
     twin.solve(layout, ...)      steady room: inlets, balances, result folder
+    twin.simulate(layout, ...)   the room through events: time to critical, balances, result folder
     twin.doctor(...)             what this machine has and lacks
     twin.load_layout(path, ...)  read and check a layout file
     twin.example_layout(name)    where an example layout lies
@@ -16,16 +17,18 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from twin.model.load import example_layout, load_layout
+    from twin.planning.simulate import simulate
     from twin.planning.solve import solve
     from twin.runtime.doctor import doctor
 
 __version__ = "0.1.0"
-__all__ = ["doctor", "example_layout", "load_layout", "solve"]
+__all__ = ["doctor", "example_layout", "load_layout", "simulate", "solve"]
 
 _HOME = {
     "doctor": "twin.runtime.doctor",
     "example_layout": "twin.model.load",
     "load_layout": "twin.model.load",
+    "simulate": "twin.planning.simulate",
     "solve": "twin.planning.solve",
 }
 

@@ -48,7 +48,7 @@ def solve(
             task = bar.add_task("Solving", total=1.0)
 
             def show(progress: Any) -> None:
-                bar.update(task, completed=progress.fraction, description=_describe(progress))
+                bar.update(task, completed=progress.fraction, description=describe(progress))
 
             result = solve_layout(
                 find_layout(layout),
@@ -65,7 +65,8 @@ def solve(
             _print_solution(result)
 
 
-def _describe(progress: Any) -> str:
+def describe(progress: Any) -> str:
+    """Say in a line how far a steady solve is."""
     text = f"Solving {progress.cells} cells: {progress.time:.0f} s simulated"
     if math.isfinite(progress.drift):
         text += f", inlets drift {progress.drift:.2f} K"

@@ -1,0 +1,148 @@
+"""``racklet simulate``: a room through events, its progress and its table."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.table import Table
+from rich.text import Text
+
+from twin.cli.solve import describe
+from twin.cli.terminal import (
+    CellOption,
+    ColdOption,
+    JsonOption,
+    LayoutArgument,
+    OutOption,
+    SetOption,
+    ThreadsOption,
+    err,
+    find_layout,
+    out,
+    parse,
+    prepare_kernels,
+    print_json,
+    progress_bar,
+    reporting,
+)
+
+
+def simulate(
+    layout: LayoutArgument,
+    events: Annotated[Path, typer.Option("--events", metavar="FILE", help="What happens, and when: YAML.")],
+    duration: Annotated[
+        str | None, typer.Option("--duration", help="Time simulated, e.g. '10 min'; default the file's.")
+    ] = None,
+    every: Annotated[
+        str | None, typer.Option("--every", help="Interval of the output; default the file's, else 5 s.")
+    ] = None,
+    set_: SetOption = None,
+    cell: CellOption = None,
+    out_: OutOption = None,
+    cfl: Annotated[float, typer.Option("--cfl", help="Largest Courant number of a step.")] = 4.0,
+    checkpoint_every: Annotated[
+        str, typer.Option("--checkpoint-every", help="Simulated time between checkpoints.")
+    ] = "60 s",
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on from the checkpoint of a run that was stopped.")
+    ] = False,
+    cold: ColdOption = False,
+    threads: ThreadsOption = None,
+    json_: JsonOption = False,
+) -> None:
+    """Simulate a room through events and write a result folder."""
+    with reporting(json_):
+        from twin.planning.simulate import simulate as simulate_layout
+
+        with progress_bar() as bar:
+            prepare_kernels(bar)
+            task = bar.add_task("Settling the room", total=1.0)
+
+            def show(now: Any) -> None:
+                if now.settling is not None:
+                    bar.update(task, completed=now.settling.fraction, description=describe(now.settling))
+                    return
+                text = f"Simulated {now.time:.0f} of {now.duration:.0f} s, {now.speed:.1f}x real time"
+                if now.hottest:
+                    text += f", {now.hottest} at {now.inlet:.1f} degC"
+                bar.update(task, completed=now.time, total=now.duration, description=text)
+
+            try:
+                result = simulate_layout(
+                    find_layout(layout),
+                    events,
+                    duration=parse("duration", duration, "s"),
+                    every=parse("every", every, "s"),
+                    cell=parse("cell", cell, "m"),
+                    overrides=tuple(set_ or ()),
+                    out=out_,
+                    threads=threads,
+                    progress=show,
+                    cfl=cfl,
+                    checkpoint_every=parse("checkpoint-every", checkpoint_every, "s") or 0.0,
+                    resume=resume,
+                    cold=cold,
+                )
+            except KeyboardInterrupt:
+                err.print("stopped; the same command with --resume goes on from the last checkpoint")
+                raise
+        if json_:
+            print_json(result.as_json())
+        else:
+            _print_result(result)
+
+
+def _print_result(result: Any) -> None:
+    body = result.as_json()
+    minutes = body["simulated_s"] / 60.0
+    changed = f" with {', '.join(body['overrides'])}" if body["overrides"] else ""
+    title = Text(f"{body['layout']}{changed}: time until the hottest point of each inlet is critical")
+    table = Table(title=title, title_justify="left")
+    for column in (
+        "rack",
+        "class",
+        "start degC",
+        "peak degC",
+        "at s",
+        "end degC",
+        "recommended",
+        "allowable",
+    ):
+        table.add_column(column, justify="left" if column in ("rack", "class") else "right")
+    for name, rack in body["racks"].items():
+        table.add_row(
+            name,
+            rack["ashrae_class"],
+            f"{rack['inlet_start_c']:.1f}",
+            f"{rack['inlet_peak_c']:.1f}",
+            f"{rack['peak_at_s']:.0f}",
+            f"{rack['inlet_end_c']:.1f}",
+            _critical(rack["time_to_recommended_s"], minutes, "yellow"),
+            _critical(rack["time_to_allowable_s"], minutes, "bold red"),
+        )
+    out.print(table)
+    for event in body["events"]:
+        out.print(f"{event['at_s']:7.0f} s  {event['text']}", markup=False)
+    balances = body["balances"]
+    heat = {
+        name: balances[f"{name}_j"] / 1e6 for name in ("released", "taken", "stored_air", "stored_servers")
+    }
+    out.print(
+        f"{heat['released']:.2f} MJ released, {heat['taken']:.2f} MJ taken by coolers, "
+        f"{heat['stored_air']:+.2f} MJ in the air, {heat['stored_servers']:+.2f} MJ in servers; "
+        f"the account closes to {100 * balances['energy_relative']:.2f} %"
+    )
+    out.print(f"steps limited: {body['step']['why']}")
+    out.print(
+        f"{body['cells']} cells, {body['steps']} steps, {body['wall_s']:.1f} s: "
+        f"{body['real_time_factor']:.1f}x real time, settling included"
+    )
+    out.print(f"results in {result.folder}")
+
+
+def _critical(time: float | None, minutes: float, style: str) -> str:
+    if time is None:
+        return f"not within {minutes:.3g} min"
+    return f"[{style}]{f'{time:.0f} s' if time > 0.0 else 'from the start'}[/]"

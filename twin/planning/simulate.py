@@ -1,0 +1,451 @@
+"""Simulate a room through events: trips, load steps, doors; how hot each rack becomes and when."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import math
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numba
+import numpy as np
+
+from solvers.airflow.case import AirState, UnitInputs
+from solvers.airflow.model import restart, unit_inlet_temperature
+from solvers.airflow.transient import air_heat, follow
+from solvers.errors import CaseError, ConvergenceError
+from twin import __version__
+from twin.errors import Finding, InputError, NotConvergedError
+from twin.model.operating import Operating
+from twin.model.scene import Scene, build_scene
+from twin.model.schema import Layout
+from twin.planning.numbers import room_numbers, too_hot
+from twin.planning.results import default_folder, usable_folder, write_folder, write_json, write_yaml
+from twin.planning.settle import SolveProgress, prepare_room
+from twin.planning.solve import check_moves, read_layout, start_and_settle, use_threads
+from twin.planning.transient.checkpoint import Checkpoint, read_checkpoint
+from twin.planning.transient.course import Course, Shape, shaped
+from twin.planning.transient.events import Script
+from twin.planning.transient.ledger import WHY, Ledger
+from twin.planning.transient.script import check_script, read_script
+from twin.planning.transient.series import Series, racks_over_time, read_points
+from twin.planning.transient.timeline import draw_timeline
+
+RESULT_FILES = (
+    "layout.yaml", "events.yaml", "result.json", "series.csv", "series.parquet", "picture.png",
+)  # fmt: skip
+"""What a result folder holds, and all it may hold to be replaced."""
+CHUNK = 2.0
+"""Longest time for which flows, powers and set points are held; then fans look again. [s]"""
+CHANGING = 0.5
+"""The same while a fan is on its way to another speed. [s]"""
+AFTERWARDS = 300.0
+"""Time simulated after the last event, where no duration is given. [s]"""
+_TINY = 1e-6  # s; instants nearer than this are one
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class SimulateProgress:
+    """How far a simulation is.
+
+    Attributes
+    ----------
+    settling : SolveProgress or None    While the room settles, how far that is.
+    time, duration : float              Simulated time and the whole of it. [s]
+    speed : float                       Simulated over real time, of late. [1]
+    hottest : str                       The rack with the hottest inlet; empty without racks.
+    inlet : float                       That inlet. [degC]
+    """
+
+    settling: SolveProgress | None
+    time: float = 0.0
+    duration: float = 0.0
+    speed: float = math.nan
+    hottest: str = ""
+    inlet: float = math.nan
+
+
+@dataclass(frozen=True)
+class SimulateResult:
+    """A simulated room.
+
+    Attributes
+    ----------
+    scene : Scene             At the end.
+    state : AirState          At the end.
+    series : Series           Every point over time.
+    summary : dict            What ``result.json`` holds.
+    folder : Path or None     Where it was written.
+    """
+
+    scene: Scene
+    state: AirState
+    series: Series
+    summary: dict[str, Any]
+    folder: Path | None
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the numbers of the result, ready for JSON."""
+        return self.summary
+
+
+def simulate(
+    layout: str | Path | Layout,
+    events: str | Path | Script,
+    duration: float | None = None,
+    every: float | None = None,
+    cell: float | None = None,
+    overrides: Sequence[str] = (),
+    out: str | Path | None = None,
+    threads: int | None = None,
+    progress: Callable[[SimulateProgress], None] | None = None,
+    *,
+    cfl: float = 4.0,
+    max_dt: float = 1.0,
+    checkpoint_every: float = 60.0,
+    resume: bool = False,
+    cold: bool = False,
+    write: bool = True,
+) -> SimulateResult:
+    """Simulate a room through events, from its steady state at nominal load.
+
+    Parameters
+    ----------
+    layout : path or Layout
+    events : path or Script
+        An events file, or a script made in Python.
+    duration, every : float, optional
+        Length and output interval; the script's without them, else up to 300 s after the last event, and 5
+        s. [s]
+    cell : float, optional
+        Target cell size; the layout's without it. [m]
+    overrides : sequence of str
+        ``path=value`` changes to a layout file.
+    out : path, optional
+        Result folder, as for ``solve``; without it ``results/NAME-EVENTS``.
+    threads : int, optional
+    progress : callable, optional
+        Called with a SimulateProgress.
+    cfl : float
+        Largest Courant number of a step. [1]
+    max_dt : float
+        Largest step. [s]
+    checkpoint_every : float
+        Simulated time between checkpoints, which lie beside the result folder until it is written. [s]
+    resume : bool
+        Go on from the checkpoint of a run that was stopped; the result equals that of a run without stop,
+        bit by bit on the same machine with the same number of threads.
+    cold : bool
+        Settle from rest, not from the nearest stored solution.
+    write : bool
+        False keeps the result in memory only, without checkpoints.
+
+    Returns
+    -------
+    SimulateResult
+
+    Raises
+    ------
+    InputError : layout, events, an option, the folder or the checkpoint is no good.
+    NotConvergedError : the room does not settle at first, or the flow diverged; nothing is written but the
+        last checkpoint.
+    OutsideError : the folder cannot be written.
+    """
+    source, loaded = read_layout(layout, overrides)
+    if isinstance(events, Script):
+        script, named = check_script(events, loaded), ""
+    else:
+        script, named = read_script(Path(events), loaded), str(events)
+    times = _times(script, duration, every, cfl, max_dt, checkpoint_every)
+    use_threads(threads)
+    target = kept = None
+    if write:
+        wanted = default_folder(source, *overrides, cell, suffix=f"-{Path(named).stem or 'events'}")
+        target = usable_folder(wanted if out is None else Path(out), RESULT_FILES)
+        kept = target.parent / f"{target.name}.checkpoint.npz"
+    options = {"cell": cell, "cfl": cfl, "max_dt": max_dt, **times, "threads": numba.get_num_threads()}
+    run = _Run(loaded, script, options, kept, progress)
+    check_moves(run.scene, source)
+    if resume:
+        run.resume()
+    else:
+        run.settle(cold)
+    run.march()
+    summary = {
+        "layout": loaded.name,
+        "file": source,
+        "events_file": named,
+        "overrides": list(overrides),
+        "version": __version__,
+        "cells": run.scene.cells,
+        "cell_m": loaded.air.cell if cell is None else cell,
+        "grid": list(run.scene.case.grid.shape),
+        **run.summary(),
+    }
+    result = SimulateResult(run.scene, run.state, run.series, summary, target)
+    if target is not None and kept is not None:
+        write_folder(target, lambda draft: _fill(draft, loaded, script, result), RESULT_FILES)
+        kept.unlink(missing_ok=True)
+        logger.info("result in %s", target)
+    return result
+
+
+class _Run:
+    """A simulation under way."""
+
+    def __init__(
+        self,
+        layout: Layout,
+        script: Script,
+        options: dict[str, Any],
+        kept: Path | None,
+        progress: Callable[[SimulateProgress], None] | None,
+    ) -> None:
+        self._layout, self._script, self._options, self._kept = layout, script, options, kept
+        self._progress = progress
+        self._course = Course(layout, script)
+        self._cell: float | None = options["cell"]
+        self._duration: float = options["duration"]
+        self._scenes = [self._scene_of(at, shape) for at, shape in self._course.shapes]
+        self._shape = 0
+        self._model = prepare_room(self.scene)
+        self._began = time.perf_counter()
+        self._spent = 0.0
+        self._about: dict[str, Any] = {}
+        self.series, self._ledger = Series(), Ledger()
+        self.state: AirState
+
+    @property
+    def scene(self) -> Scene:
+        """The scene of now."""
+        return self._scenes[self._shape]
+
+    def settle(self, cold: bool) -> None:
+        """Solve the steady room before the first event and take its state."""
+
+        def show(now: SolveProgress) -> None:
+            if self._progress is not None:
+                self._progress(SimulateProgress(now))
+
+        operating = Operating.nominal(self._layout)
+        settled, start = start_and_settle(self.scene, operating, self._cell, cold=cold, progress=show)
+        numbers = room_numbers(self.scene, settled, operating)
+        self._about = {
+            "start": {
+                "steps": settled.result.steps,
+                "averaged_s": settled.result.averaged_s,
+                "balances": numbers["balances"],
+                "started_from": None if start is None else start.as_json(),
+            }
+        }
+        self.state = _single(settled.result.state)._replace(time=0.0, heat_corrected=0.0)
+        self._ledger.note(0.0)
+        self._observe(self._inputs(0.0, 0.0))
+        self._checkpoint()
+
+    def resume(self) -> None:
+        """Take over where the checkpoint stands."""
+        if self._kept is None:
+            raise InputError("resume needs a result folder: checkpoints lie beside it.")
+        stored = read_checkpoint(self._kept, self._digest())
+        self.state, self.series, self._ledger = stored.state, stored.series, stored.ledger
+        self._about, self._spent = stored.about, stored.about["wall_s"]
+        self._shape = stored.about["shape"]
+        self._model = prepare_room(self.scene)
+
+    def march(self) -> None:
+        """Advance to the end of the simulation."""
+        stops = self._stops()
+        begun = (time.perf_counter(), self.state.time)
+        while self.state.time < self._duration - _TINY:
+            begin = self.state.time
+            self._reshape(self._course.shape(begin))
+            end, why = self._next(begin, stops)
+            inputs = self._inputs(begin, end)
+            before = self.state
+            try:
+                self.state, passage = follow(
+                    self._model, before, inputs, end - begin, self._options["cfl"], self._options["max_dt"]
+                )
+            except CaseError as error:
+                raise InputError(f"{self._layout.name}, {begin:.1f} s: {error}") from error
+            except ConvergenceError as error:
+                raise NotConvergedError(f"{self._layout.name}, {begin:.1f} s: {error}") from error
+            self.state = self.state._replace(time=end)
+            self._ledger.add(self._model, before, self.state, inputs, passage, why)
+            if _is_multiple(end, self._options["every"]) or end >= self._duration - _TINY:
+                self._ledger.note(end)
+                self._observe(inputs)
+            if _is_multiple(end, self._options["checkpoint_every"]):
+                self._checkpoint()
+                self._model = prepare_room(self.scene)  # as a resumed run does: a used model remembers
+            self._tell(begun)
+
+    def summary(self) -> dict[str, Any]:
+        """Return what the result says beside its names."""
+        racks = racks_over_time(self._layout, self.series)
+        passed = self._ledger.passage
+        wall = self._spent + time.perf_counter() - self._began
+        warnings = [*self.scene.findings, *too_hot(self.scene, self.state)]
+        return {
+            "wall_s": round(wall, 3),
+            "steps": passed.steps,
+            "simulated_s": self._duration,
+            "every_s": self._options["every"],
+            "real_time_factor": round(self._duration / max(wall, 1e-9), 2),
+            "step": {
+                "cfl": self._options["cfl"],
+                "max_dt_s": self._options["max_dt"],
+                "mean_s": passed.duration / max(passed.steps, 1),
+                "shortest_s": passed.shortest if passed.steps else 0.0,
+                "longest_s": passed.longest,
+                "limited_by": {name: n for name, n in self._ledger.limits.items() if n},
+                "why": self._why(),
+            },
+            "events": [
+                {"at_s": event.at, "text": event.text()}
+                for event in self._script.events
+                if event.at <= self._duration
+            ],
+            "racks": racks,
+            "coolers": [cooler.id for cooler in self._layout.coolers],
+            "start": self._about["start"],
+            "balances": self._ledger.as_json(),
+            "warnings": [str(finding) for finding in warnings],
+        }
+
+    # -- parts -----------------------------------------------------------------------------------------------
+
+    def _scene_of(self, at: float, shape: Shape) -> Scene:
+        try:
+            return build_scene(shaped(self._layout, shape), self._cell)
+        except InputError as error:
+            if at == 0.0:
+                raise
+            raise InputError(f"after the events at {at:g} s: {error}") from error
+
+    def _inputs(self, begin: float, end: float) -> UnitInputs:
+        T_inlet = unit_inlet_temperature(self._model, self.state)
+        return self._course.inputs(
+            self.scene, begin, end, lambda operating: self.scene.unit_inputs(operating, T_inlet=T_inlet)
+        )
+
+    def _stops(self) -> list[tuple[float, str]]:
+        return [(at, "event") for at in self._course.bends if at < self._duration]
+
+    def _next(self, begin: float, stops: list[tuple[float, str]]) -> tuple[float, str]:
+        """Return the end of the next interval of constant inputs and what sets it."""
+        most = CHANGING if self._course.flows_change(begin) else CHUNK
+        ends = [(_after(begin, most), "follow")]
+        ends += [(at, why) for at, why in stops if at > begin + _TINY][:1]
+        ends += [(_after(begin, self._options[name]), "output") for name in ("every", "checkpoint_every")]
+        ends.append((self._duration, "output"))
+        end, why = min(ends, key=lambda item: item[0])
+        # an instant that several ask for is one, whichever rounding they have
+        return next(((at, name) for at, name in ends[1:] if abs(at - end) < _TINY), (end, why))
+
+    def _reshape(self, number: int) -> None:
+        """Take the state over into another geometry."""
+        if number == self._shape:
+            return
+        old, heat = self._model, air_heat(self._model, self.state)
+        self._shape = number
+        self._model = prepare_room(self.scene)
+        self.state = _single(restart(self._model, old, self.state))
+        self._ledger.reshaped += air_heat(self._model, self.state) - heat
+
+    def _observe(self, inputs: UnitInputs) -> None:
+        now = self._course.operating(self.state.time, self.state.time)
+        points = read_points(self.scene, self._model, self.state, inputs, now, self._course)
+        self.series.add(points)
+
+    def _checkpoint(self) -> None:
+        if self._kept is None:
+            return
+        self._about["shape"] = self._shape
+        self._about["wall_s"] = self._spent + time.perf_counter() - self._began
+        Checkpoint(self._digest(), self.state, self.series, self._ledger, self._about).write(self._kept)
+
+    def _digest(self) -> str:
+        body = (
+            self._layout.model_dump(mode="json"), self._script.model_dump(mode="json"), self._options,
+            __version__,
+        )  # fmt: skip
+        return hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()
+
+    def _tell(self, begun: tuple[float, float]) -> None:
+        if self._progress is None:
+            return
+        speed = (self.state.time - begun[1]) / max(time.perf_counter() - begun[0], 1e-9)
+        hottest, inlet = "", math.nan
+        for rack in self._layout.racks:
+            value = self.series.rows[-1][self.series.columns.index(f"{rack.id}.inlet_temperature.max")]
+            if not inlet >= value:
+                hottest, inlet = rack.id, float(value)
+        self._progress(SimulateProgress(None, self.state.time, self._duration, speed, hottest, inlet))
+
+    def _why(self) -> str:
+        """Say in words what the steps were limited by."""
+        total = max(self._ledger.passage.steps, 1)
+        parts = sorted(((n, name) for name, n in self._ledger.limits.items() if n), reverse=True)
+        return "; ".join(f"{n / total:.0%} by {WHY[name]}" for n, name in parts)
+
+
+def _times(
+    script: Script, duration: float | None, every: float | None, cfl: float, max_dt: float, kept: float
+) -> dict[str, float]:
+    """Return duration, output and checkpoint interval; every option is checked."""
+    last = max((event.at + getattr(event, "over", 0.0) for event in script.events), default=0.0)
+    chosen = {
+        "duration": duration or script.duration or last + AFTERWARDS,
+        "every": every or script.every or 5.0,
+        "checkpoint_every": kept,
+    }
+    findings = [
+        Finding(
+            "options", "", f"--{name.replace('_', '-')}", f"{value:g}", "must be positive", "Give another"
+        )
+        for name, value in {**chosen, "cfl": cfl, "max_dt": max_dt}.items()
+        if not 0.0 < value < math.inf
+    ]
+    if duration is not None and not duration > 0.0:
+        findings.append(
+            Finding("options", "", "--duration", f"{duration:g}", "must be positive", "Give more")
+        )
+    if findings:
+        raise InputError(findings)
+    return chosen
+
+
+def _after(begin: float, step: float) -> float:
+    """Return the next multiple of a step after an instant. [s]."""
+    return step * (math.floor(begin / step + _TINY) + 1)
+
+
+def _is_multiple(at: float, step: float) -> bool:
+    return abs(at - step * round(at / step)) < _TINY
+
+
+def _single(state: AirState) -> AirState:
+    """Return a state as checkpoints hold it: fields in single precision, at time as it is."""
+    fields = {
+        name: np.asarray(value, np.float32)
+        for name, value in state._asdict().items()
+        if value is not None and np.ndim(value) == 3
+    }
+    return state._replace(**fields)
+
+
+def _fill(draft: Path, layout: Layout, script: Script, result: SimulateResult) -> None:
+    write_yaml(layout.model_dump(mode="json", exclude_none=True), draft / "layout.yaml")
+    write_yaml(script.model_dump(mode="json", exclude_none=True), draft / "events.yaml")
+    write_json(result.summary, draft / "result.json")
+    result.series.write(draft)
+    draw_timeline(result.series, result.summary, draft / "picture.png")

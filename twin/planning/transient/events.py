@@ -1,0 +1,216 @@
+"""Events of a simulation: what may happen to a room, when, and to which of its objects."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, get_args
+
+from pydantic import Field
+
+from twin.model.schema import Part, Quantity
+from twin.model.schema.quantity import Fraction, Identifier, Power, Temperature
+from twin.units import celsius
+
+LONGEST = 30 * 86400.0
+"""Longest simulation. [s]"""
+Time = Annotated[float, Quantity("s", 0.0, LONGEST)]
+Interval = Annotated[float, Quantity("s", 0.1, LONGEST)]
+
+
+class _Event(Part):
+    at: Time = Field(description="When it begins, from the start of the simulation [s]")
+
+
+class _Ramped(_Event):
+    over: Time = Field(default=0.0, description="How long it takes, 0 is at once [s]")
+
+
+class RackPower(_Ramped):
+    """A rack's electric power changes, at once or as a ramp."""
+
+    kind: Literal["rack_power"]
+    rack: Identifier
+    power: Power = Field(description="New electric power [W]")
+
+    def text(self) -> str:
+        """Say it in words."""
+        return f"rack {self.rack} to {self.power / 1e3:g} kW{_over(self.over)}"
+
+
+class RackShutdown(_Event):
+    """A rack, or one of its slots, is switched off: power and fans."""
+
+    kind: Literal["rack_shutdown"]
+    rack: Identifier
+    slot: int | None = Field(
+        default=None, ge=1, description="Of the rack's slots in the order of the layout, from 1"
+    )
+
+    def text(self) -> str:
+        """Say it in words."""
+        return f"{_slot(self.rack, self.slot)} off"
+
+
+class RackStart(_Event):
+    """A rack, or one of its slots, is switched on again."""
+
+    kind: Literal["rack_start"]
+    rack: Identifier
+    slot: int | None = Field(
+        default=None, ge=1, description="Of the rack's slots in the order of the layout, from 1"
+    )
+
+    def text(self) -> str:
+        """Say it in words."""
+        return f"{_slot(self.rack, self.slot)} on"
+
+
+class RackletFan(_Ramped):
+    """The fans of a rack follow its racklet to another speed."""
+
+    kind: Literal["racklet_fan"]
+    racklet: Identifier
+    speed: Fraction = Field(description="New speed over the full one [1]")
+
+    def text(self) -> str:
+        """Say it in words."""
+        return f"racklet {self.racklet} fans to {self.speed:.0%}{_over(self.over)}"
+
+
+class RackletPump(_Ramped):
+    """A racklet's coolant pump goes to another speed; 0 stops it."""
+
+    kind: Literal["racklet_pump"]
+    racklet: Identifier
+    speed: Fraction = Field(description="New speed over the full one [1]")
+
+    def text(self) -> str:
+        """Say it in words."""
+        return f"racklet {self.racklet} pump to {self.speed:.0%}{_over(self.over)}"
+
+
+class CoolerTrip(_Event):
+    """A cooler loses power and chilled water: its fan coasts down, the water in its coil cools on."""
+
+    kind: Literal["cooler_trip"]
+    cooler: Identifier
+
+    def text(self) -> str:
+        """Say it in words."""
+        return f"cooler {self.cooler} trips"
+
+
+class CoolerRestart(_Ramped):
+    """A cooler comes back: cooling at once, the fan as a ramp up to its speed."""
+
+    kind: Literal["cooler_restart"]
+    cooler: Identifier
+
+    def text(self) -> str:
+        """Say it in words."""
+        return f"cooler {self.cooler} restarts{_over(self.over)}"
+
+
+class CoolerSetPoint(_Ramped):
+    """A cooler gets another supply set point."""
+
+    kind: Literal["cooler_set_point"]
+    cooler: Identifier
+    temperature: Temperature = Field(description="New supply set point [degC]")
+
+    def text(self) -> str:
+        """Say it in words."""
+        return f"cooler {self.cooler} set to {celsius(self.temperature):g} degC{_over(self.over)}"
+
+
+class CoolerFan(_Ramped):
+    """A cooler's fan goes to another speed."""
+
+    kind: Literal["cooler_fan"]
+    cooler: Identifier
+    speed: Fraction = Field(description="New speed over the full one [1]")
+
+    def text(self) -> str:
+        """Say it in words."""
+        return f"cooler {self.cooler} fan to {self.speed:.0%}{_over(self.over)}"
+
+
+class Door(_Event):
+    """A door, panel or curtain, or an opening in an outer wall, is opened or closed."""
+
+    kind: Literal["door"]
+    door: Identifier = Field(description="A panel of a containment, a free panel or an opening")
+    open: bool
+
+    def text(self) -> str:
+        """Say it in words."""
+        return f"{self.door} {'opened' if self.open else 'closed'}"
+
+
+class ContainmentSwitch(_Event):
+    """A containment is put up or taken away."""
+
+    kind: Literal["containment"]
+    containment: Identifier
+    enabled: bool
+
+    def text(self) -> str:
+        """Say it in words."""
+        return f"containment {self.containment} {'closed' if self.enabled else 'taken away'}"
+
+
+class TileChange(_Event):
+    """A tile is blocked (tight but for a hair), put back as it was, or taken out."""
+
+    kind: Literal["tile"]
+    tile: Identifier
+    state: Literal["blocked", "normal", "removed"]
+
+    def text(self) -> str:
+        """Say it in words."""
+        words = {"blocked": "blocked", "normal": "as it was", "removed": "taken out"}
+        return f"tile {self.tile} {words[self.state]}"
+
+
+class Ambient(_Ramped):
+    """The temperature outside changes, of what openings and ducts draw in."""
+
+    kind: Literal["ambient"]
+    temperature: Temperature = Field(description="New temperature outside [degC]")
+
+    def text(self) -> str:
+        """Say it in words."""
+        return f"outside to {celsius(self.temperature):g} degC{_over(self.over)}"
+
+
+Event = (
+    RackPower | RackShutdown | RackStart | RackletFan | RackletPump | CoolerTrip | CoolerRestart
+    | CoolerSetPoint | CoolerFan | Door | ContainmentSwitch | TileChange | Ambient
+)  # fmt: skip
+KINDS: dict[str, type[_Event]] = {
+    get_args(kind.model_fields["kind"].annotation)[0]: kind for kind in get_args(Event)
+}
+
+
+class Script(Part):
+    """What happens in a simulation, in the order of time.
+
+    Attributes
+    ----------
+    name : str
+    duration, every : float or None    Length of the simulation, interval of its output. [s]
+    events : tuple of Event
+    """
+
+    name: str = ""
+    description: str = ""
+    duration: Interval | None = None
+    every: Interval | None = None
+    events: tuple[Annotated[Event, Field(discriminator="kind")], ...] = ()
+
+
+def _over(seconds: float) -> str:
+    return f" over {seconds:g} s" if seconds > 0.0 else ""
+
+
+def _slot(rack: str, slot: int | None) -> str:
+    return f"rack {rack}" if slot is None else f"rack {rack} slot {slot}"
