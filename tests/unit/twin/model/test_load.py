@@ -15,7 +15,7 @@ def faults(path, *overrides):
     return {finding.field: finding for finding in caught.value.findings}
 
 
-@pytest.mark.parametrize("name", ["one_rack", "pod_two_row"])
+@pytest.mark.parametrize("name", ["fm_mockup", "one_rack", "peer_room", "pod_two_row"])
 def test_the_examples_are_sound_and_quiet(name, caplog):
     with caplog.at_level(logging.WARNING):
         load_layout(example_layout(name))
@@ -23,7 +23,7 @@ def test_the_examples_are_sound_and_quiet(name, caplog):
 
 
 def test_an_unknown_example_lists_the_known_ones():
-    with pytest.raises(InputError, match="one_rack, pod_two_row"):
+    with pytest.raises(InputError, match="fm_mockup, one_rack, peer_room, pod_two_row"):
         example_layout("nowhere")
 
 
