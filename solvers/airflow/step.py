@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from solvers.airflow.case import CP, GRAVITY, RHO, AirCase, AirState, Closure, Numerics, UnitInputs
 from solvers.airflow.geometry import Geometry, pad_state, unpad
+from solvers.airflow.jets import JetMomentum
 from solvers.airflow.kernels import (
     Scratch,
     add,
@@ -120,6 +121,8 @@ class Stepper:
         self.body_force: tuple[NDArray[np.float32], ...] | None = None
         self.heat_source: NDArray[np.float32] | None = None
         self.turbulence = make_turbulence(case, geometry, closure)
+        self.jets = JetMomentum(case, geometry)
+        self.need_push(*self.jets.axes)
         self.walls = Walls(case, geometry, closure, T_ref)
         self.openings = Openings(geometry)
         if self.walls.moving:
@@ -268,6 +271,7 @@ class Stepper:
                 push[:] = 0
         self.walls.friction(velocity, self.friction, self.push, self.turbulence)
         self._straightening.add(velocity, self.friction)
+        self.jets.add(velocity, self.push)
         if self.body_force is not None:
             for push, force in zip(self.push, self.body_force, strict=True):
                 np.add(push, force, out=push)
