@@ -94,7 +94,8 @@ class Series:
     ----------
     label : str
     x, y : float64[n]
-    kind : str    ``"line"``, ``"dashed"``, ``"data"`` (open circles) or ``"points"`` (line with marks).
+    kind : str
+        ``"line"``, ``"dashed"``, ``"points"`` (line with marks), ``"cloud"`` (marks) or ``"data"`` (circles).
     """
 
     label: str

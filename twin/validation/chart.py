@@ -53,6 +53,10 @@ def _draw_panel(axes: Axes, panel: Panel) -> None:
         if one.kind == "data":
             axes.plot(one.x, one.y, "o", ms=4, mfc="white", mec=_INK, mew=0.9, label=one.label, zorder=3)
             continue
+        if one.kind == "cloud":
+            axes.plot(one.x, one.y, "o", ms=4.5, color=_COLOURS[colour % len(_COLOURS)], label=one.label)
+            colour += 1
+            continue
         style = {"line": "-", "dashed": "--", "points": "o-"}[one.kind]
         shade = _MUTED if one.kind == "dashed" else _COLOURS[colour % len(_COLOURS)]
         colour += one.kind != "dashed"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -105,8 +106,8 @@ def _study(pods: list[_Room]) -> tuple[tuple[str, ...], Figure]:
     inlets, errors = zip(*(_inlets(pod) for pod in pods), strict=True)
     racks = [rack.id for rack in pods[0].scene.layout.racks]
     sizes = [(np.mean(pod.scene.case.grid.volumes)) ** (1 / 3) for pod in pods]
-    steps = [rms(fine - coarse) for coarse, fine in zip(inlets[:-1], inlets[1:], strict=True)]
-    doubt = [float(np.hypot(rms(a), rms(b))) for a, b in zip(errors[:-1], errors[1:], strict=True)]
+    steps = [rms(fine - coarse) for coarse, fine in pairwise(inlets)]
+    doubt = [float(np.hypot(rms(a), rms(b))) for a, b in pairwise(errors)]
     words = [
         f"Rack inlets from {a.scene.cells} to {b.scene.cells} cells: rms change {step:.2f} K, "
         f"its sampling error {noise:.2f} K."

@@ -1,0 +1,179 @@
+"""Data-centre mock-up of FM Global: pressures and 65 mean speeds in a raised-floor room."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from solvers.airflow.case import AirState
+from solvers.airflow.model import initial_state, prepare, probe
+from twin.model.load import example_layout, load_layout
+from twin.model.scene import Operating, build_scene
+from twin.validation.case import (
+    Case,
+    Figure,
+    Panel,
+    Progress,
+    Quantity,
+    Result,
+    at_most,
+    rms,
+    series,
+    within,
+)
+from twin.validation.march import average
+from twin.validation.reference import read_reference
+
+_LAYOUT = "fm_mockup"
+_OFFSET = (0.0, 0.0, 0.0)  # m: what the layout's coordinates are ahead of the experiment's
+_TAPS = {
+    "subfloor": (0.1524, 2.5908, 0.762),
+    "cold aisle": (0.1524, 2.5908, 1.0668),
+    "hot aisle": (0.1524, 2.5908, 3.81),
+    "ceiling plenum": (0.1524, 2.5908, 4.1148),
+}  # m, of the experiment
+_DROPS = (
+    ("subfloor less cold aisle", "dp_subfloor_minus_coldaisle_Pa", "subfloor", "cold aisle"),
+    ("hot aisle less ceiling plenum", "dp_hotaisle_minus_ceilingplenum_Pa", "hot aisle", "ceiling plenum"),
+)
+_PRESSURE, _SPEED = 0.25, 0.3  # share; m/s
+_ZONES = {
+    "SF": "subfloor",
+    "CA": "cold aisle",
+    "HAS": "behind the racks",
+    "HA": "hot aisle",
+    "CE": "above the racks",
+    "CP": "ceiling plenum",
+}
+
+
+class _Means(NamedTuple):
+    """Mean speed at the points [m/s] and pressure at the taps [Pa]."""
+
+    speed: NDArray[np.float64]
+    pressure: dict[str, float]
+    cells: int
+
+
+def _run(full: bool, progress: Progress) -> Result:
+    kinds = ("k_epsilon", "mixing_length") if full else ("mixing_length",)
+    found: dict[str, _Means] = {}
+    for at, kind in enumerate(kinds):
+
+        def share(part: float, at: int = at, kind: str = kind) -> None:
+            progress(kind, (at + part) / len(kinds))
+
+        found[kind] = _solve(kind, full, share)
+    quantities = [one for kind in kinds for one in _verdict(kind, found[kind])]
+    table = read_reference("fm_fprf_datacenter_velocity_high")
+    measured = table.numbers("speed")
+    zones = [_zone(name) for name in table.columns["id"]]
+    beside = [
+        at_most(
+            f"{kind}: rms error of the speed, {_ZONES[zone]}",
+            _SPEED,
+            rms((means.speed - measured)[here]),
+            "m/s",
+        )
+        for kind, means in found.items()
+        for zone in _ZONES
+        if (here := [z == zone for z in zones])
+    ]
+    cells = next(iter(found.values())).cells
+    return Result(tuple(quantities), f"{cells} cells", tuple(beside), (_figure(found),))
+
+
+def _zone(name: str) -> str:
+    return name.rstrip("0123456789")
+
+
+def _points() -> NDArray[np.float64]:
+    table = read_reference("fm_fprf_datacenter_velocity_high")
+    return np.stack([table.numbers(f"{axis}_m") for axis in "xyz"], axis=1)
+
+
+def _solve(kind: str, full: bool, share) -> _Means:
+    layout = load_layout(example_layout(_LAYOUT))
+    scene = build_scene(layout, None if full else 0.25)
+    model = prepare(scene.case, scene.closure._replace(kind=kind), layout.air.reference_temperature)
+    inputs = scene.unit_inputs(Operating.nominal(layout))
+    points = np.concatenate([_points(), list(_TAPS.values())]) + _OFFSET
+
+    def sample(state: AirState) -> NDArray[np.float64]:
+        found = probe(model, state, points)
+        return np.column_stack([found.velocity, found.p])
+
+    settle, duration = (60.0, 60.0) if full else (25.0, 15.0)
+    mean = average(
+        model,
+        initial_state(model, layout.air.reference_temperature),
+        inputs,
+        settle,
+        duration,
+        60,
+        sample,
+        share,
+        cfl=4.0,
+        max_dt=0.2,
+    )
+    count = len(points) - len(_TAPS)
+    speed = np.sqrt((mean[:count, :3] ** 2).sum(axis=1))
+    return _Means(speed, dict(zip(_TAPS, mean[count:, 3].tolist(), strict=True)), model.cells)
+
+
+def _verdict(kind: str, means: _Means) -> list[Quantity]:
+    pressures = read_reference("fm_fprf_datacenter_pressure_high")
+    measured = read_reference("fm_fprf_datacenter_velocity_high").numbers("speed")
+    drops = [
+        within(
+            f"{kind}: pressure, {name}",
+            float(pressures.numbers(column)[0]),
+            means.pressure[high] - means.pressure[low],
+            _PRESSURE,
+            "Pa",
+        )
+        for name, column, high, low in _DROPS
+    ]
+    error = rms(means.speed - measured)
+    return [
+        *drops,
+        at_most(f"{kind}: rms error of the speed at {measured.size} points", _SPEED, error, "m/s"),
+    ]
+
+
+def _figure(found: dict[str, _Means]) -> Figure:
+    table = read_reference("fm_fprf_datacenter_velocity_high")
+    measured = table.numbers("speed")
+    zones = np.array([_zone(name) for name in table.columns["id"]])
+    panels = []
+    for kind, means in found.items():
+        clouds = [
+            series(text, measured[zones == zone], means.speed[zones == zone], "cloud")
+            for zone, text in _ZONES.items()
+        ]
+        line = series("equal", [0, 2.8], [0, 2.8], "dashed")
+        panels.append(
+            Panel(f"Mean speed at 65 points, {kind}", "measured [m/s]", "solver [m/s]", (*clouds, line))
+        )
+    number = np.arange(1, measured.size + 1)
+    curves = [series(kind, number, means.speed) for kind, means in found.items()]
+    curves.append(series("Thumuluru et al. 2014", number, measured, "data"))
+    panels.append(Panel("Points in the order of the report", "point", "mean speed [m/s]", tuple(curves)))
+    return Figure("data_centre_mockup", "Mean speeds in the mock-up, high flow.", tuple(panels))
+
+
+CASE = Case(
+    name="data_centre_mockup",
+    title="Data-centre mock-up of FM Global and FPRF",
+    source=(
+        "Thumuluru, Ditch, Chatterjee and Chaos (2014), FM Global Research Technical Report 0003048373; "
+        "data and geometry through firemodels/exp and the FDS validation set. High flow, 12.81 m3/s, "
+        "isothermal."
+    ),
+    closure="k_epsilon and mixing_length, limited advection, means over 60 s",
+    modelled="The layout layouts/fm_mockup.yaml, whose comments give every resistance and its reason.",
+    not_modelled="Heat: the experiment is isothermal.",
+    run=_run,
+)
