@@ -20,10 +20,15 @@ from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from twin.errors import Finding, InputError, Severity
 from twin.model.check import check_layout
+from twin.model.mesh import build_mesh
 from twin.model.schema import Layout, Quantity
 
 OVERRIDE_SOURCE = "--set"
 """Stands for the file in findings about overrides."""
+_PLACED = re.compile(
+    r"position|size|intake|discharge|_face|elevation|^(room|tile|grille|opening|panel|wall|obst|cont)"
+)
+"""Fields that place things: with a fault in one, what meshing finds would be no more than its echo."""
 _STEP = re.compile(r"\[([^\[\]]*)\]|([^.\[\]]+)|(.)")
 _Path = tuple[str | int, ...]
 
@@ -49,8 +54,8 @@ def load_layout(path: str | Path, overrides: Sequence[str] = ()) -> Layout:
     Raises
     ------
     InputError : with every fault that can be told from the rest: syntax, unknown and repeated keys, units,
-    ranges,
-        ids, references, geometry.
+        ranges, ids, references, geometry. A faulty layout whose objects all have their place is meshed too,
+        for its closed spaces, blocked openings or a grid too large; a sound one when its scene is built.
     """
     source = _read(Path(path))
     for override in overrides:
@@ -59,11 +64,25 @@ def load_layout(path: str | Path, overrides: Sequence[str] = ()) -> Layout:
     if layout is not None:
         source.add_all(check_layout(layout, source.file, dropped))
     errors = [finding for finding in source.findings if finding.severity is Severity.ERROR]
+    if errors and layout is not None and not dropped and not any(_PLACED.search(e.field) for e in errors):
+        source.add_all(_faults_of_space(layout))
+        errors = [finding for finding in source.findings if finding.severity is Severity.ERROR]
     if errors or layout is None:
         raise InputError(sorted(errors, key=lambda finding: (finding.line or 1 << 30, finding.field)))
     for finding in source.findings:
         logger.warning("%s", finding)
     return layout
+
+
+def _faults_of_space(layout: Layout) -> list[Finding]:
+    """Return what meshing finds wrong: sealed spaces, blocked openings, a grid too large."""
+    racks = {rack.id for rack in layout.racks}
+    placed = tuple(s for s in layout.sensors if s.rack is None or s.rack in racks)
+    try:
+        build_mesh(layout.model_copy(update={"sensors": placed}), layout.air.cell)
+    except InputError as error:
+        return list(error.findings)
+    return []
 
 
 def example_layout(name: str) -> Path:
@@ -72,7 +91,7 @@ def example_layout(name: str) -> Path:
     Parameters
     ----------
     name : str
-        ``pod_two_row``, ``one_rack``.
+        ``pod_two_row``, ``one_rack``, ``peer_room``, ``fm_mockup``.
 
     Returns
     -------
