@@ -124,7 +124,7 @@ class Stepper:
         self.jets = JetMomentum(case, geometry)
         self.need_push(*self.jets.axes)
         self.walls = Walls(case, geometry, closure, T_ref)
-        self.openings = Openings(geometry)
+        self.openings = Openings(geometry, case.grid)
         if self.walls.moving:
             self.need_push(0, 1, 2)
         self._pool = ThreadPoolExecutor(1) if get_num_threads() > 1 and size > 20_000 else None
@@ -200,19 +200,25 @@ class Stepper:
         theta_in : float64[nu]    Of the units' inlets. [K]
         """
         Q_in, Q_out = self.units.heat(self.theta_unit, theta_in)
-        velocity = (self.u, self.v, self.w)
-        gained, lost = self.openings.heat(velocity, self.theta, self.units.theta_ambient)
-        return Q_in + gained + self.walls.given, Q_out + lost + self.walls.taken
+        openings, walls = self.openings, self.walls
+        return Q_in + openings.gained + walls.given, Q_out + openings.lost + walls.taken
 
     def heat_at_walls_and_openings(self) -> tuple[float, float]:
         """Heat that walls and openings give to the air of the loaded state, and what they take. [W]."""
+        openings, walls = self.openings, self.walls
         velocity = (self.u, self.v, self.w)
-        if self.walls.conducts:
-            self.update_flow()
-            self.walls.exchange(self.theta, velocity, self.nu_eff, _AN_INSTANT, self.turbulence)
-            self.walls.finish(self.theta)
-        gained, lost = self.openings.heat(velocity, self.theta, self.units.theta_ambient)
-        return gained + self.walls.given, lost + self.walls.taken
+        self.update_flow()
+        if walls.conducts:
+            walls.exchange(self.theta, velocity, self.nu_eff, _AN_INSTANT, self.turbulence)
+            walls.finish(self.theta)
+        if openings.face.size:
+            openings.count(self._carried(self._still), self.flow, self.units.theta_ambient)
+        return openings.gained + walls.given, openings.lost + walls.taken
+
+    def _carried(self, d: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Heat over rho cp that leaves through each face of the openings. [K m3/s]."""
+        central = self.numerics.advection == "central"
+        return self.openings.carry(self.theta, d, self.flow, self.nu_eff, self.closure, central)
 
     def courant(self) -> float:
         """Largest sum of |velocity| / width over the cells. [1/s]."""
@@ -416,6 +422,8 @@ class Stepper:
                 [watts],
             )
         self._corrected += float(np.abs(missed).sum())
+        if self.openings.face.size:
+            self.openings.count(self._carried(scratch.d), self.flow, self.units.theta_ambient)
         share = np.clip(np.divide(missed, weight, out=np.zeros_like(missed), where=weight > 0), -0.5, 0.5)
         if share.size == 1:
             add_weighted(scratch.d, float(share[0]), self.theta)
@@ -437,8 +445,7 @@ class Stepper:
     def _missed_heat(self, d: NDArray[np.float32], dt: float) -> tuple[NDArray[np.float64], ...]:
         """Heat / (rho cp) that the increment misses and the sum of |d| volume, region by region. [K m3]."""
         if self.pressure.regions == 1:
-            closed = ~self.pressure.region_is_open
-            return self._sums[:1] * closed, self._sums[1:].copy()
+            return self._sums[:1] - dt * self._carried(d).sum(), self._sums[1:].copy()
         region, fluid = self.pressure.region, self.pressure.fluid
         held = self.geometry.volume[fluid] + dt * self.units.sink[fluid].astype(np.float64)
         gain = dt * (self.units.source[fluid] - self.units.sink[fluid] * self.theta[fluid].astype(np.float64))
@@ -448,7 +455,10 @@ class Stepper:
             np.asarray(np.bincount(of, weights=values, minlength=count), dtype=np.float64)
             for values in (gain - held * inside, held * np.abs(inside))
         )
-        return missed * ~self.pressure.region_is_open, weight
+        if self.openings.face.size:
+            of = region[self.openings.inside]
+            missed -= dt * np.bincount(of, weights=self._carried(d), minlength=count)
+        return missed, weight
 
     def _heat_noise(self, dt: float) -> NDArray[np.float64]:
         """Heat / (rho cp) that single precision cannot tell from none, region by region. [K m3]."""

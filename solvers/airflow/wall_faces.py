@@ -153,7 +153,7 @@ def collect_walls(case: AirCase, geometry: Geometry) -> tuple[tuple[WallPoints, 
             face_of = 0 if side > 0 else step[d]
             cell = np.flatnonzero(air)
             cell = cell[~passes[cell + face_of]]
-            at = _index(cell, shape)
+            at = cell_index(cell, shape)
             y = 0.5 * widths[d][at[d]]
             a, b = _ACROSS[d]
             area = widths[a][at[a]] * widths[b][at[b]]
@@ -203,7 +203,7 @@ def _joined(parts: Sequence[Sequence[NDArray[Any]]]) -> list[NDArray[Any]]:
 
 def wall_centres(case: AirCase, faces: WallFaces) -> tuple[NDArray[np.float64], ...]:
     """Return x, y, z of the centres of wall faces. [m]."""
-    at = _index(faces.cell, case.grid.shape)
+    at = cell_index(faces.cell, case.grid.shape)
     out = [centres[i] for centres, i in zip(case.grid.centres, at, strict=True)]
     for d in range(3):
         on = faces.axis == d
@@ -217,7 +217,7 @@ def _flat_faces(values: NDArray[np.bool_], shape: tuple[int, int, int], axis: in
     return out.ravel()
 
 
-def _index(cell: NDArray[np.int64], shape: tuple[int, int, int]) -> tuple[NDArray[np.int64], ...]:
+def cell_index(cell: NDArray[np.int64], shape: tuple[int, int, int]) -> tuple[NDArray[np.int64], ...]:
     """Return the indices i, j, k of flat padded cells."""
     sx, sy = strides(shape)
     return cell // sx - 1, cell % sx // sy - 1, cell % sy - 1
