@@ -24,7 +24,7 @@ from twin.benchmark.kernels import KernelSpeed, measure_kernels
 from twin.benchmark.measure import Memory, measure_memory, processor, run_apart
 from twin.benchmark.peer_room import PeerRoom
 from twin.benchmark.peers import Comparison, compare
-from twin.benchmark.rooms import LAYOUT, PEER, Room, room_of
+from twin.benchmark.rooms import CONTAINED, LAYOUT, PEER, Room, room_of
 from twin.benchmark.steady import SteadyRun, measure_steady
 from twin.benchmark.steps import (
     SIZES,
@@ -148,6 +148,11 @@ def bench(
         raise NotConvergedError(f"bench: {error}") from error
 
 
+def full_room(cells: int) -> Room:
+    """Return the room with all objects, of about so many cells."""
+    return room_of(cells, LAYOUT, CONTAINED)
+
+
 def _wanted(parts: Sequence[str]) -> list[str]:
     strange = sorted(set(parts) - set(PARTS))
     if strange:
@@ -175,16 +180,16 @@ class _Run:
         for part in self.wanted:
             if part == "kernels":
                 for size in sizes[:1] if self.quick else (SIZES[0], 1_000_000):
-                    found = run_apart(measure_kernels, room_of(size), memory, tell=self.tell)
+                    found = run_apart(measure_kernels, full_room(size), memory, tell=self.tell)
                     kernels += found.value
             elif part == "step":
                 for size in sizes:
-                    steps.append(run_apart(measure_steps, room_of(size), tell=self.tell).value)
+                    steps.append(run_apart(measure_steps, full_room(size), tell=self.tell).value)
             elif part == "steady":
                 for room in self.rooms():
                     self.settle(room)
             elif part == "frozen":
-                frozen.append(run_apart(measure_frozen, room_of(SIZES[0]), tell=self.tell).value)
+                frozen.append(run_apart(measure_frozen, full_room(SIZES[0]), tell=self.tell).value)
             elif part == "first-call":
                 self.tell("first call: compiling every kernel, then loading it")
                 first_call = measure_first_call()

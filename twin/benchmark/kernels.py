@@ -8,7 +8,7 @@ behind it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from twin.benchmark.measure import Memory, Tell, cache_size, timed
 from twin.benchmark.rooms import Room, build, courant_rate, moving_air
@@ -16,6 +16,8 @@ from twin.benchmark.works import Work, catch_kernels, pressure_works
 
 ENOUGH = 0.4
 """Fraction of the triad's bandwidth that a kernel should have, or a word why not. [1]"""
+CLOSURES = ("mixing_length", "k_epsilon", "vreman")
+"""Whose kernels are timed."""
 _CFL = 4.0
 
 
@@ -28,7 +30,8 @@ class KernelSpeed:
     name : str
     cells : int                  Of the room, solids included.
     threads : int                That it ran on; the triad that it is compared with ran on as many.
-    ms : float                   Of the fastest repetition. [ms]
+    calls : int                  Of it in a step.
+    ms : float                   Of all these calls, fastest repetition. [ms]
     mbytes : float               What it must move: arrays read and written, once each. [MB]
     gb_s : float                 That over the time. [GB/s]
     fraction_of_triad : float    [1]
@@ -39,6 +42,7 @@ class KernelSpeed:
     name: str
     cells: int
     threads: int
+    calls: int
     ms: float
     mbytes: float
     gb_s: float
@@ -48,7 +52,7 @@ class KernelSpeed:
 
 
 def measure_kernels(room: Room, memory: Memory, tell: Tell) -> list[KernelSpeed]:
-    """Time every kernel of a room's step.
+    """Time every kernel of a room's step, whatever its closure.
 
     Parameters
     ----------
@@ -59,18 +63,20 @@ def measure_kernels(room: Room, memory: Memory, tell: Tell) -> list[KernelSpeed]
     Returns
     -------
     list of KernelSpeed
-        In the order of the step.
+        In the order of the step; what the first closure of `CLOSURES` needs comes first.
     """
-    built = build(room)
-    tell(f"kernels: {built.cells:,} cells, setting the air going")
-    model = built.prepare()
-    state = moving_air(room, built, model)
-    dt = _CFL / courant_rate(built, state)
-    speeds = []
-    for work in (*catch_kernels(model, state, built.inputs, dt), *pressure_works(model)):
-        tell(f"kernels: {built.cells:,} cells, {work.name}")
-        speeds.append(_measure(work, built.cells, memory))
-    return speeds
+    speeds: dict[str, KernelSpeed] = {}
+    for closure in CLOSURES:
+        built = build(replace(room, closure=closure))
+        tell(f"kernels: {built.cells:,} cells, {closure}, setting the air going")
+        model = built.prepare()
+        state = moving_air(room, built, model)
+        works = catch_kernels(model, state, built.inputs, _CFL / courant_rate(built, state))
+        for work in (*works, *pressure_works(model)):
+            if work.name not in speeds:
+                tell(f"kernels: {built.cells:,} cells, {work.name}")
+                speeds[work.name] = _measure(work, built.cells, memory)
+    return list(speeds.values())
 
 
 def _measure(work: Work, cells: int, memory: Memory) -> KernelSpeed:
@@ -84,6 +90,7 @@ def _measure(work: Work, cells: int, memory: Memory) -> KernelSpeed:
         name=work.name,
         cells=cells,
         threads=work.threads,
+        calls=work.calls,
         ms=1e3 * shortest,
         mbytes=work.moved / 1e6,
         gb_s=gb_s,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -15,14 +15,18 @@ from twin.model.load import example_layout, load_layout
 from twin.model.mesh import count_cells
 from twin.model.operating import Operating
 from twin.model.scene import build_scene
+from twin.model.schema import Layout
 
 LAYOUT = "pod_two_row"
-"""Plenum, tiles, racks with slots and leakage, coolers: what a full room has."""
+"""Plenum, tiles with jets, racks with slots, coolers: what a room has."""
+CONTAINED = ("containments[cold_aisle].enabled=true",)
+"""Closes its cold aisle, so that doors, roof and their leaks are there as well."""
 PEER = "peer_room"
 _START_CELLS = 30_000  # of the grid on which a flow is set going
 _START_TIME = 20.0  # s of that
 _FINE_STEPS = 10  # steps on the grid itself, to get rid of what interpolation brings
 _CFL = 4.0
+_TRIED = 60  # cell sizes
 
 
 @dataclass(frozen=True)
@@ -34,16 +38,23 @@ class Room:
     name : str                 `PEER`, or an example layout.
     cell : float               Target cell size. [m]
     closure : str, optional    Turbulence closure; the layout's without it.
+    overrides : tuple of str   Changes to the layout.
     """
 
     name: str
     cell: float
     closure: str | None = None
+    overrides: tuple[str, ...] = ()
 
     @property
     def label(self) -> str:
-        """Name for people: the room and its closure."""
-        return self.name if self.closure is None else f"{self.name} {self.closure}"
+        """Name for people: the room, what is special about it, and its closure."""
+        contained = "contained" if self.overrides == CONTAINED else " ".join(self.overrides)
+        return " ".join(part for part in (self.name, contained, self.closure) if part)
+
+    def layout(self) -> Layout:
+        """Read the layout."""
+        return load_layout(example_layout(self.name), self.overrides)
 
 
 class Built(NamedTuple):
@@ -93,35 +104,32 @@ def build(room: Room) -> Built:
         peer = PeerRoom(cell=room.cell)
         closure = peer.closure(room.closure or "mixing_length")
         return Built(peer.case(), closure, peer.inputs(), peer.T_ref, peer.T_supply)
-    layout = load_layout(example_layout(room.name))
+    layout = room.layout()
     scene = build_scene(layout, room.cell)
     closure = scene.closure if room.closure is None else scene.closure._replace(kind=room.closure)
     T_ref = layout.air.reference_temperature
     return Built(scene.case, closure, scene.unit_inputs(Operating.nominal(layout)), T_ref, T_ref)
 
 
-def room_of(cells: int, name: str = LAYOUT) -> Room:
+def room_of(cells: int, name: str = LAYOUT, overrides: tuple[str, ...] = ()) -> Room:
     """Choose the cell size that gives an example layout about so many cells.
 
     Parameters
     ----------
-    cells : int    [-]
-    name : str     Of the layout.
+    cells : int               [-]
+    name : str                Of the layout.
+    overrides : tuple of str  Changes to it.
 
     Returns
     -------
     Room
     """
-    layout = load_layout(example_layout(name))
-    fine, coarse = 0.01, 1.0
-    while coarse / fine > 1.002:
-        middle = math.sqrt(fine * coarse)
-        if count_cells(layout, middle) > cells:
-            fine = middle
-        else:
-            coarse = middle
-    below, above = (abs(math.log(count_cells(layout, cell) / cells)) for cell in (coarse, fine))
-    return Room(name, round(coarse if below <= above else fine, 5))
+    layout = Room(name, 1.0, overrides=overrides).layout()
+    guess = (math.prod(layout.room.size) / cells) ** (1 / 3)
+    # grids have cells smaller than asked for
+    tried: list[float] = np.round(guess * np.geomspace(0.8, 1.6, _TRIED), 5).tolist()
+    cell = min(tried, key=lambda one: abs(math.log(count_cells(layout, one) / cells)))
+    return Room(name, cell, overrides=overrides)
 
 
 def moving_air(room: Room, built: Built, model: AirModel) -> AirState:
@@ -139,7 +147,8 @@ def moving_air(room: Room, built: Built, model: AirModel) -> AirState:
     """
     coarse, source = built, model
     if built.cells > 2 * _START_CELLS and room.name != PEER:
-        coarse = build(Room(room.name, room_of(_START_CELLS, room.name).cell, room.closure))
+        start = room_of(_START_CELLS, room.name, room.overrides)
+        coarse = build(replace(start, closure=room.closure))
         source = coarse.prepare()
     state = advance(source, initial_state(source, coarse.T_start), coarse.inputs, _START_TIME, cfl=_CFL)
     if source is not model:

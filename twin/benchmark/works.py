@@ -52,6 +52,19 @@ MOVES = {
     "mixing_length_viscosity": Moves("out"),
     "vreman_viscosity": Moves("out", word="nine slopes and a root a cell"),
     "k_epsilon_viscosity": Moves("out"),
+    "strain_rate": Moves("out", word="nine slopes a cell"),
+    "shear_production": Moves(updates="out"),
+    "buoyant_production": Moves("out"),
+    "k_sources": Moves("source sink"),
+    "epsilon_sources": Moves("source sink"),
+    "keep_share": Moves(updates="out"),
+    "bound_epsilon": Moves(updates="out"),
+    "wall_cells": Moves(updates="production epsilon", along="cell", word=_LIST),
+    "log_law_friction": Moves("out", along="cell", word=_LIST),
+    "log_law_conductance": Moves("out", along="cell", word=_LIST),
+    "clear": Moves("out", along="cell", word=_LIST),
+    "hold": Moves("source sink", along="cell", word=_LIST),
+    "inflow": Moves(updates="out", along="cell", word=_LIST),
     "power_law_friction": Moves(updates="out push", along="target", word=_LIST),
     "given_friction": Moves(updates="out push", along="target", word=_LIST),
     "predict_momentum": Moves(updates="phi", scratch="scratch", word=_SWEEPS),
@@ -92,7 +105,8 @@ class Work(NamedTuple):
 
     Attributes
     ----------
-    name : str
+    name : str           Of the kernel.
+    calls : int          Of it in a step; `run` and `moved` are for all of them.
     run : callable       Does it once.
     moved : int          Bytes that it must move. [B]
     threads : int        That it runs on.
@@ -101,6 +115,7 @@ class Work(NamedTuple):
     """
 
     name: str
+    calls: int
     run: Callable[[], object]
     moved: int
     threads: int
@@ -171,7 +186,8 @@ def _work(name: str, calls: list[Call]) -> Work:
             call.kernel(*call.arguments)
 
     return Work(
-        name=name if len(calls) == 1 else f"{name} ({len(calls)} times)",
+        name=name,
+        calls=len(calls),
         run=run,
         moved=sum(moved_bytes(call) for call in calls),
         threads=1,
@@ -242,7 +258,7 @@ def pressure_works(model: AirModel) -> list[Work]:
     kept = (levels.x, levels.b, levels.r)
 
     def work(name: str, run: Callable[[], object], *moved: tuple[Array, ...], word: str = "") -> Work:
-        return Work(name, run, sum(a.nbytes for arrays in moved for a in arrays), 1, word, kept)
+        return Work(name, 1, run, sum(a.nbytes for arrays in moved for a in arrays), 1, word, kept)
 
     weight = linear.W1
     return [

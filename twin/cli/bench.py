@@ -82,12 +82,16 @@ def _print(result: BenchResult) -> None:
 
 
 def _print_kernels(result: BenchResult, cells: int) -> None:
-    table = _table(f"Kernels, {cells:,} cells", "kernel", "ms", "MB", "GB/s", "of triad", "why")
+    table = _table(
+        f"Kernels, {cells:,} cells", "kernel", "calls", "threads", "ms", "MB", "GB/s", "of triad", "why"
+    )
     for speed in result.kernels:
         if speed.cells == cells:
             word = speed.word or ("fits in the cache" if speed.in_cache else "")
             table.add_row(
                 speed.name,
+                f"{speed.calls}",
+                f"{speed.threads}",
                 f"{speed.ms:.3f}",
                 f"{speed.mbytes:.1f}",
                 f"{speed.gb_s:.1f}",

@@ -38,7 +38,7 @@ def peer():
 @pytest.fixture
 def result():
     runs = [steady(PEER + 0.5), steady(PEER - 0.25, case="peer_room k_epsilon", wall_s=12.5)]
-    kernel = KernelSpeed("apply", 118_800, 1, 0.2, 4.0, 20.0, 0.5, True, "")
+    kernel = KernelSpeed("apply", 118_800, 1, 3, 0.2, 4.0, 20.0, 0.5, True, "")
     return BenchResult(
         memory=Memory(40.0, 25.0, 2),
         kernels=[kernel],
@@ -88,7 +88,7 @@ def test_every_figure_of_the_issue_is_there(result):
 
 
 def test_a_slow_kernel_needs_a_word():
-    slow = KernelSpeed("smooth", 118_800, 1, 1.0, 4.0, 4.0, 0.1, False, "")
+    slow = KernelSpeed("smooth", 118_800, 1, 1, 1.0, 4.0, 4.0, 0.1, False, "")
     (figure,) = asked_and_reached([slow], [], [], [], None, [])
     assert not figure.passed
     (figure,) = asked_and_reached([KernelSpeed(**{**vars(slow), "word": "why"})], [], [], [], None, [])
