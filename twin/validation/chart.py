@@ -36,7 +36,7 @@ def draw(figure: Figure, folder: Path) -> Path:
     OSError : the file cannot be written.
     """
     count = len(figure.panels)
-    columns = min(_COLUMNS, count)
+    columns = 2 if count in (2, 4) else min(_COLUMNS, count)
     rows = math.ceil(count / columns)
     canvas = Canvas(figsize=(_PANEL[0] * columns, _PANEL[1] * rows), dpi=110, layout="constrained")
     FigureCanvasAgg(canvas)

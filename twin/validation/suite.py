@@ -21,9 +21,13 @@ MODULES = (
     "heated_cavity",
     "heated_cube",
     "duct",
+    "order",
     "transport",
     "ventilated_room",
     "tall_cavity",
+    "plume",
+    "data_centre_mockup",
+    "room",
 )
 """Modules of `twin.validation.cases`, one case each, from the exact to the measured."""
 
