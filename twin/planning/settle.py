@@ -103,19 +103,18 @@ def settle_room(
             )
 
     try:
-        guess = None if start is None else unit_inlet_temperature(model, start)
-        inputs = scene.unit_inputs(operating, T_inlet=guess)
+        inputs = scene.unit_inputs(operating) if start is None else fans_at(scene, model, operating, start)
         result = _march(model, inputs, start, report)
         for rounds in count():
-            T_inlet = unit_inlet_temperature(model, result.state)
-            wanted = scene.unit_inputs(operating, T_inlet=T_inlet)
-            change = float(np.max(np.abs(wanted.V_flow - inputs.V_flow) / np.maximum(wanted.V_flow, 1e-9)))
-            if change <= _CURVE_CLOSED:
+            wanted = fans_at(scene, model, operating, result.state)
+            apart = np.abs(wanted.V_flow - inputs.V_flow) / np.maximum(wanted.V_flow, 1e-9)
+            if apart.max() <= _CURVE_CLOSED:
                 break
             if rounds == _CURVE_ROUNDS:
                 raise NotConvergedError(
-                    f"{scene.layout.name}: server fans and inlet temperatures do not agree after "
-                    f"{_CURVE_ROUNDS} rounds. Flatten the fan curves, or give the coolers more air."
+                    f"{scene.layout.name}: the fans' flows do not agree with the temperatures and pressures "
+                    f"that they make after {_CURVE_ROUNDS} rounds: {scene.unit_names[int(np.argmax(apart))]} "
+                    f"by {apart.max():.1%}. Flatten the fan curves, or give the coolers more air."
                 )
             inputs = wanted._replace(V_flow=0.5 * (wanted.V_flow + inputs.V_flow))
             result = _after(result, _march(model, inputs, result.state, report))
@@ -125,6 +124,13 @@ def settle_room(
         raise NotConvergedError(f"{scene.layout.name}: {error}") from error
     _check_closed(scene.layout.name, result)
     return Settled(model, inputs, result)
+
+
+def fans_at(scene: Scene, model: AirModel, operating: Operating, state: AirState) -> UnitInputs:
+    """Return what the units do where fans follow a state: servers its temperatures, coolers its pressures."""
+    T_inlet = unit_inlet_temperature(model, state)
+    curved = any(cooler.fan_curve is not None for cooler in scene.layout.coolers)
+    return scene.unit_inputs(operating, T_inlet=T_inlet, dp=scene.pressure_rise(state.p) if curved else None)
 
 
 def _march(

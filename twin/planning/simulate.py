@@ -16,7 +16,7 @@ import numba
 import numpy as np
 
 from solvers.airflow.case import AirState, UnitInputs
-from solvers.airflow.model import restart, unit_inlet_temperature
+from solvers.airflow.model import restart
 from solvers.airflow.transient import air_heat, follow
 from solvers.errors import CaseError, ConvergenceError
 from twin import __version__
@@ -26,7 +26,7 @@ from twin.model.scene import Scene, build_scene
 from twin.model.schema import Layout
 from twin.planning.numbers import room_numbers, too_hot
 from twin.planning.results import default_folder, usable_folder, write_folder, write_json, write_yaml
-from twin.planning.settle import SolveProgress, prepare_room
+from twin.planning.settle import SolveProgress, fans_at, prepare_room
 from twin.planning.solve import check_moves, read_layout, start_and_settle, use_threads
 from twin.planning.transient.checkpoint import Checkpoint, read_checkpoint
 from twin.planning.transient.course import Course, Shape, shaped
@@ -46,6 +46,7 @@ CHANGING = 0.5
 """The same while a fan is on its way to another speed. [s]"""
 AFTERWARDS = 300.0
 """Time simulated after the last event, where no duration is given. [s]"""
+_RELAXATION = 0.5  # of a cooler's flow towards what its fan curve says, from one look to the next
 _TINY = 1e-6  # s; instants nearer than this are one
 
 logger = logging.getLogger(__name__)
@@ -219,6 +220,10 @@ class _Run:
         self._began = time.perf_counter()
         self._spent = 0.0
         self._about: dict[str, Any] = {}
+        self._curved = np.array(
+            [self.scene.cooler_units[c.id] for c in layout.coolers if c.fan_curve is not None], np.int64
+        )
+        self._yield = np.ones(self._curved.size)  # of the flow at design pressure
         self.series, self._ledger = Series(), Ledger()
         self.state: AirState
 
@@ -245,6 +250,9 @@ class _Run:
                 "started_from": None if start is None else start.as_json(),
             }
         }
+        flow, plain = settled.inputs.V_flow, self.scene.unit_inputs(operating).V_flow
+        some = plain[self._curved] > 0.0
+        self._yield[some] = (flow[self._curved] / np.where(some, plain[self._curved], 1.0))[some]
         self.state = _single(settled.result.state)._replace(time=0.0, heat_corrected=0.0)
         self._ledger.note(0.0)
         self._observe(self._inputs(0.0, 0.0))
@@ -257,6 +265,7 @@ class _Run:
         stored = read_checkpoint(self._kept, self._digest())
         self.state, self.series, self._ledger = stored.state, stored.series, stored.ledger
         self._about, self._spent = stored.about, stored.about["wall_s"]
+        self._yield = np.array(stored.about["yield"], np.float64)
         self._shape = stored.about["shape"]
         self._model = prepare_room(self.scene)
 
@@ -332,10 +341,18 @@ class _Run:
             raise InputError(f"after the events at {at:g} s: {error}") from error
 
     def _inputs(self, begin: float, end: float) -> UnitInputs:
-        T_inlet = unit_inlet_temperature(self._model, self.state)
-        return self._course.inputs(
-            self.scene, begin, end, lambda operating: self.scene.unit_inputs(operating, T_inlet=T_inlet)
-        )
+        return self._course.inputs(self.scene, begin, end, self._with_fans)
+
+    def _with_fans(self, operating: Operating) -> UnitInputs:
+        """Return what the units do with fans at the state of now; coolers' flows are half way there."""
+        now = fans_at(self.scene, self._model, operating, self.state)
+        if not self._curved.size:
+            return now
+        plain = self.scene.unit_inputs(operating).V_flow[self._curved]
+        wanted = np.divide(now.V_flow[self._curved], plain, out=np.ones(plain.size), where=plain > 0.0)
+        self._yield += _RELAXATION * (wanted - self._yield)
+        now.V_flow[self._curved] = plain * self._yield
+        return now
 
     def _stops(self) -> list[tuple[float, str]]:
         return [(at, "event") for at in self._course.bends if at < self._duration]
@@ -369,7 +386,7 @@ class _Run:
     def _checkpoint(self) -> None:
         if self._kept is None:
             return
-        self._about["shape"] = self._shape
+        self._about |= {"shape": self._shape, "yield": self._yield.tolist()}
         self._about["wall_s"] = self._spent + time.perf_counter() - self._began
         Checkpoint(self._digest(), self.state, self.series, self._ledger, self._about).write(self._kept)
 

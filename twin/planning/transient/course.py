@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from bisect import bisect_right
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -21,6 +21,7 @@ from twin.planning.transient.events import (
     CoolerSetPoint,
     CoolerTrip,
     Door,
+    DuctFan,
     RackletFan,
     RackletPump,
     RackPower,
@@ -107,11 +108,15 @@ class Profile:
 
 @dataclass(frozen=True)
 class Shape:
-    """What of the geometry events have changed: by id, whether open, whether enabled, the tile's state."""
+    """What of the geometry events change: by id, whether open, whether enabled, the tile's state.
+
+    ``ducts`` are those that events switch, in every shape: whether they run is no matter of geometry.
+    """
 
     doors: Mapping[str, bool] = field(default_factory=dict)
     containments: Mapping[str, bool] = field(default_factory=dict)
     tiles: Mapping[str, str] = field(default_factory=dict)
+    ducts: frozenset[str] = frozenset()
 
 
 class Course:
@@ -134,11 +139,12 @@ class Course:
         self._speed = {name: Profile(speed) for name, speed in nominal.cooler_fan_speed.items()}
         self._running = {name: Profile(float(name not in nominal.failed)) for name in self._speed}
         self._coil = {name: Profile(float(name not in nominal.failed)) for name in self._speed}
+        self._duct = {duct.id: Profile(float(not duct.failed)) for duct in layout.ducts}
         self._ambient = Profile(layout.air.ambient_temperature)
         self.shapes: list[tuple[float, Shape]] = [(0.0, _first_shape(layout, script))]
         for event in script.events:
             self._add(event)
-        flows = (self._fan, self._speed, self._running, self._power, self._slot)
+        flows = (self._fan, self._speed, self._running, self._power, self._slot, self._duct)
         self._flows = [profile for group in flows for profile in group.values()]
         rest = [*self._pump.values(), *self._set_point.values(), *self._coil.values(), self._ambient]
         bends = {bend for profile in (*self._flows, *rest) for bend in profile.bends()}
@@ -167,6 +173,8 @@ class Course:
             pump_speed=means(self._pump),
             cooler_supply_temperature=means(self._set_point),
             cooler_fan_speed={name: speed * running[name] for name, speed in means(self._speed).items()},
+            failed=frozenset(name for name, runs in means(self._duct).items() if runs == 0.0),
+            ambient_temperature=self._ambient.mean(begin, end),
         )
 
     def inputs(
@@ -195,8 +203,7 @@ class Course:
         for cooler, unit in scene.cooler_units.items():
             if self._coil[cooler].mean(begin, end) == 0.0:
                 Q_max[unit] = 0.0
-        T_ambient = self._ambient.mean(begin, end)
-        return inputs._replace(V_flow=V_flow, Q_flow=Q_flow, Q_max=Q_max, T_ambient=T_ambient)
+        return inputs._replace(V_flow=V_flow, Q_flow=Q_flow, Q_max=Q_max)
 
     def rack_power(self, rack: str, at: float) -> float:
         """Electric power that a rack draws at a time, slots that are off left out. [W]."""
@@ -234,6 +241,8 @@ class Course:
                 self._set_point[event.cooler].ramp(event.at, event.temperature, event.over)
             case CoolerFan():
                 self._speed[event.cooler].ramp(event.at, event.speed, event.over)
+            case DuctFan():
+                self._duct[event.duct].ramp(event.at, float(event.running), 0.0)
             case Ambient():
                 self._ambient.ramp(event.at, event.temperature, event.over)
             case Door() | ContainmentSwitch() | TileChange():
@@ -243,12 +252,12 @@ class Course:
         _, last = self.shapes[-1]
         match event:
             case Door():
-                shape = Shape({**last.doors, event.door: event.open}, last.containments, last.tiles)
+                shape = replace(last, doors={**last.doors, event.door: event.open})
             case ContainmentSwitch():
                 switched = {**last.containments, event.containment: event.enabled}
-                shape = Shape(last.doors, switched, last.tiles)
+                shape = replace(last, containments=switched)
             case TileChange():
-                shape = Shape(last.doors, last.containments, {**last.tiles, event.tile: event.state})
+                shape = replace(last, tiles={**last.tiles, event.tile: event.state})
         if self.shapes[-1][0] == event.at:
             self.shapes[-1] = (event.at, shape)
         elif shape != last:
@@ -301,6 +310,10 @@ def shaped(layout: Layout, shape: Shape) -> Layout:
             "panels": tuple(panel(item, away=False) for item in layout.panels),
             "openings": tuple(opening(item) for item in layout.openings),
             "tiles": tuple(tiles),
+            "ducts": tuple(
+                duct.model_copy(update={"failed": False}) if duct.id in shape.ducts else duct
+                for duct in layout.ducts
+            ),
         }
     )
 
@@ -317,4 +330,5 @@ def _first_shape(layout: Layout, script: Script) -> Shape:
         if isinstance(event, ContainmentSwitch)
     }
     tiles = {event.tile: "normal" for event in script.events if isinstance(event, TileChange)}
-    return Shape(doors, switched, tiles)
+    ducts = frozenset(event.duct for event in script.events if isinstance(event, DuctFan))
+    return Shape(doors, switched, tiles, ducts)

@@ -171,6 +171,18 @@ class TileChange(_Event):
         return f"tile {self.tile} {words[self.state]}"
 
 
+class DuctFan(_Event):
+    """The fan of a duct stops or runs."""
+
+    kind: Literal["duct"]
+    duct: Identifier
+    running: bool
+
+    def text(self) -> str:
+        """Say it in words."""
+        return f"duct {self.duct} {'runs' if self.running else 'stops'}"
+
+
 class Ambient(_Ramped):
     """The temperature outside changes, of what openings and ducts draw in."""
 
@@ -184,7 +196,7 @@ class Ambient(_Ramped):
 
 Event = (
     RackPower | RackShutdown | RackStart | RackletFan | RackletPump | CoolerTrip | CoolerRestart
-    | CoolerSetPoint | CoolerFan | Door | ContainmentSwitch | TileChange | Ambient
+    | CoolerSetPoint | CoolerFan | Door | ContainmentSwitch | TileChange | DuctFan | Ambient
 )  # fmt: skip
 KINDS: dict[str, type[_Event]] = {
     get_args(kind.model_fields["kind"].annotation)[0]: kind for kind in get_args(Event)

@@ -27,7 +27,7 @@ from twin.planning.transient.events import KINDS, Event, Script
 
 _ONE = TypeAdapter(Annotated[Event, Field(discriminator="kind")])
 _FRAME = ("name", "description", "duration", "every", "events")
-_GROUPS = {"rack": "racks", "racklet": "racklets", "cooler": "coolers", "tile": "tiles"}
+_GROUPS = {"rack": "racks", "racklet": "racklets", "cooler": "coolers", "tile": "tiles", "duct": "ducts"}
 
 
 def read_script(path: Path, layout: Layout) -> Script:
