@@ -24,21 +24,15 @@ from twin.model.schema.equipment import (
 )
 from twin.model.schema.layout import Feed, Layout, Sensor, Workload, json_schema
 from twin.model.schema.quantity import CELL_SIZE, Facing, Part, Quantity
-from twin.model.schema.room import (
-    Air,
-    Closure,
+from twin.model.schema.room import Air, Closure, Envelope, Grille, Perforated, Room, Surface, Tile
+from twin.model.schema.structure import (
     Containment,
     Cutout,
     Duct,
     DuctFace,
-    Envelope,
-    Grille,
     Obstacle,
     Opening,
     Panel,
-    Room,
-    Surface,
-    Tile,
     Wall,
 )
 
@@ -64,6 +58,7 @@ __all__ = [
     "Opening",
     "Panel",
     "Part",
+    "Perforated",
     "PowerModule",
     "Quantity",
     "Rack",

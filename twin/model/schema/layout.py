@@ -9,18 +9,8 @@ from pydantic import Field, model_validator
 
 from twin.model.schema.equipment import Cooler, Rack, Racklet
 from twin.model.schema.quantity import Height, Identifier, Part, Point, PositivePower, Power
-from twin.model.schema.room import (
-    Air,
-    Containment,
-    Duct,
-    Grille,
-    Obstacle,
-    Opening,
-    Panel,
-    Room,
-    Tile,
-    Wall,
-)
+from twin.model.schema.room import Air, Grille, Room, Tile
+from twin.model.schema.structure import Containment, Duct, Obstacle, Opening, Panel, Wall
 from twin.units import from_si
 
 

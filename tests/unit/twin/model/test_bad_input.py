@@ -1,4 +1,4 @@
-"""Rooms that cannot be solved: every one is refused before the solve, by object and field, with exit code 2."""
+"""Rooms that cannot be solved: each is refused before the solve, by object and field, with exit code 2."""
 
 import math
 

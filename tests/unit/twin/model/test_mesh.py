@@ -131,41 +131,52 @@ def test_every_facing_blows_from_front_to_rear(room, facing):
 
 
 def random_room(seed):
-    """Racks in random places that the checks may or may not accept."""
+    """Two rows of racks at random pitches, off any grid, in a room that is sound by construction."""
     rng = np.random.default_rng(seed)
-    racks = [
-        {
-            "id": f"R{n}",
-            "position": [round(x, 3), round(y, 3)],
-            "facing": "+-"[rng.integers(2)] + "xy"[rng.integers(2)],
-            "size": [0.6, 0.9, round(rng.uniform(1.9, 2.3), 3)],
-            "power": 3000,
-            "leakage": round(rng.uniform(0, 0.1), 3),
-            "slots": [{"u_start": 1, "u_height": int(rng.integers(6, 20))}],
-        }
-        for n, (x, y) in enumerate(rng.uniform((1.5, 0.5), (6.5, 4.5), (3, 2)))
-    ]
+    racks, x = [], 1.6
+    for n in range(rng.integers(1, 6)):
+        facing = ("+y", "-y")[rng.integers(2)]
+        width, depth = rng.uniform(0.55, 0.8), rng.uniform(0.8, 1.2)
+        racks.append(
+            {
+                "id": f"R{n}",
+                "position": [x, rng.uniform(1.4, 3.0)],
+                "facing": facing,
+                "size": [width, depth, rng.uniform(1.95, 2.3)],
+                "power": 3000,
+                "leakage": rng.uniform(0.01, 0.1),
+                "slots": [{"u_start": 1, "u_height": int(rng.integers(6, 20))}],
+            }
+        )
+        x += width + rng.uniform(0.3, 0.6)
     return {
         "name": "random",
         "room": {"size": [8, 6, 3.2], "raised_floor": 0.4, "floor_leakage": 0.005},
         "racks": racks,
         "coolers": [{"id": "C1", "position": [0, 0], "facing": "+x", "air_flow": 1, "capacity": "20 kW"}],
+        "tiles": [{"id": "T1", "position": [rng.uniform(0, 7), rng.uniform(4.6, 5.4)], "open_area": 0.3}],
     }
 
 
 @settings(deadline=None, max_examples=40)
 @given(seed=st.integers(0, 10_000), cell=st.sampled_from([0.08, 0.1, 0.13, 0.2]))
-def test_random_rooms_mesh_or_say_why(seed, cell):
+def test_sound_random_rooms_mesh_and_add_up(seed, cell):
     layout = Layout.model_validate(random_room(seed))
-    try:
-        mesh = build_mesh(layout, cell)
-    except InputError as error:
-        assert error.findings
-        return
+    mesh = build_mesh(layout, cell)
     case = mesh.case
-    shapes = {getattr(case, f"{kind}_{axis}").shape for kind in ("plate", "K") for axis in "x"}
-    assert shapes == {(case.solid.shape[0] + 1, *case.solid.shape[1:])}
     assert count_cells(layout, cell) == case.solid.size
+    # a face moves by less than SLIVER cells, so each extent of a box by less than twice that
+    for box in (box for box in mesh.boxes if box.is_block):
+        drawn = [voxel.span(case.grid[a], box.lo[a], box.hi[a]) for a in range(3)]
+        assert case.solid[tuple(slice(*part) for part in drawn)].all()
+        for a, (lo, hi) in enumerate(drawn):
+            width = case.grid[a][hi] - case.grid[a][lo]
+            assert abs(width - (box.hi[a] - box.lo[a])) < 2 * voxel.SLIVER * cell
+    solids = sum(math.prod(drawn_size(case, box)) for box in mesh.boxes if box.is_block)
+    assert volume(mesh, case.solid) == pytest.approx(solids, rel=1e-9)  # none shares a cell with another
+    k = voxel.nearest(case.grid.z, 0.4)
+    assert (case.plate_z[:, :, k] == case.solid[:, :, k]).all()  # a leaking floor is open but under objects
+    assert len(mesh.unit_names) == 2 * len(layout.racks) + 1
     for patch in range(case.patch_axis.size):
         axis, side, index = case.patch_axis[patch], case.patch_side[patch], case.patch_index[patch]
         ranges = iter(zip(case.patch_lo[patch], case.patch_hi[patch], strict=True))
@@ -175,6 +186,11 @@ def test_random_rooms_mesh_or_say_why(seed, cell):
         assert case.solid[before].size > 0
         assert not case.solid[before].any()
         assert case.solid[behind].all()
+
+
+def drawn_size(case, box):
+    spans = [voxel.span(case.grid[a], box.lo[a], box.hi[a]) for a in range(3)]
+    return [float(case.grid[a][hi] - case.grid[a][lo]) for a, (lo, hi) in enumerate(spans)]
 
 
 # -- trouble -----------------------------------------------------------------------------------------------

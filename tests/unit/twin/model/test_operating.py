@@ -1,5 +1,6 @@
 """Operating: powers, flows and heats of racks and coolers against sums done by hand."""
 
+import math
 from dataclasses import replace
 
 import pytest
@@ -10,9 +11,11 @@ from twin.model.operating import (
     LIQUID_PLANT_COP,
     Operating,
     Perturbation,
+    coast,
     cooler_flow,
     cooling_power,
     curve_factor,
+    duct_flow,
     liquid_share,
     plant_cop,
     rack_slots,
@@ -180,6 +183,63 @@ def test_coolers_turn_with_their_fan_and_stop_when_they_fail(layout):
     assert cooler_flow(cooler, Operating(failed=frozenset({"C1"}))) == 0.0
     broken = layout.model_copy(update={"coolers": (cooler.model_copy(update={"failed": True}),)})
     assert Operating.nominal(broken).failed == {"C1"}
+
+
+@pytest.fixture
+def blower(room):
+    room["coolers"][0]["fan_curve"] = {"stall_pressure": 200, "design_pressure": 50}
+    return Layout.model_validate(room).cooler("C1")
+
+
+def at(speed):
+    return Operating(cooler_fan_speed={"C1": speed})
+
+
+def test_a_fan_curve_runs_from_free_delivery_through_the_design_point_to_stall(blower):
+    free = 0.55 / math.sqrt(1 - 50 / 200)
+    assert cooler_flow(blower, Operating(), dp=50.0) == pytest.approx(0.55)
+    assert cooler_flow(blower, Operating(), dp=0.0) == pytest.approx(free)
+    assert cooler_flow(blower, Operating(), dp=150.0) == pytest.approx(0.5 * free)
+    assert cooler_flow(blower, Operating(), dp=200.0) == cooler_flow(blower, Operating(), dp=900.0) == 0.0
+    assert cooler_flow(blower, Operating(), dp=-1e6) == cooler_flow(blower, Operating(), dp=-200.0)
+
+
+def test_a_fan_curve_follows_the_affinity_laws(blower):
+    # half the speed: half the flow at a quarter of the pressure
+    for dp in (0.0, 50.0, 120.0):
+        full = cooler_flow(blower, Operating(), dp=dp)
+        assert cooler_flow(blower, at(0.35), dp=0.25 * dp) == pytest.approx(0.5 * full)
+    assert cooler_flow(blower, at(0.35)) == pytest.approx(0.275)  # no pressure given: along the affinity law
+    assert cooler_flow(blower, at(0.0), dp=0.0) == 0.0
+
+
+def test_a_cooler_without_a_curve_does_not_feel_pressure(layout):
+    assert cooler_flow(layout.cooler("C1"), Operating(), dp=1e4) == pytest.approx(0.55)
+
+
+def test_a_tripped_fan_coasts_down(room):
+    stiff = Layout.model_validate(room).cooler("C1")
+    room["coolers"][0]["coast_down"] = 20.0
+    cooler = Layout.model_validate(room).cooler("C1")
+    assert coast(stiff, 0.7, 0.0) == 0.0
+    assert coast(cooler, 0.7, 0.0) == 0.7
+    assert coast(cooler, 0.7, 20.0) == pytest.approx(0.7 / math.e)
+    tripped = Operating(failed=frozenset({"C1"}), coasting={"C1": coast(cooler, 0.7, 20.0)})
+    assert cooler_flow(cooler, tripped) == pytest.approx(0.55 / math.e)
+
+
+def test_ducts_keep_their_flow_until_their_fan_fails(room):
+    face = {"lo": [4.0, 0.5, 2.6], "hi": [4.0, 0.9, 2.9]}
+    room["ducts"] = [{"id": "D1", "air_flow": 0.3, "discharge": face}]
+    layout = Layout.model_validate(room)
+    (duct,) = layout.ducts
+    assert duct_flow(duct, Operating()) == 0.3
+    assert duct_flow(duct, Operating(), Perturbation(air_flow={"D1": 0.9})) == pytest.approx(0.27)
+    assert duct_flow(duct, Operating(failed=frozenset({"D1"}))) == 0.0
+    assert Operating.nominal(layout).failed == frozenset()
+    off = Layout.model_validate(room | {"ducts": [room["ducts"][0] | {"failed": True}]})
+    assert Operating.nominal(off).failed == {"D1"}
+    assert duct_flow(off.ducts[0], Operating()) == 0.0
 
 
 def test_cooling_power_is_the_sum_of_its_named_parts(layout):
