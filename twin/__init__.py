@@ -7,6 +7,7 @@ One function per command, with the same name and arguments; each is imported whe
     twin.simulate(layout, ...)   the room through events: time to critical, balances, result folder
     twin.doctor(...)             what this machine has and lacks
     twin.load_layout(path, ...)  read and check a layout file
+    twin.validate(cases, ...)    the validation suite: numbers asked beside numbers reached
     twin.example_layout(name)    where an example layout lies
 """
 
@@ -20,9 +21,10 @@ if TYPE_CHECKING:
     from twin.planning.simulate import simulate
     from twin.planning.solve import solve
     from twin.runtime.doctor import doctor
+    from twin.validation.suite import validate
 
 __version__ = "0.1.0"
-__all__ = ["doctor", "example_layout", "load_layout", "simulate", "solve"]
+__all__ = ["doctor", "example_layout", "load_layout", "simulate", "solve", "validate"]
 
 _HOME = {
     "doctor": "twin.runtime.doctor",
@@ -30,6 +32,7 @@ _HOME = {
     "load_layout": "twin.model.load",
     "simulate": "twin.planning.simulate",
     "solve": "twin.planning.solve",
+    "validate": "twin.validation.suite",
 }
 
 
