@@ -331,11 +331,14 @@ def _mass_scale(model: AirModel, state: AirState) -> float:
 
 
 def outflow_of(model: AirModel, state: AirState) -> NDArray[np.float64]:
-    """Net volume flow out of each cell for the inputs last set, in float64; [nx, ny, nz]. [m3/s]."""
+    """Net volume flow out of each cell of the room for the inputs last set, float64[nx, ny, nz]. [m3/s]."""
     geometry = model.stepper.geometry
     flows = [np.asarray(f, dtype=np.float64) * a for f, a in zip(state[:3], geometry.open_area, strict=True)]
     total = np.diff(flows[0], axis=0) + np.diff(flows[1], axis=1) + np.diff(flows[2], axis=2)
-    return total - model.stepper.units.inflow_cells(geometry.shape)
+    total -= model.stepper.units.inflow_cells(geometry.shape)
+    if geometry.ambient is not None:
+        total[geometry.ambient] = 0
+    return total
 
 
 def probe(model: AirModel, state: AirState, points: NDArray[np.float64]) -> Probe:
