@@ -88,7 +88,7 @@ def test_references_name_their_publication():
 
 
 def test_a_wrong_name_is_refused_with_all_of_them():
-    with pytest.raises(InputError, match="ghia.*is no case.*lid_driven_cavity") as caught:
+    with pytest.raises(InputError, match=r"ghia.*is no case.*lid_driven_cavity") as caught:
         load_cases(["ghia", "duct", "trie"])
     assert [finding.value for finding in caught.value.findings] == ["ghia", "trie"]
 
