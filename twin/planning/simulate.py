@@ -42,7 +42,7 @@ RESULT_FILES = (
 """What a result folder holds, and all it may hold to be replaced."""
 CHUNK = 2.0
 """Longest time for which flows, powers and set points are held; then fans look again. [s]"""
-CHANGING = 0.5
+CHANGING = 1.0
 """The same while a fan is on its way to another speed. [s]"""
 AFTERWARDS = 300.0
 """Time simulated after the last event, where no duration is given. [s]"""

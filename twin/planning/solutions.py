@@ -169,7 +169,7 @@ class Solutions:
 def _load(path: Path, onto: Scene | None, model: AirModel) -> AirState | None:
     """Read a state; one of another geometry comes over onto the grid of the model."""
     try:
-        with np.load(path, allow_pickle=False) as stored:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
             about = json.loads(bytes(stored["about"]))
             fields = {name: stored[name] for name in stored.files if name != "about"}
         state = AirState(**{**fields, "time": 0.0, "heat_corrected": 0.0})
@@ -179,16 +179,18 @@ def _load(path: Path, onto: Scene | None, model: AirModel) -> AirState | None:
         scene = build_scene(Layout.model_validate(about["layout"]), about["cell"])
         old = prepare(scene.case, scene.closure, scene.layout.air.reference_temperature)
         return restart(model, old, state)
-    except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile, SolverError, TwinError) as error:
+    except (
+        OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile, SolverError, TwinError,
+    ) as error:  # fmt: skip
         logger.info("the stored solution %s is of no use: %s", path, error)
         return None
 
 
 def _read_about(path: Path) -> dict[str, Any] | None:
     try:
-        with np.load(path, allow_pickle=False) as stored:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
             about = json.loads(bytes(stored["about"]))
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile):
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
         return None
     return about if about.get("format") == _FORMAT else None
 

@@ -82,7 +82,7 @@ def read_checkpoint(path: Path, digest: str) -> Checkpoint:
         return InputError([Finding("--resume", "checkpoint", "", str(path), rule, remedy)])
 
     try:
-        with np.load(path, allow_pickle=False) as stored:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
             head = json.loads(bytes(stored["head"]))
             fields = {name: stored[name] for name in stored.files if name != "head"}
     except FileNotFoundError as error:

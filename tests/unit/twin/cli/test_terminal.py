@@ -1,0 +1,65 @@
+"""What scripts get: one JSON object on standard output, errors included, and the exit code."""
+
+import json
+
+import pytest
+from typer.testing import CliRunner
+
+from twin.cli.commands import app
+
+RUNNER = CliRunner()
+
+
+def call(*arguments):
+    result = RUNNER.invoke(app, list(arguments))
+    lines = result.stdout.splitlines()
+    return result.exit_code, [json.loads(line) for line in lines], result.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "subject", "remedy"),
+    [
+        (("solve", "none.yaml", "--json"), "layout file", "Give a YAML layout file"),
+        (
+            ("solve", "one_rack", "--json", "--set", "racks[R01].powr=3"),
+            "rack 'R01'",
+            "Did you mean 'power'?",
+        ),
+        (("simulate", "one_rack", "--events", "none.yaml", "--json"), "events file", "Give a YAML file"),
+    ],
+)
+def test_bad_input_is_an_object_with_every_finding(arguments, subject, remedy):
+    code, (body,), text = call(*arguments)
+    assert code == 2
+    error = body["error"]
+    assert (error["kind"], error["exit_code"]) == ("InputError", 2)
+    assert error["findings"][0]["object"] == subject
+    assert remedy in error["findings"][0]["remedy"]
+    assert error["message"] in "".join(text.splitlines()) or remedy in text
+
+
+def test_an_option_that_is_no_quantity_is_named():
+    code, (body,), _ = call("simulate", "one_rack", "--events", "x.yaml", "--duration", "soon", "--json")
+    assert code == 2
+    assert body["error"]["message"].startswith("--duration 'soon'")
+
+
+def test_a_room_that_does_not_settle_leaves_with_3():
+    code, (body,), _ = call(
+        "solve", "one_rack", "--cell", "0.3", "--set", "coolers[C1].failed=true", "--json"
+    )
+    assert code == 3
+    assert body["error"]["kind"] == "NotConvergedError"
+    assert "findings" not in body["error"]
+
+
+def test_without_json_nothing_comes_on_standard_output():
+    result = RUNNER.invoke(app, ["solve", "none.yaml"])
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "cannot be read" in result.stderr
+
+
+def test_every_command_has_its_line_of_help():
+    text = RUNNER.invoke(app, ["--help"]).stdout
+    for command in ("solve", "simulate", "validate", "bench", "run", "doctor"):
+        assert command in text
