@@ -2,49 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.spatial import KDTree
 
 from solvers.airflow.case import AirCase, Closure
-from solvers.airflow.kernels import Component
+from solvers.airflow.metrics import Sections, build_components, build_sections
+from solvers.airflow.patches import Patches, find_patches
+from solvers.airflow.transport import Component
+from solvers.airflow.wall_distance import wall_distance
 from solvers.errors import CaseError, GridMismatchError
-from solvers.grid import make_grid
-from solvers.linear.multigrid import flat_cells, padded, strides
+from solvers.grid import Grid, make_grid
+from solvers.linear.multigrid import padded
 
 _Float = TypeVar("_Float", bound=np.floating)
-Three = tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]
-"""One array for each axis."""
+Three = tuple[NDArray[np.bool_], NDArray[np.bool_], NDArray[np.bool_]]
+"""One array for each axis, of its faces: bool[nx+1, ny, nz], [nx, ny+1, nz], [nx, ny, nz+1]."""
 
 KINDS = ("mixing_length", "k_epsilon", "vreman", "laminar")
 _ACROSS = ((1, 2), (0, 2), (0, 1))
-_WALL_SAMPLES = 6  # nearest wall faces looked at for the wall distance
-
-
-class Patches(NamedTuple):
-    """Openings as lists of faces, patch after patch.
-
-    Attributes
-    ----------
-    cell : int64[faces]    Flat padded index of the air cell beside the face.
-    face : int64[faces]    Flat padded index of the face, in the array of its axis.
-    axis : int64[faces]    Axis that the face is normal to.
-    owner : int64[faces]    Patch that the face belongs to.
-    share : float64[faces]    Area of the face over the area of its patch. [-]
-    side : int64[faces]    +1: air on the + side of the face.
-    area : float64[np]    Area of each patch. [m2]
-    """
-
-    cell: NDArray[np.int64]
-    face: NDArray[np.int64]
-    axis: NDArray[np.int64]
-    owner: NDArray[np.int64]
-    share: NDArray[np.float64]
-    side: NDArray[np.int64]
-    area: NDArray[np.float64]
 
 
 class Geometry(NamedTuple):
@@ -52,34 +29,51 @@ class Geometry(NamedTuple):
 
     Attributes
     ----------
+    grid : Grid
     shape : tuple    nx, ny, nz.
     fluid : bool[nx, ny, nz]    Cells with air, those of the ambient beside openings included.
     ambient : bool[nx, ny, nz] or None    Cells of the ambient: nothing is solved for in them.
-    open_area : tuple of float64[nx+1, ny, nz], ...    Area of the faces that let air through. [m2]
-    resists : tuple of bool, the same shapes    Porous faces.
+    open_faces : Three    Faces that let air through.
+    resists : Three    Those of them that are porous.
     volume : float32    Cell volume, 0 in solids and in the ambient. [m3]
-    flow_area : tuple of float32    Area of open faces and of patch faces. [m2]
-    area : tuple of float32    Area of open faces. [m2]
-    inverse_area : tuple of float32    [1/m2]
-    inverse_width : tuple of float32    1 / cell width, 0 in solids and in the ambient. [1/m]
-    mixing : float32    closure constant times wall distance; 0 for laminar. [m]
-    components : tuple of Component    u, v, w, T.
+    mixing : float32    closure constant times wall distance; 0 for laminar, empty for the others. [m]
+    components : tuple of Component    u, v, w, scalars.
+    sections : Sections    Areas of all faces, widths of all cells.
     patches : Patches
     """
 
+    grid: Grid
     shape: tuple[int, int, int]
     fluid: NDArray[np.bool_]
     ambient: NDArray[np.bool_] | None
-    open_area: tuple[NDArray[np.float64], ...]
-    resists: tuple[NDArray[np.bool_], ...]
+    open_faces: Three
+    resists: Three
     volume: NDArray[np.float32]
-    flow_area: Three
-    area: Three
-    inverse_area: Three
-    inverse_width: Three
     mixing: NDArray[np.float32]
     components: tuple[Component, Component, Component, Component]
+    sections: Sections
     patches: Patches
+
+    @property
+    def room(self) -> NDArray[np.bool_]:
+        """Cells with air that are solved for, [nx, ny, nz]."""
+        return self.fluid if self.ambient is None else self.fluid & ~self.ambient
+
+    @property
+    def open_area(self) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+        """Area of the faces that let air through, 0 elsewhere; computed anew each time. [m2]."""
+        x, y, z = (faces * _cross_section(self.grid, d) for d, faces in enumerate(self.open_faces))
+        return x, y, z
+
+    def inverse_width(self, axis: int, cell: NDArray[np.int64]) -> NDArray[np.float64]:
+        """1 / width along an axis of cells (flat padded indices), 0 outside the room. [1/m]."""
+        values, sx = self.sections.inverse_width[axis], self.sections.plane[0].size
+        return np.where(self.volume[cell] > 0, values[cell // sx if axis == 0 else cell % sx], 0.0)
+
+    def inverse_area(self, axis: int) -> NDArray[np.float32]:
+        """1 / area of the faces of an axis, open or not, flat and padded. [1/m2]."""
+        sections = self.sections
+        return (sections.inverse_line[axis][:, None] * sections.inverse_plane[axis]).ravel()
 
 
 def build_geometry(case: AirCase, closure: Closure) -> Geometry:
@@ -97,53 +91,29 @@ def build_geometry(case: AirCase, closure: Closure) -> Geometry:
         if not getattr(closure, name) > 0:
             raise CaseError(f"closure.{name}: {getattr(closure, name)} must be positive.")
     shape = case.grid.shape
-    step = (*strides(shape), 1)
     fluid, ambient = _fluid_and_ambient(case)
     plates = (case.plate_x, case.plate_y, case.plate_z)
-    losses = (case.K_x, case.K_y, case.K_z)
-    widths = case.grid.widths
-    cross = [_cross_section(widths, axis) for axis in range(3)]
-    open_area = tuple(_open_faces(fluid, ambient, plates[axis], axis) * cross[axis] for axis in range(3))
-    resists = tuple((losses[axis] > 0) & (open_area[axis] > 0) for axis in range(3))
-    patches = _patches(case, fluid, open_area, cross)
-
-    width = [_spread(widths[d], d, shape) for d in range(3)]
-    gap = [0.5 * (width[d] + np.roll(width[d], step[d])) for d in range(3)]
+    x, y, z = (_open_faces(fluid, ambient, plates[axis], axis) for axis in range(3))
+    open_faces = (x, y, z)
+    patches = find_patches(case, fluid, open_faces)
     room = fluid if ambient is None else fluid & ~ambient
-    air = _pad_cells(room.astype(float), shape)
-    is_open = [_pad_faces((open_area[d] > 0).astype(float), d, shape) for d in range(3)]
-    passes = [a.copy() for a in is_open]
-    for d in range(3):
-        passes[d][patches.face[patches.axis == d]] = 1.0
-    section = [width[a] * width[b] for a, b in _ACROSS]
-    area = [is_open[d] * section[d] for d in range(3)]
-    components = [
-        _momentum(axis, step, width, gap, air, is_open, section, losses, shape) for axis in range(3)
-    ]
-    zero = np.zeros(air.size, dtype=np.float32)
-    cell_volume = width[0] * width[1] * width[2]
-    heat = Component(
-        *_three(area[d] / gap[d] for d in range(3)),
-        inverse_volume=_single(air / cell_volume),
-        inverse_gap=zero,
-        loss=zero,
-    )
-    mixing = zero
+    distance = np.zeros(0, dtype=np.float32)
     if closure.kind == "mixing_length":
-        mixing = _pad_cells(closure.constant * _wall_distance(case, room, open_area, patches), shape)
+        distance = pad_state(wall_distance(case.grid, room, open_faces, patches), None, shape)
+    elif closure.kind == "laminar":
+        distance = np.zeros(int(np.prod(padded(shape))), dtype=np.float32)
+    dx, dy, dz = (line.astype(np.float32) for line in case.grid.widths)
     return Geometry(
+        grid=case.grid,
         shape=shape,
         fluid=fluid,
         ambient=ambient,
-        open_area=open_area,
-        resists=resists,
-        volume=_single(air * cell_volume),
-        flow_area=_three(passes[d] * section[d] for d in range(3)),
-        area=_three(area),
-        inverse_area=_three(is_open[d] / section[d] for d in range(3)),
-        inverse_width=_three(air / width[d] for d in range(3)),
-        mixing=_single(mixing),
-        components=(components[0], components[1], components[2], heat),
+        open_faces=open_faces,
+        resists=((case.K_x > 0) & x, (case.K_y > 0) & y, (case.K_z > 0) & z),
+        volume=pad_state(room * (dx[:, None, None] * (dy[:, None] * dz)), None, shape),
+        mixing=distance * np.float32(closure.constant),
+        components=build_components(case.grid, room, open_faces),
+        sections=build_sections(case.grid),
         patches=patches,
     )
 
@@ -152,9 +122,9 @@ def pad_state(
     values: NDArray[np.floating], axis: int | None, shape: tuple[int, int, int]
 ) -> NDArray[np.float32]:
     """Flat padded float32 copy of a cell field (axis None) or of a face field."""
-    if axis is None:
-        return _single(_pad_cells(values, shape))
-    return _single(_pad_faces(values, axis, shape))
+    out = np.zeros(padded(shape), dtype=np.float32)
+    unpad(out, axis, shape)[...] = values
+    return out.reshape(-1)
 
 
 def unpad(flat: NDArray[_Float], axis: int | None, shape: tuple[int, int, int]) -> NDArray[_Float]:
@@ -163,37 +133,8 @@ def unpad(flat: NDArray[_Float], axis: int | None, shape: tuple[int, int, int]) 
     return flat.reshape(padded(shape))[tuple(extent)]
 
 
-def _single(values: NDArray) -> NDArray[np.float32]:
-    return np.ascontiguousarray(values, dtype=np.float32)
-
-
-def _three(values: Iterable[NDArray]) -> Three:
-    x, y, z = (_single(value) for value in values)
-    return x, y, z
-
-
-def _pad_cells(values: NDArray, shape: tuple[int, int, int]) -> NDArray[np.float64]:
-    out = np.zeros(padded(shape))
-    out[1 : shape[0] + 1, 1:-1, 1:-1] = values
-    return out.ravel()
-
-
-def _pad_faces(values: NDArray, axis: int, shape: tuple[int, int, int]) -> NDArray[np.float64]:
-    out = np.zeros(padded(shape))
-    unpad(out, axis, shape)[...] = values
-    return out.ravel()
-
-
-def _spread(widths: NDArray[np.float64], axis: int, shape: tuple[int, int, int]) -> NDArray[np.float64]:
-    """Cell widths along one axis for every padded cell; the padding repeats the outer cells."""
-    line = np.pad(widths, (1, 2 if axis == 0 else 1), mode="edge")
-    spread = [1, 1, 1]
-    spread[axis] = -1
-    return np.ascontiguousarray(np.broadcast_to(line.reshape(spread), padded(shape))).ravel()
-
-
-def _cross_section(widths, axis: int) -> NDArray[np.float64]:
-    a, b = (widths[d] for d in _ACROSS[axis])
+def _cross_section(grid: Grid, axis: int) -> NDArray[np.float64]:
+    a, b = (grid.widths[d] for d in _ACROSS[axis])
     return np.expand_dims(a[:, None] * b[None, :], axis)
 
 
@@ -230,105 +171,6 @@ def _open_faces(fluid, ambient, plate: NDArray[np.bool_], axis: int) -> NDArray[
     return out
 
 
-def _momentum(axis, step, width, gap, air, is_open, section, losses, shape) -> Component:
-    t = step[axis]
-    g = [np.zeros(0)] * 3
-    g[axis] = np.roll(air * section[axis] / width[axis], t)
-    for d in _ACROSS[axis]:
-        third = 3 - axis - d
-        edge = 0.5 * (is_open[d] + np.roll(is_open[d], t))
-        g[d] = edge * gap[axis] * width[third] / gap[d]
-    solved = is_open[axis]
-    loss = _pad_faces(losses[axis], axis, shape) * solved / gap[axis]
-    return Component(
-        _single(g[0]),
-        _single(g[1]),
-        _single(g[2]),
-        inverse_volume=_single(solved / (gap[axis] * section[axis])),
-        inverse_gap=_single(solved / gap[axis]),
-        loss=_single(loss),
-    )
-
-
-def _patches(case: AirCase, fluid, open_area, cross) -> Patches:
-    shape = fluid.shape
-    cells = flat_cells(shape)
-    step = (*strides(shape), 1)
-    columns: list[tuple[NDArray, ...]] = []
-    areas = np.zeros(case.patch_axis.size)
-    taken: dict[tuple[int, int, int], int] = {}
-    for number in range(case.patch_axis.size):
-        axis, index = int(case.patch_axis[number]), int(case.patch_index[number])
-        side = int(case.patch_side[number])
-        lo, hi = case.patch_lo[number], case.patch_hi[number]
-        cells_named = f"cells {lo.tolist()} to {hi.tolist()}"
-        name = f"patch {number} (axis {axis}, face {index}, {cells_named}, side {side:+d})"
-        if axis not in (0, 1, 2) or side not in (-1, 1):
-            raise CaseError(f"{name}: the axis must be 0, 1 or 2 and the side +1 or -1.")
-        first, second = _ACROSS[axis]
-        row = index if side > 0 else index - 1
-        inside = (
-            0 <= row < shape[axis] and (lo >= 0).all() and hi[0] <= shape[first] and hi[1] <= shape[second]
-        )
-        if not inside or (hi <= lo).any():
-            raise CaseError(f"{name}: it is empty or leaves the grid of {shape} cells.")
-        box: list[slice | int] = [0, 0, 0]
-        box[first], box[second] = slice(int(lo[0]), int(hi[0])), slice(int(lo[1]), int(hi[1]))
-        box[axis] = row
-        if not fluid[tuple(box)].all():
-            count = int((~fluid[tuple(box)]).sum())
-            raise CaseError(
-                f"{name}: {count} of its faces open into a solid. Move it or free the cells before it."
-            )
-        cell = cells[tuple(box)].ravel()
-        box[axis] = index
-        if (open_area[axis][tuple(box)] > 0).any():
-            raise CaseError(f"{name}: there is air behind it. Put a solid or a plate behind the patch.")
-        box[axis] = 0
-        area = np.broadcast_to(cross[axis], (*(1 if d == axis else n for d, n in enumerate(shape)),))[
-            tuple(box)
-        ].ravel()
-        face = cell + (0 if side > 0 else step[axis])
-        for one in face.tolist():
-            other = taken.setdefault((axis, one, side), number)
-            if other != number:
-                raise CaseError(f"{name}: it overlaps patch {other}. A face belongs to one patch.")
-        areas[number] = area.sum()
-        columns.append(
-            (
-                cell,
-                face,
-                np.full(cell.size, axis),
-                np.full(cell.size, number),
-                area / areas[number],
-                np.full(cell.size, side),
-            )
-        )
-    _check_units(case)
-    if not columns:
-        none = np.zeros(0, dtype=np.int64)
-        return Patches(none, none, none, none, np.zeros(0), none, areas)
-    return Patches(*(np.concatenate(column) for column in zip(*columns, strict=True)), area=areas)
-
-
-def _check_units(case: AirCase) -> None:
-    used: dict[int, str] = {}
-    for kind, list_of in (("inlet", case.unit_inlet), ("outlet", case.unit_outlet)):
-        for unit, patch in enumerate(list_of.tolist()):
-            if patch == -1:
-                continue  # the ambient
-            if not 0 <= patch < case.patch_axis.size:
-                raise CaseError(
-                    f"unit {unit}: its {kind} is patch {patch}, but there are {case.patch_axis.size} patches "
-                    "(-1 is the ambient)."
-                )
-            if patch in used:
-                raise CaseError(
-                    f"unit {unit}: its {kind} is patch {patch}, which is already the {used[patch]}."
-                )
-            used[patch] = f"{kind} of unit {unit}"
-
-
 def _check_shapes(case: AirCase) -> None:
     make_grid(*case.grid)
     nx, ny, nz = case.grid.shape
@@ -357,42 +199,3 @@ def _check_shapes(case: AirCase) -> None:
         loss = getattr(case, f"K_{letter}")
         if not (np.isfinite(loss).all() and (loss >= 0).all()):
             raise CaseError(f"case.K_{letter}: loss coefficients must be finite and not negative.")
-
-
-def _wall_distance(case: AirCase, fluid, open_area, patches: Patches) -> NDArray[np.float64]:
-    """Distance of each cell centre to the nearest closed face that touches air; 0 in solids. [m]."""
-    shape = fluid.shape
-    middles, halves = [], []
-    for axis in range(3):
-        touches = np.zeros(open_area[axis].shape, dtype=bool)
-        low, high = [slice(None)] * 3, [slice(None)] * 3
-        low[axis], high[axis] = slice(1, None), slice(None, -1)
-        touches[tuple(low)] |= fluid
-        touches[tuple(high)] |= fluid
-        closed = touches & (open_area[axis] == 0)
-        flat = np.zeros(int(np.prod(padded(shape))))
-        flat[patches.face[patches.axis == axis]] = 1
-        opening = unpad(flat, axis, shape)
-        index = np.argwhere(closed & (opening == 0))
-        middle = np.zeros(index.shape)
-        half = np.zeros(index.shape)
-        for d in range(3):
-            if d == axis:
-                middle[:, d] = case.grid[d][index[:, d]]
-            else:
-                middle[:, d] = case.grid.centres[d][index[:, d]]
-                half[:, d] = case.grid.widths[d][index[:, d]] / 2
-        middles.append(middle)
-        halves.append(half)
-    middle, half = np.concatenate(middles), np.concatenate(halves)
-    distance = np.zeros(shape)
-    if middle.shape[0] == 0:
-        return distance
-    centres = case.grid.centres
-    cells = np.argwhere(fluid)
-    points = np.stack([centres[d][cells[:, d]] for d in range(3)], axis=1)
-    _, near = KDTree(middle).query(points, k=min(_WALL_SAMPLES, middle.shape[0]))
-    near = near.reshape(points.shape[0], -1)
-    outside = np.maximum(np.abs(points[:, None, :] - middle[near]) - half[near], 0.0)
-    distance[fluid] = np.sqrt((outside**2).sum(axis=2)).min(axis=1)
-    return distance

@@ -425,7 +425,7 @@ def _closed_mean(model: AirModel, mean: _Mean, at: float) -> AirState:
         x = stepper.pressure.solve(b, 0.0, 8).astype(np.float64)
         for axis, (field, c) in enumerate(zip(state[:3], (levels.cx, levels.cy, levels.cz), strict=True)):
             stride = (stepper.sx, stepper.sy, 1)[axis]
-            change = c[:size] * geometry.inverse_area[axis] * (x - np.roll(x, stride))
+            change = c[:size] * geometry.inverse_area(axis) * (x - np.roll(x, stride))
             np.subtract(field, unpad(change, axis, shape), out=field)
     return state
 

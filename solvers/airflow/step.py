@@ -11,23 +11,12 @@ from numpy.typing import NDArray
 
 from solvers.airflow.case import CP, GRAVITY, RHO, AirCase, AirState, Closure, Numerics, UnitInputs
 from solvers.airflow.geometry import Geometry, pad_state, unpad
+from solvers.airflow.heat import HeatStep
 from solvers.airflow.jets import JetMomentum
-from solvers.airflow.kernels import (
-    Scratch,
-    add,
-    add_weighted,
-    buoyancy,
-    courant_rate,
-    heat_defect,
-    net_outflow,
-    predict_momentum,
-    project,
-    relax_on,
-    relax_scalar,
-    volume_flow,
-)
+from solvers.airflow.kernels import add, buoyancy, courant_rate, net_outflow, project, volume_flow
 from solvers.airflow.openings import Openings
-from solvers.airflow.tiles import Straightening
+from solvers.airflow.tiles import PorousFaces, Straightening
+from solvers.airflow.transport import Ring, make_ring, predict_momentum, relax_scalar
 from solvers.airflow.turbulence import make_turbulence
 from solvers.airflow.units import Units
 from solvers.airflow.walls import Walls
@@ -38,10 +27,7 @@ _SPEED_LIMIT = 200.0  # m/s; beyond, the solution has diverged
 _WARMTH_LIMIT = 150.0  # K from T_ref; far outside what Boussinesq's density holds for
 _LEFTOVER = 1e-2  # divergence over the flow of the units that a step may not leave
 _HARD_ITERATIONS = 60  # of the pressure before that is an error
-_MISSED = 0.1  # share of the heat changing hands that the sweeps may miss; 0.02 at Courant number 12
-_MORE_SWEEPS = 20  # times the usual sweeps before a step is given up
 _AN_INSTANT = 1e-9  # s, in which no layer of a wall warms
-_ROUNDING = 1e-6  # of the heat handled, in single precision
 
 
 class Stepper:
@@ -55,7 +41,7 @@ class Stepper:
     geometry : Geometry
     closure : Closure
     T_ref : float    Temperature of neutral buoyancy. [K]
-    sweeps : int    Jacobi sweeps of the implicit transport, even. [-]
+    sweeps : int    Jacobi sweeps of the implicit transport. [-]
     numerics : Numerics    How the equations are discretised.
 
     Attributes
@@ -79,12 +65,13 @@ class Stepper:
         geometry: Geometry,
         closure: Closure,
         T_ref: float,
-        sweeps: int = 8,
+        sweeps: int = 9,
         numerics: Numerics | None = None,
     ) -> None:
         self.numerics = numerics or Numerics()
         if self.numerics.advection not in ("limited", "central"):
             raise CaseError(f"numerics.advection: {self.numerics.advection!r}; take 'limited' or 'central'.")
+        self.central = self.numerics.advection == "central"
         self.geometry = geometry
         self.closure = closure
         self.T_ref = T_ref
@@ -101,30 +88,29 @@ class Stepper:
         self.u, self.v, self.w, self.p, self.theta = fields[:5]
         self.flow = (fields[5], fields[6], fields[7])
         self.friction = (fields[8], fields[9], fields[10])
-        self.nu_eff, self._lift, self._still, self._b = fields[11:15]
-        self.push = [self._still] * 3
+        self.nu_eff, self._still, lift, self._b = fields[11:15]
+        self.push = [self._still, self._still, lift]
         none = np.zeros(0, dtype=np.int64)
         self._ambient = none if geometry.ambient is None else flat_cells(geometry.shape)[geometry.ambient]
         self._row = np.zeros(self.sx, dtype=np.float32)
-        self._scratch = [
-            Scratch(*(np.zeros(size, dtype=np.float32) for _ in Scratch._fields)) for _ in range(2)
-        ]
-        self._sums = np.zeros(2)
-        self._corrected = 0.0  # K m3
+        self._rings = [make_ring(sweeps, self.sx) for _ in range(2)]
+        self.openings = Openings(geometry, case.grid)
+        # the right-hand side of the pressure is free while heat and scalars are transported
+        self.heat = HeatStep(closure, self.pressure, self.openings, increment=self._b)
         self._counted_from = 0.0
         self.theta_unit = np.zeros(self.units.count)
         self.time = 0.0
         self.divergence = 0.0
         self.iterations = 0
-        self._loss = self._porous_losses()
-        self._straightening = Straightening(geometry, *self.pressure.resisting_faces, self._loss)
+        self._porous = PorousFaces(case, *self.pressure.resisting_faces)
+        self.need_push(*np.unique(self._porous.axis).tolist())
+        self._straightening = Straightening(geometry, self._porous.axis, self._porous.face, self._porous.K)
         self.body_force: tuple[NDArray[np.float32], ...] | None = None
         self.heat_source: NDArray[np.float32] | None = None
         self.turbulence = make_turbulence(case, geometry, closure)
         self.jets = JetMomentum(case, geometry)
         self.need_push(*self.jets.axes)
         self.walls = Walls(case, geometry, closure, T_ref)
-        self.openings = Openings(geometry, case.grid)
         if self.walls.moving:
             self.need_push(0, 1, 2)
         self._pool = ThreadPoolExecutor(1) if get_num_threads() > 1 and size > 20_000 else None
@@ -133,8 +119,9 @@ class Stepper:
         """Take over a state and inputs; returns whether a unit's flow differs from that of the state."""
         shape = self.geometry.shape
         for axis, (field, values) in enumerate(zip((self.u, self.v, self.w), state[:3], strict=True)):
-            field[:] = pad_state(values, axis, shape)
-            field[self.geometry.flow_area[axis] == 0] = 0
+            field[:] = pad_state(values * self.geometry.open_faces[axis], axis, shape)
+            patches = self.geometry.patches.face[self.geometry.patches.axis == axis]
+            field[patches] = pad_state(values, axis, shape)[patches]
         self.p[:] = pad_state(values=state.p, axis=None, shape=shape)
         self.theta[:] = pad_state(
             np.where(self.geometry.fluid, state.T.astype(np.float64) - self.T_ref, 0), None, shape
@@ -186,11 +173,11 @@ class Stepper:
     def heat_corrected(self) -> float:
         """Mean size of the heat that E8 moved since the count began. [W]."""
         passed = self.time - self._counted_from
-        return RHO * CP * self._corrected / passed if passed > 0 else 0.0
+        return RHO * CP * self.heat.corrected / passed if passed > 0 else 0.0
 
     def count_heat_anew(self) -> None:
         """Begin to count the corrected heat from now."""
-        self._corrected, self._counted_from = 0.0, self.time
+        self.heat.corrected, self._counted_from = 0.0, self.time
 
     def heat_exchanged(self, theta_in: NDArray[np.float64]) -> tuple[float, float]:
         """Heat that units, walls and openings give to the air, and what they take out of it, now. [W].
@@ -212,19 +199,22 @@ class Stepper:
             walls.exchange(self.theta, velocity, self.nu_eff, _AN_INSTANT, self.turbulence)
             walls.finish(self.theta)
         if openings.face.size:
-            openings.count(self._carried(self._still), self.flow, self.units.theta_ambient)
+            carried = openings.carry(
+                self.theta, self._still, self.flow, self.nu_eff, self.closure, self.central
+            )
+            openings.count(carried, self.flow, self.units.theta_ambient)
         return openings.gained + walls.given, openings.lost + walls.taken
-
-    def _carried(self, d: NDArray[np.float32]) -> NDArray[np.float64]:
-        """Heat over rho cp that leaves through each face of the openings. [K m3/s]."""
-        central = self.numerics.advection == "central"
-        return self.openings.carry(self.theta, d, self.flow, self.nu_eff, self.closure, central)
 
     def courant(self) -> float:
         """Largest sum of |velocity| / width over the cells. [1/s]."""
         return float(
             courant_rate(
-                self.u, self.v, self.w, *self.geometry.inverse_width, self.nx, self.sx, self.sy, self._row
+                *(self.u, self.v, self.w),
+                *self.geometry.sections.inverse_width,
+                self.nx,
+                self.sx,
+                self.sy,
+                self._row,
             )
         )
 
@@ -242,8 +232,7 @@ class Stepper:
         self.update_flow()
         self.update_forces()
         restore = self._warm_walls(dt)
-        # drag of porous faces: linearised about one velocity in the momentum and in the pressure equation
-        resistance = self._resistance(dt)
+        resistance = self._porous.resistance((self.u, self.v, self.w), dt)
         if self._pool is None:
             self._horizontal(dt)
             self._heat_and_vertical(dt)
@@ -264,9 +253,9 @@ class Stepper:
 
     def update_flow(self) -> None:
         """Volume flows through the faces and viscosity of the present velocity."""
-        velocity = (self.u, self.v, self.w)
-        for field, area, out in zip(velocity, self.geometry.flow_area, self.flow, strict=True):
-            volume_flow(field, area, out)
+        velocity, sections = (self.u, self.v, self.w), self.geometry.sections
+        for d, field in enumerate(velocity):
+            volume_flow(field, sections.line[d], sections.plane[d], self.nx, self.sx, self.flow[d])
         self.turbulence.viscosity(*velocity, self.nu_eff)
 
     def update_forces(self) -> None:
@@ -277,6 +266,7 @@ class Stepper:
                 push[:] = 0
         self.walls.friction(velocity, self.friction, self.push, self.turbulence)
         self._straightening.add(velocity, self.friction)
+        self._porous.add_drag(velocity, self.friction, self.push)
         self.jets.add(velocity, self.push)
         if self.body_force is not None:
             for push, force in zip(self.push, self.body_force, strict=True):
@@ -303,20 +293,21 @@ class Stepper:
         molecular, turbulent : float    The diffusivity is molecular [m2/s] + turbulent [-] nu_eff.
         dt : float    [s]
         """
-        scratch = self._scratch[0]
-        self._relax_scalar(phi, source, sink, molecular, turbulent, scratch, dt)
-        add(scratch.d, phi)
+        self.relax_scalar(
+            phi, source, sink, molecular, turbulent, dt, self.sweeps, 1.0, False, self._b, which=0
+        )
+        add(self._b, phi)
 
     def settle_flow(self, tolerance: float = 1e-6, iterations: int = 40) -> None:
         """Make the velocity divergence-free for the present unit flows, leaving the pressure alone."""
-        self.pressure.set_resistance(self._resistance(0.0))
+        self.pressure.set_resistance(np.zeros(self._porous.face.size))
         keep = self.p.copy()
         self._project(1.0, tolerance, iterations)
         self.p[:] = keep
 
     def _horizontal(self, dt: float) -> None:
         for axis, field in enumerate((self.u, self.v)):
-            self._predict(field, axis, self._still, self._scratch[0], dt)
+            self._predict(field, axis, dt, which=0)
 
     def _warm_walls(self, dt: float) -> Callable[[], None]:
         """Add the heat that passes walls to the units' sources and sinks; the answer takes it out again."""
@@ -346,151 +337,86 @@ class Stepper:
         return restore
 
     def _heat_and_vertical(self, dt: float) -> None:
-        self.step_heat(dt)
-        buoyancy(self.theta, GRAVITY / self.T_ref, self._lift)
-        self._predict(self.w, 2, self._lift, self._scratch[1], dt)
+        self.heat.step(self, dt, self.sweeps)
+        buoyancy(self.theta, GRAVITY / self.T_ref, self.push[2])
+        self._predict(self.w, 2, dt, which=1)
 
-    def step_heat(self, dt: float) -> None:
-        """Advance the temperature alone. (E8)."""
-        units, closure = self.units, self.closure
-        molecular = closure.nu / closure.Pr - closure.nu / closure.Pr_t
-        scratch = self._scratch[1]
-        self._relax_scalar(self.theta, units.source, units.sink, molecular, 1 / closure.Pr_t, scratch, dt)
-        self._sum_heat(dt)
-        self._add_heat(scratch, dt)
-
-    def _relax_scalar(
-        self, phi, source, sink, molecular: float, turbulent: float, scratch, dt: float
-    ) -> None:
-        relax_scalar(
-            phi,
-            *self.flow,
-            self.nu_eff,
-            molecular,
-            turbulent,
-            self.geometry.components[3],
-            source,
-            sink,
-            scratch,
-            dt,
-            self.sweeps,
-            self.nx,
-            self.sx,
-            self.sy,
-        )
-
-    def _predict(self, field, axis: int, lift, scratch: Scratch, dt: float) -> None:
+    def _predict(self, field: NDArray[np.float32], axis: int, dt: float, which: int) -> None:
         predict_momentum(
             field,
             self.p,
-            *self.flow,
+            self.flow,
             self.nu_eff,
             self.geometry.components[axis],
             self.friction[axis],
             self.push[axis],
-            lift,
-            scratch,
+            self.central,
+            self._ring(which, self.sweeps),
             dt,
             self.sweeps,
+            1.0,
             axis,
             self.nx,
             self.sx,
             self.sy,
         )
 
-    def _add_heat(self, scratch: Scratch, dt: float) -> None:
-        """Add the temperature increment, with the heat that the sweeps missed, region by region. (E8).
-
-        Sweeps on where they missed more than `_MISSED` of the heat that changed hands.
-
-        Raises
-        ------
-        ConvergenceError : more sweeps do not help; the heat operator is not conservative.
-        """
-        missed, weight = self._missed_heat(scratch.d, dt)
-        for _ in range(_MORE_SWEEPS):
-            astray = np.abs(missed) > _MISSED * weight
-            if not astray.any() or not (np.abs(missed) > self._heat_noise(dt))[astray].any():
-                break
-            self.sweep_heat_on(dt)
-            missed, weight = self._missed_heat(scratch.d, dt)
-        else:
-            watts = RHO * CP / dt * float(np.abs(missed).max())
-            raise ConvergenceError(
-                f"the heat of the air does not close at t = {self.time:g} s (step {dt:g} s): the transport "
-                f"misses {watts:.3g} W. Lower the Courant number or the largest step.",
-                [watts],
-            )
-        self._corrected += float(np.abs(missed).sum())
-        if self.openings.face.size:
-            self.openings.count(self._carried(scratch.d), self.flow, self.units.theta_ambient)
-        share = np.clip(np.divide(missed, weight, out=np.zeros_like(missed), where=weight > 0), -0.5, 0.5)
-        if share.size == 1:
-            add_weighted(scratch.d, float(share[0]), self.theta)
-            return
-        region, fluid = self.pressure.region, self.pressure.fluid
-        inside = scratch.d[fluid]
-        self.theta[fluid] += inside + share.astype(np.float32)[region[fluid]] * np.abs(inside)
-
-    def sweep_heat_on(self, dt: float) -> None:
-        """Relax the increment of the last heat step further and sum up anew what it misses."""
-        relax_on(self._scratch[1], self.sweeps, self.nx, self.sx, self.sy)
-        self._sum_heat(dt)
-
-    def _sum_heat(self, dt: float) -> None:
-        """Sum up what the increment of the heat step misses."""
-        units, volume, d = self.units, self.geometry.volume, self._scratch[1].d
-        heat_defect(self.theta, units.source, units.sink, volume, d, dt, self.sx, self._sums)
-
-    def _missed_heat(self, d: NDArray[np.float32], dt: float) -> tuple[NDArray[np.float64], ...]:
-        """Heat / (rho cp) that the increment misses and the sum of |d| volume, region by region. [K m3]."""
-        if self.pressure.regions == 1:
-            return self._sums[:1] - dt * self._carried(d).sum(), self._sums[1:].copy()
-        region, fluid = self.pressure.region, self.pressure.fluid
-        held = self.geometry.volume[fluid] + dt * self.units.sink[fluid].astype(np.float64)
-        gain = dt * (self.units.source[fluid] - self.units.sink[fluid] * self.theta[fluid].astype(np.float64))
-        inside, of = d[fluid], region[fluid]
-        count = self.pressure.regions
-        missed, weight = (
-            np.asarray(np.bincount(of, weights=values, minlength=count), dtype=np.float64)
-            for values in (gain - held * inside, held * np.abs(inside))
-        )
-        if self.openings.face.size:
-            of = region[self.openings.inside]
-            missed -= dt * np.bincount(of, weights=self._carried(d), minlength=count)
-        return missed, weight
-
-    def _heat_noise(self, dt: float) -> NDArray[np.float64]:
-        """Heat / (rho cp) that single precision cannot tell from none, region by region. [K m3]."""
-        units, fluid = self.units, self.pressure.fluid
-        theta = np.abs(self.theta[fluid].astype(np.float64))
-        handled = (self.geometry.volume[fluid] + dt * units.sink[fluid]) * theta
-        handled += dt * np.abs(units.source[fluid])
-        region = self.pressure.region[fluid]
-        total = np.bincount(region, weights=handled, minlength=self.pressure.regions)
-        return np.asarray(_ROUNDING * total, dtype=np.float64)
-
-    def _porous_losses(self) -> NDArray[np.float64]:
-        axis, face = self.pressure.resisting_faces
-        return np.array(
-            [
-                self.geometry.components[a].loss[f] / self.geometry.components[a].inverse_gap[f]
-                for a, f in zip(axis.tolist(), face.tolist(), strict=True)
-            ]
+    def relax_scalar(
+        self,
+        phi: NDArray[np.float32],
+        source: NDArray[np.float32],
+        sink: NDArray[np.float32],
+        molecular: float,
+        turbulent: float,
+        dt: float,
+        sweeps: int,
+        implicit: float,
+        onward: bool,
+        out: NDArray[np.float32],
+        which: int = 1,
+    ) -> None:
+        """Solve for the increment of a scalar, see `solvers.airflow.transport`, in one of two rings."""
+        relax_scalar(
+            phi,
+            self.flow,
+            self.nu_eff,
+            molecular,
+            turbulent,
+            self.geometry.components[3],
+            source,
+            sink,
+            self.central,
+            self._ring(which, sweeps),
+            dt,
+            sweeps,
+            implicit,
+            onward,
+            self.nx,
+            self.sx,
+            self.sy,
+            out,
         )
 
-    def _resistance(self, dt: float) -> NDArray[np.float64]:
-        """Resistance lengths dt K |u| of the porous faces. [m]."""
-        axis, face = self.pressure.resisting_faces
-        speed = np.zeros(face.size)
-        for d, field in enumerate((self.u, self.v, self.w)):
-            of = axis == d
-            speed[of] = np.abs(field[face[of]])
-        return dt * self._loss * speed
+    def _ring(self, which: int, sweeps: int) -> Ring:
+        """Work arrays of one of the two threads, for at least so many sweeps."""
+        if self._rings[which].rows.shape[0] < sweeps + 3:
+            self._rings[which] = make_ring(sweeps, self.sx)
+        return self._rings[which]
 
     def _project(self, dt: float, tolerance: float, iterations: int) -> None:
         geometry, units, nx, sx, sy = self.geometry, self.units, self.nx, self.sx, self.sy
-        net_outflow(self.u, self.v, self.w, *geometry.area, units.inflow, nx, sx, sy, self._b)
+        sections, code = geometry.sections, geometry.components[3].code
+        net_outflow(
+            *(self.u, self.v, self.w),
+            code,
+            sections.line,
+            sections.plane,
+            units.inflow,
+            nx,
+            sx,
+            sy,
+            self._b,
+        )
         target = tolerance * units.V_supply
         if units.V_supply == 0:
             target = tolerance * max(float(np.abs(f).sum(dtype=np.float64)) for f in self.flow)
@@ -499,7 +425,7 @@ class Stepper:
         if limit > 0 and self.pressure.history[-1] > limit:
             x = self.pressure.solve(self._b, target, _HARD_ITERATIONS)
         history = self.pressure.history
-        if not np.isfinite(history).all() or not np.isfinite(self._sums).all():
+        if not np.isfinite(history).all() or not np.isfinite(self.heat.missed).all():
             raise ConvergenceError(
                 f"the air flow diverged at t = {self.time:g} s (step {dt:g} s): a field is not finite. "
                 "Lower the Courant number or the largest step, and check flows and heat of the units.",
@@ -521,7 +447,8 @@ class Stepper:
             levels.cx[:size],
             levels.cy[:size],
             levels.cz[:size],
-            *geometry.inverse_area,
+            sections.inverse_line,
+            sections.inverse_plane,
             x,
             dt,
             nx,

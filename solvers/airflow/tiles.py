@@ -1,12 +1,68 @@
-"""Perforated tiles straighten the air: the velocity along a porous face is largely lost in it."""
+"""Porous faces: the drag on the flow through them, and on the velocity along perforated tiles."""
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
 
+from solvers.airflow.case import AirCase
+from solvers.airflow.fluxes import SOLVED
 from solvers.airflow.geometry import Geometry
-from solvers.linear.multigrid import strides
+from solvers.linear.multigrid import padded, strides
+
+
+class PorousFaces:
+    """Drag of porous faces on the flow through them, dp = 0.5 rho K u |u|. (E9).
+
+    It is linearised about one velocity in the momentum and in the pressure equation, so that long steps
+    neither oscillate nor crawl.
+
+    Parameters
+    ----------
+    case : AirCase
+    axis, face : int64[n]    Axis and flat padded index of the porous faces.
+
+    Attributes
+    ----------
+    axis, face : int64[n]
+    K : float64[n]    Loss coefficient. [-]
+    """
+
+    def __init__(self, case: AirCase, axis: NDArray[np.int64], face: NDArray[np.int64]) -> None:
+        self.axis, self.face = axis, face
+        self.K = np.zeros(face.size)
+        gap = np.ones(face.size)
+        index = [i - 1 for i in np.unravel_index(face, padded(case.grid.shape))]
+        for d, K in enumerate((case.K_x, case.K_y, case.K_z)):
+            of = axis == d
+            self.K[of] = K[tuple(i[of] for i in index)]
+            gap[of] = np.diff(case.grid.centres[d])[index[d][of] - 1]
+        self._loss = self.K / gap
+
+    def resistance(self, velocity: tuple[NDArray[np.float32], ...], dt: float) -> NDArray[np.float64]:
+        """Resistance lengths dt K |u|. [m]."""
+        return dt * self.K * np.abs(self._through(velocity))
+
+    def add_drag(
+        self,
+        velocity: tuple[NDArray[np.float32], ...],
+        friction: tuple[NDArray[np.float32], ...],
+        push: list[NDArray[np.float32]],
+    ) -> None:
+        """Add to the friction [1/s] and the push [m/s2]: K |u| is the slope of 0.5 K u |u|."""
+        through = self._through(velocity)
+        rate = self._loss * np.abs(through)
+        for d in range(3):
+            of = self.axis == d
+            friction[d][self.face[of]] += rate[of]
+            push[d][self.face[of]] += (0.5 * rate * through)[of]
+
+    def _through(self, velocity: tuple[NDArray[np.float32], ...]) -> NDArray[np.float64]:
+        through = np.zeros(self.face.size)
+        for d, field in enumerate(velocity):
+            of = self.axis == d
+            through[of] = field[self.face[of]]
+        return through
 
 
 class Straightening:
@@ -37,8 +93,8 @@ class Straightening:
                 for side in (-1, 1):
                     cell = face[of] - (step[d] if side < 0 else 0)
                     for target in (cell, cell + step[c]):
-                        solved = geometry.components[c].inverse_volume[target] > 0
-                        weight = 0.5 * gain[of] * geometry.inverse_width[d][cell]
+                        solved = (geometry.components[c].code[target] & SOLVED) > 0
+                        weight = 0.5 * gain[of] * geometry.inverse_width(d, cell)
                         entries.append((target[solved], d, np.flatnonzero(solved), side, weight[solved]))
             self._targets.append(entries)
 

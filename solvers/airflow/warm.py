@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from solvers.airflow import closures, kernels
+from solvers.airflow import closures, kernels, transport
 from solvers.airflow.case import AirCase, UnitInputs
 from solvers.airflow.model import AirModel, advance, initial_state, prepare
 from solvers.grid import make_grid
@@ -35,11 +35,10 @@ def public_kernels() -> tuple:
         kernels.volume_flow,
         closures.mixing_length_viscosity,
         kernels.courant_rate,
-        kernels.predict_momentum,
-        kernels.relax_scalar,
+        transport.predict_momentum,
+        transport.relax_scalar,
         kernels.add,
         kernels.add_weighted,
-        kernels.relax_on,
         kernels.heat_defect,
         kernels.buoyancy,
         kernels.net_outflow,
@@ -80,9 +79,8 @@ def _stages(model: AirModel) -> list[tuple[str, Callable[[], object]]]:
         ("pressure", stepper.settle_flow),
         ("Courant number", stepper.courant),
         ("viscosity", stepper.update_flow),
-        ("heat", lambda: stepper.step_heat(0.01)),
+        ("heat", lambda: stepper.heat.relax(stepper, 0.01, stepper.sweeps)),
         ("scalars", lambda: _still_scalar(model)),
-        ("further sweeps", lambda: stepper.sweep_heat_on(0.01)),
         ("momentum", lambda: stepper.step(0.01)),
     ]
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from solvers.airflow import closures, kernels
+from solvers.airflow import fluxes, kernels
+from solvers.airflow.transport import X, Y, Z
 from solvers.linear import kernels as linear
 from solvers.linear.multigrid import flat_cells, padded, strides
 
@@ -55,29 +56,6 @@ def both(kernel):
     return [kernel, kernel.py_func]
 
 
-@pytest.mark.parametrize("compiled", [0, 1])
-def test_operator_residual_and_sweep(rng, compiled):
-    c, x, b = conductances(rng), field(rng), field(rng)
-    A = matrix(c)
-    diagonal = A.diagonal()
-    inverse = np.divide(1, diagonal, out=np.zeros(SIZE), where=diagonal > 0).astype(np.float32)
-    out = np.zeros(SIZE, dtype=np.float32)
-    total = both(linear.apply)[compiled](*c, x, NX, SX, SY, out)
-    assert out == pytest.approx(A @ x, abs=1e-5)
-    assert total == pytest.approx(x @ A @ x, rel=1e-5)
-    both(linear.residual)[compiled](*c, b, x, NX, SX, SY, out)
-    assert out == pytest.approx(b - A @ x, abs=1e-5)
-    both(linear.smooth)[compiled](*c, inverse, b, x, np.float32(0.7), NX, SX, SY, out)
-    assert out == pytest.approx(x + 0.7 * inverse * (b - A @ x), abs=1e-5)
-
-
-@pytest.mark.parametrize("compiled", [0, 1])
-def test_sums(rng, compiled):
-    a, b = field(rng, inside=False), field(rng, inside=False)
-    assert both(linear.dot)[compiled](a, b) == pytest.approx(np.dot(a.astype(float), b), rel=1e-4)
-    assert both(linear.sum_abs)[compiled](a) == pytest.approx(np.abs(a.astype(float)).sum(), rel=1e-5)
-
-
 def van_leer(a, b):
     return 2 * a * b / (a + b) if a * b > 0 else 0.0
 
@@ -91,69 +69,126 @@ def muscl(F, p, opened):
     return right - 0.5 * van_leer((east - right) * opened[2], step)
 
 
-@pytest.mark.parametrize("compiled", [0, 1])
-def test_heat_flux_of_a_face(rng, compiled):
-    theta, flow = field(rng), field(rng)
-    nu = np.abs(field(rng))
-    g = conductances(rng)[0]
-    flux, plus, minus = (np.zeros(SIZE, dtype=np.float32) for _ in range(3))
-    both(kernels.scalar_face)[compiled](
-        theta, flow, nu, 0.3, 1.1, g, SX, 2 * SX, (NX + 2) * SX, flux, plus, minus
-    )
-    for n in CELLS[1:].ravel():
-        G = g[n] * (0.3 + 1.1 * 0.5 * (nu[n] + nu[n - SX]))
-        opened = [float(g[n - SX] > 0), 1.0, float(g[n + SX] > 0)]
-        values = [float(theta[n + k * SX]) for k in (-2, -1, 0, 1)]
-        expected = flow[n] * muscl(flow[n], values, opened) - G * (theta[n] - theta[n - SX])
-        assert flux[n] == pytest.approx(expected, rel=1e-4, abs=1e-5)
-        assert plus[n] == pytest.approx(max(flow[n], 0) + G, rel=1e-5)
-        assert minus[n] == pytest.approx(max(-flow[n], 0) + G, rel=1e-5)
-    assert not flux[CELLS[0]].any()  # walls let nothing through
+def codes(rng, solved=True):
+    """Random numbers of open halves, closed beyond the cells; the code and the halves of each axis."""
+    code = np.zeros(SIZE, dtype=np.uint8)
+    halves = [np.zeros(SIZE, dtype=np.uint8) for _ in range(3)]
+    for axis, values in enumerate(halves):
+        inner = CELLS[tuple(slice(int(d == axis), None) for d in range(3))]
+        values[inner] = rng.integers(0, 3, inner.shape)
+        code |= values << np.uint8(2 * axis)
+    code[CELLS] |= np.uint8(fluxes.SOLVED * solved)
+    return code, halves
 
 
+def rows(count):
+    return [np.zeros(SX, dtype=np.float32) for _ in range(count)]
+
+
+FACES = {0: (X, SX, SY, SX - SY), 1: (Y, SY, SY, SX), 2: (Z, 1, SY, SX - SY + 1)}
+"""Shift, stride and range of the faces of each axis in a slab."""
+
+
+@pytest.mark.parametrize("central", [False, True])
+@pytest.mark.parametrize("axis", [0, 1, 2])
 @pytest.mark.parametrize("compiled", [0, 1])
-def test_momentum_flux_across(rng, compiled):
-    # u through faces normal to y: the flow is the mean of the two v-faces beside, nu the mean of four cells
+def test_scalar_flux(rng, compiled, axis, central):
     phi, flow, nu = field(rng), field(rng), np.abs(field(rng))
-    g = conductances(rng)[1]
-    flux, plus, minus = (np.zeros(SIZE, dtype=np.float32) for _ in range(3))
-    both(kernels.momentum_face_across)[compiled](
-        phi, flow, nu, g, SY, SX, SX + SY, (NX + 2) * SX, flux, plus, minus
-    )
-    for n in CELLS[1:, 1:].ravel():
-        F = 0.5 * (flow[n - SX] + flow[n])
-        G = g[n] * 0.25 * (nu[n] + nu[n - SX] + nu[n - SY] + nu[n - SX - SY])
-        opened = [float(g[n - SY] > 0), 1.0, float(g[n + SY] > 0)]
-        values = [float(phi[n + k * SY]) for k in (-2, -1, 0, 1)]
-        expected = F * muscl(F, values, opened) - G * (phi[n] - phi[n - SY])
-        assert flux[n] == pytest.approx(expected, rel=1e-4, abs=1e-5)
-        assert plus[n] - minus[n] == pytest.approx(F, abs=1e-5)
+    (code, halves), shape = codes(rng), 0.5 + rng.random(SX).astype(np.float32)
+    (shift, s, first, last), opens = FACES[axis], halves[axis]
+    flux, plus, minus = rows(3)
+    for i in (1, 2, NX):
+        at = i * SX
+        both(fluxes.scalar_face)[compiled](
+            phi, flow, nu, 0.3, 1.1, code, shift, shape, 0.7, s, central, at, first, last, flux, plus, minus
+        )
+        for m in range(first, last):
+            n = at + m
+            G = 0.5 * opens[n] * shape[m] * 0.7 * (0.3 + 1.1 * 0.5 * (nu[n] + nu[n - s]))
+            F = flow[n] if opens[n] else 0.0
+            expected = F * face(F, phi, opens, n, s, central) - G * (phi[n] - phi[n - s])
+            assert flux[m] == pytest.approx(expected, rel=1e-4, abs=1e-5)
+            assert plus[m] == pytest.approx(max(F, 0) + G, rel=1e-5)
+            assert minus[m] == pytest.approx(max(-F, 0) + G, rel=1e-5)
+
+
+@pytest.mark.parametrize("central", [False, True])
+@pytest.mark.parametrize("axis", [0, 1, 2])
+@pytest.mark.parametrize("component", [0, 1, 2])
+@pytest.mark.parametrize("compiled", [0, 1])
+def test_momentum_flux(rng, compiled, component, axis, central):
+    # the flow is the mean of the two faces beside, nu that of the cell centre or the mean of the four around
+    phi, flow, nu = field(rng), field(rng), np.abs(field(rng))
+    (code, halves), shape = codes(rng), 0.5 + rng.random(SX).astype(np.float32)
+    (shift, s, first, last), opens = FACES[axis], halves[axis]
+    t = (SX, SY, 1)[component]
+    flux, plus, minus = rows(3)
+    for i in (1, 2, NX):
+        at = i * SX
+        both(fluxes.momentum_face)[compiled](
+            phi, flow, nu, code, shift, shape, 0.7, s, t, central, at, first, last, flux, plus, minus
+        )
+        for m in range(first, last):
+            n = at + m
+            around = nu[n - s] if s == t else (nu[n] + nu[n - s] + nu[n - t] + nu[n - s - t]) / 4
+            F, G = 0.5 * (flow[n - t] + flow[n]), 0.5 * opens[n] * shape[m] * 0.7 * around
+            expected = F * face(F, phi, opens, n, s, central) - G * (phi[n] - phi[n - s])
+            assert flux[m] == pytest.approx(expected, rel=1e-4, abs=1e-5)
+            assert plus[m] == pytest.approx(max(F, 0) + G, rel=1e-4, abs=1e-6)
+            assert minus[m] == pytest.approx(max(-F, 0) + G, rel=1e-4, abs=1e-6)
+
+
+def face(F, phi, opens, n, s, central):
+    """Textbook face value of cell n's low face; `opens` counts open halves."""
+    values = [float(phi[k]) if k >= 0 else 0.0 for k in (n - 2 * s, n - s, n, n + s)]
+    opened = [float(opens[k] > 0) for k in (n - s, n, n + s)]
+    if central and opened[1]:
+        return 0.5 * (values[1] + values[2])
+    return muscl(F, values, opened)
 
 
 @pytest.mark.parametrize("compiled", [0, 1])
-def test_viscosity_and_outflow(rng, compiled):
-    u, v, w = (field(rng) for _ in range(3))
-    length, out = np.abs(field(rng)), np.zeros(SIZE, dtype=np.float32)
-    both(closures.mixing_length_viscosity)[compiled](u, v, w, length, 1e-5, NX, SX, SY, out)
+def test_outflow(rng, compiled):
+    u, v, w, source = (field(rng) for _ in range(4))
+    code, halves = codes(rng)
+    code &= np.uint8(0b1101010)  # a scalar's faces are open or closed
+    opened = [(half & 2) / 2 for half in halves]
+    lines = tuple(0.5 + rng.random(NX + 3).astype(np.float32) for _ in range(3))
+    planes = tuple(0.5 + rng.random(SX).astype(np.float32) for _ in range(3))
+    out = np.zeros(SIZE, dtype=np.float32)
+    both(kernels.net_outflow)[compiled](u, v, w, code, lines, planes, source, NX, SX, SY, out)
+    full = [np.outer(line, plane).ravel() for line, plane in zip(lines, planes, strict=True)]
     n = CELLS
-    centre = [0.5 * (f[n] + f[n + s]) for f, s in ((u, SX), (v, SY), (w, 1))]
-    assert out[n] == pytest.approx(1e-5 + length[n] * np.sqrt(sum(c**2 for c in centre)), rel=1e-5)
-    areas, source = conductances(rng), field(rng)
-    both(kernels.net_outflow)[compiled](u, v, w, *areas, source, NX, SX, SY, out)
-    expected = source[n] + sum(
-        f[n] * a[n] - f[n + s] * a[n + s] for f, a, s in zip((u, v, w), areas, (SX, SY, 1), strict=True)
-    )
+    expected = source[n].astype(float)
+    for f, a, o, s in zip((u, v, w), full, opened, (SX, SY, 1), strict=True):
+        # opposite faces of a cell have the same area
+        expected += f[n] * a[n] * o[n] - f[n + s] * o[n + s] * a[n]
     assert out[n] == pytest.approx(expected, abs=1e-5)
+
+
+@pytest.mark.parametrize("compiled", [0, 1])
+def test_volume_flow_and_correction(rng, compiled):
+    u, x, c = field(rng), field(rng), conductances(rng)[1]
+    line, plane = 0.5 + rng.random(NX + 3).astype(np.float32), 0.5 + rng.random(SX).astype(np.float32)
+    area, out = np.outer(line, plane).ravel(), np.zeros(SIZE, dtype=np.float32)
+    both(kernels.volume_flow)[compiled](u, line, plane, NX, SX, out)
+    assert out[: (NX + 2) * SX] == pytest.approx((u * area)[: (NX + 2) * SX], rel=1e-6)
+    out[:] = u
+    both(kernels.correct)[compiled](c, line, plane, x, SY, NX, SX, out)
+    n = CELLS.ravel()
+    assert out[n] == pytest.approx(u[n] - c[n] * area[n] * (x[n] - x[n - SY]), abs=1e-5)
 
 
 def test_courant_rate(rng):
     u, v, w = (field(rng) for _ in range(3))
-    widths = [np.full(SIZE, k, dtype=np.float32) for k in (2.0, 3.0, 4.0)]
+    wx = rng.random(NX + 3).astype(np.float32)
+    wy, wz = (rng.random(SX).astype(np.float32) for _ in range(2))
     row = np.zeros(SX, dtype=np.float32)
-    rate = kernels.courant_rate(u, v, w, *widths, NX, SX, SY, row)
+    rate = kernels.courant_rate(u, v, w, wx, wy, wz, NX, SX, SY, row)
     n = np.arange(SX, (NX + 1) * SX)
+    widths = (wx[n // SX], wy[n % SX], wz[n % SX])
     expected = sum(
-        0.5 * (np.abs(f[n]) + np.abs(f[n + s])) * k[0]
+        0.5 * (np.abs(f[n]) + np.abs(f[n + s])) * k
         for f, s, k in zip((u, v, w), (SX, SY, 1), widths, strict=True)
     )
     assert rate == pytest.approx(expected.max(), rel=1e-5)
@@ -161,7 +196,7 @@ def test_courant_rate(rng):
 
 @pytest.mark.parametrize(("back", "ahead"), [(1.0, 3.0), (-1.0, -3.0), (1.0, -1.0), (0.0, 2.0)])
 def test_limiter(back, ahead):
-    value = kernels.limited(np.float32(back), np.float32(ahead))
+    value = fluxes.limited(np.float32(back), np.float32(ahead))
     assert value == pytest.approx(van_leer(back, ahead))
     assert abs(value) <= 2 * min(abs(back), abs(ahead)) + 1e-6  # total variation does not grow
 
