@@ -1,295 +1,432 @@
-"""Kernels of the pressure solver: masked seven-point operator, smoothers, V-cycle, conjugate gradients.
+"""V-cycle and conjugate gradients on a hierarchy, by one thread or several. See `terms` for the terms.
 
-Cells of a structured level lie flat in one array with a layer of padding, so that the neighbours of cell n
-are n - sx, n + sx, n - sy, n + sy, n - 1, n + 1 and one loop runs over everything::
-
-    c_z[n+1]      c_d[n] : conductance of the face between cell n - s_d and cell n; 0 where closed.
-      |           (A x)_n = sum over the six faces of c (x_n - x_neighbour)
-      n --c_x[n+sx]--
-
-Padding and solids have no conductance and an inverse diagonal of 0, so they stay 0.
+Each thread owns a run of slabs (or rows) of every large level and sweeps over it once per pass. What it
+needs from the slabs of another it computes for itself, from arrays that the pass leaves alone. Sums are
+taken slab by slab, so a solution does not depend on the number of threads, to the last bit.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 from numba import njit
-from numpy.typing import NDArray
 
-FAST = {"reassoc", "contract", "nsz", "arcp"}
-options = {"cache": True, "nogil": True, "error_model": "numpy", "fastmath": FAST}
+from solvers.linear.levels import (
+    ENTRIES,
+    GROUPS,
+    MAPS,
+    MEMBERS,
+    NX,
+    NY,
+    NZ,
+    OFFSET,
+    ROWS,
+    SIZE,
+    SLOTS,
+    SX,
+    SY,
+)
+from solvers.linear.terms import (
+    W1,
+    W2,
+    add_scaled,
+    add_to_scaled,
+    apply,
+    dot,
+    gather,
+    prolong,
+    residual,
+    residual_rows,
+    restrict,
+    scatter,
+    smooth,
+    smooth_from_zero,
+    smooth_rows,
+    stretch,
+    subtract_inside,
+    subtract_mean,
+    subtract_means,
+    sum_abs,
+    total,
+)
+from solvers.linear.threads import call_round, dismiss, join, meet, next_round, options
 
-# roots of the Chebyshev polynomial on the upper part of the spectrum of D^-1 A, [0.35, 2]
-_ROOTS = 1.175 + 0.825 * np.cos(np.pi * (2 * np.arange(1, 3) - 1) / 4)
-W1 = np.float32(1 / _ROOTS[0])
-W2 = np.float32(1 / _ROOTS[1])
+_FEW = 8  # regions that are looked for one by one
+_LARGE = 3000  # cells from which a level is shared between threads
 
 
-class Levels(NamedTuple):
-    """A multigrid hierarchy as flat arrays; level l owns the slice that its table row names.
+@njit(**options)
+def _map(levels, level):
+    """Where the coarse cells of the level below begin along x, y, z, and the coarse cell of each fine k."""
+    row, fine = levels.table[level + 1], levels.table[level]
+    at = row[MAPS]
+    y = at + row[NX] + 1
+    z = y + row[NY] + 1
+    k = z + row[NZ] + 1
+    return levels.maps[at:y], levels.maps[y:z], levels.maps[z:k], levels.maps[k : k + fine[NZ]]
 
-    Attributes
-    ----------
-    table : int64[levels, 5]    offset, length, nx (0: unstructured), sx, sy.
-    cx, cy, cz : float32        Face conductances of the structured levels.
-    inverse : float32           1 / diagonal; 0 in solids and padding.
-    parent : int32              Index of the cell of the next level that a cell belongs to; -1 for none.
-    csr : int64[levels, 2]      Offsets of an unstructured level in `start` and in `neighbour`.
-    start, neighbour : int32    Compressed rows of the unstructured levels.
-    c : float32                 Conductance to each neighbour.
-    dense : float32[m, m]       Inverse of the coarsest level.
-    x, b, r : float32           Work vectors: correction, right-hand side, residual.
+
+@njit(**options)
+def _slabs(levels, level, me, threads):
+    """First and past-the-last slab of a thread; cells that one coarse cell holds stay together."""
+    nx = levels.table[level, NX]
+    coarse = levels.table[level + 1, NX] if level + 1 < levels.table.shape[0] else 0
+    if coarse == 0:
+        return nx * me // threads + 1, nx * (me + 1) // threads + 1
+    at = levels.table[level + 1, MAPS]
+    first, last = coarse * me // threads, coarse * (me + 1) // threads
+    return levels.maps[at + first] + 1, levels.maps[at + last] + 1
+
+
+@njit(**options)
+def _clear(ring, sx, sy):
+    """Zero the outer rows of the scratch slabs: another level may have left something there."""
+    for slot in range(7):
+        ring[slot, :sy] = 0
+        ring[slot, sx - sy : sx] = 0
+
+
+@njit(**options)
+def descend(levels, level, me, threads, ring):
+    """Two sweeps from zero and the residual, in one pass over the slabs of a thread.
+
+    Leaves the correction in levels.r, and the residual, summed over coarse cells, in levels.b of the next
+    level; where that is unstructured, the residual in levels.x.
     """
-
-    table: NDArray[np.int64]
-    cx: NDArray[np.float32]
-    cy: NDArray[np.float32]
-    cz: NDArray[np.float32]
-    inverse: NDArray[np.float32]
-    parent: NDArray[np.int32]
-    csr: NDArray[np.int64]
-    start: NDArray[np.int32]
-    neighbour: NDArray[np.int32]
-    c: NDArray[np.float32]
-    dense: NDArray[np.float32]
-    x: NDArray[np.float32]
-    b: NDArray[np.float32]
-    r: NDArray[np.float32]
-
-
-@njit(**options)
-def smooth(cx, cy, cz, inverse, b, x, weight, nx, sx, sy, out):
-    """One damped Jacobi sweep: out = x + weight D^-1 (b - A x)."""
-    lo = sx
-    hi = (nx + 1) * sx
-    o, f, d, xc = out[lo:hi], b[lo:hi], inverse[lo:hi], x[lo:hi]
-    xw, xe = x[lo - sx : hi - sx], x[lo + sx : hi + sx]
-    xs, xn = x[lo - sy : hi - sy], x[lo + sy : hi + sy]
-    xb, xt = x[lo - 1 : hi - 1], x[lo + 1 : hi + 1]
-    cw, ce = cx[lo:hi], cx[lo + sx : hi + sx]
-    cs, cn = cy[lo:hi], cy[lo + sy : hi + sy]
-    cb, ct = cz[lo:hi], cz[lo + 1 : hi + 1]
-    for m in range(hi - lo):
-        near = cw[m] * xw[m] + ce[m] * xe[m] + cs[m] * xs[m] + cn[m] * xn[m] + cb[m] * xb[m] + ct[m] * xt[m]
-        o[m] = xc[m] + weight * (d[m] * (f[m] + near) - xc[m])
-
-
-@njit(**options)
-def smooth_from_zero(inverse, b, weight, out):
-    """First sweep of a correction: out = weight D^-1 b."""
-    for n in range(out.size):
-        out[n] = weight * inverse[n] * b[n]
-
-
-@njit(**options)
-def residual(cx, cy, cz, b, x, nx, sx, sy, out):
-    """Set out = b - A x."""
-    lo = sx
-    hi = (nx + 1) * sx
-    o, f, xc = out[lo:hi], b[lo:hi], x[lo:hi]
-    xw, xe = x[lo - sx : hi - sx], x[lo + sx : hi + sx]
-    xs, xn = x[lo - sy : hi - sy], x[lo + sy : hi + sy]
-    xb, xt = x[lo - 1 : hi - 1], x[lo + 1 : hi + 1]
-    cw, ce = cx[lo:hi], cx[lo + sx : hi + sx]
-    cs, cn = cy[lo:hi], cy[lo + sy : hi + sy]
-    cb, ct = cz[lo:hi], cz[lo + 1 : hi + 1]
-    for m in range(hi - lo):
-        o[m] = (
-            f[m]
-            + cw[m] * (xw[m] - xc[m])
-            + ce[m] * (xe[m] - xc[m])
-            + cs[m] * (xs[m] - xc[m])
-            + cn[m] * (xn[m] - xc[m])
-            + cb[m] * (xb[m] - xc[m])
-            + ct[m] * (xt[m] - xc[m])
-        )
+    row = levels.table[level]
+    first, end, nx, sx, sy = row[OFFSET], row[OFFSET] + row[SIZE], row[NX], row[SX], row[SY]
+    cx, cy, cz, d = (
+        levels.cx[first:end],
+        levels.cy[first:end],
+        levels.cz[first:end],
+        levels.inverse[first:end],
+    )
+    b, y, rest = levels.b[first:end], levels.r[first:end], levels.x[first:end]
+    after = levels.table[level + 1]
+    coarse = levels.b[after[OFFSET] : after[OFFSET] + after[SIZE]]
+    structured = after[NX] > 0
+    lo, hi = _slabs(levels, level, me, threads)
+    _clear(ring, sx, sy)
+    i = 0  # coarse slab
+    begins, begins_y, begins_z, _ = _map(levels, level)
+    if structured:
+        while begins[i + 1] < lo:
+            i += 1
+    for s in range(lo - 2, hi + 2):
+        if 1 <= s <= nx:
+            smooth_from_zero(d, b, W1, s * sx, sx, sy, ring[s % 3][:sx])
+        else:
+            ring[(s + 3) % 3][:sx] = 0
+        t = s - 1
+        if t < lo - 1:
+            continue
+        twice = y[t * sx : (t + 1) * sx]
+        if t < lo or t >= hi:
+            twice = ring[3 if t < lo else 4][:sx]
+        if 1 <= t <= nx:
+            west, here, east = ring[(t + 2) % 3], ring[t % 3], ring[(t + 1) % 3]
+            smooth(cx, cy, cz, d, b, west, here, east, W2, t * sx, sx, sy, twice)
+        else:
+            twice[:] = 0
+        t = s - 2
+        if t < lo:
+            continue
+        west = ring[3][:sx] if t == lo else y[(t - 1) * sx : t * sx]
+        east = ring[4][:sx] if t == hi - 1 else y[(t + 1) * sx : (t + 2) * sx]
+        here = y[t * sx : (t + 1) * sx]
+        if not structured:
+            residual(cx, cy, cz, b, west, here, east, t * sx, sx, sy, rest[t * sx : (t + 1) * sx])
+            continue
+        if begins[i + 1] < t:
+            i += 1
+        pair, second = begins[i + 1] - begins[i], t - 1 - begins[i]
+        residual(cx, cy, cz, b, west, here, east, t * sx, sx, sy, ring[5 + second][:sx])
+        if second == pair - 1:
+            slab = coarse[(i + 1) * after[SX] : (i + 2) * after[SX]]
+            both = np.float32(second)
+            restrict(ring[5], ring[5 + second], both, begins_y, begins_z, sy, after[SY], ring[7], slab)
 
 
 @njit(**options)
-def apply(cx, cy, cz, x, nx, sx, sy, out):
-    """Set out = A x; returns x . A x."""
-    lo = sx
-    hi = (nx + 1) * sx
-    o, xc = out[lo:hi], x[lo:hi]
-    xw, xe = x[lo - sx : hi - sx], x[lo + sx : hi + sx]
-    xs, xn = x[lo - sy : hi - sy], x[lo + sy : hi + sy]
-    xb, xt = x[lo - 1 : hi - 1], x[lo + 1 : hi + 1]
-    cw, ce = cx[lo:hi], cx[lo + sx : hi + sx]
-    cs, cn = cy[lo:hi], cy[lo + sy : hi + sy]
-    cb, ct = cz[lo:hi], cz[lo + 1 : hi + 1]
-    for m in range(hi - lo):
-        o[m] = (
-            cw[m] * (xc[m] - xw[m])
-            + ce[m] * (xc[m] - xe[m])
-            + cs[m] * (xc[m] - xs[m])
-            + cn[m] * (xc[m] - xn[m])
-            + cb[m] * (xc[m] - xb[m])
-            + ct[m] * (xc[m] - xt[m])
-        )
-    return dot(x, out)
+def ascend(levels, level, me, threads, ring, sums):
+    """Coarse correction and two sweeps, in one pass; from levels.r to levels.x.
+
+    On the finest level the sums of x b over each slab are left in `sums`.
+    """
+    row = levels.table[level]
+    first, end, nx, sx, sy = row[OFFSET], row[OFFSET] + row[SIZE], row[NX], row[SX], row[SY]
+    cx, cy, cz, d = (
+        levels.cx[first:end],
+        levels.cy[first:end],
+        levels.cz[first:end],
+        levels.inverse[first:end],
+    )
+    b, y, x = levels.b[first:end], levels.r[first:end], levels.x[first:end]
+    after = levels.table[level + 1]
+    coarse = levels.x[after[OFFSET] : after[OFFSET] + after[SIZE]]
+    structured = after[NX] > 0
+    lo, hi = _slabs(levels, level, me, threads)
+    _clear(ring, sx, sy)
+    i = -1
+    begins, begins_y, _, owner_z = _map(levels, level)
+    for s in range(lo - 2, hi + 2):
+        if not 1 <= s <= nx:
+            ring[(s + 3) % 3][:sx] = 0
+        elif structured:
+            if i < 0 or begins[i + 1] < s:
+                while begins[i + 1] < s:
+                    i += 1
+                slab = coarse[(i + 1) * after[SX] : (i + 2) * after[SX]]
+                stretch(slab, after[NY], owner_z, sy, after[SY], ring[6])
+            prolong(y[s * sx : (s + 1) * sx], ring[6], begins_y, sy, ring[s % 3][:sx])
+        else:
+            ring[s % 3][:sx] = y[s * sx : (s + 1) * sx]
+        t = s - 1
+        if t < lo - 1:
+            continue
+        if 1 <= t <= nx:
+            west, here, east = ring[(t + 2) % 3], ring[t % 3], ring[(t + 1) % 3]
+            smooth(cx, cy, cz, d, b, west, here, east, W2, t * sx, sx, sy, ring[3 + t % 3][:sx])
+        else:
+            ring[3 + t % 3][:sx] = 0
+        t = s - 2
+        if t < lo:
+            continue
+        out = x[t * sx : (t + 1) * sx]
+        west, here, east = ring[3 + (t + 2) % 3], ring[3 + t % 3], ring[3 + (t + 1) % 3]
+        smooth(cx, cy, cz, d, b, west, here, east, W1, t * sx, sx, sy, out)
+        if level == 0:
+            sums[t] = dot(out, b[t * sx : (t + 1) * sx])
 
 
 @njit(**options)
-def dot(a, b):
-    """Sum of a b; float32 within a block of 1024, float64 over the blocks."""
-    total = 0.0
-    size = a.size
-    for first in range(0, size, 1024):
-        last = min(first + 1024, size)
-        p, q = a[first:last], b[first:last]
-        part = np.float32(0)
-        for m in range(last - first):
-            part += p[m] * q[m]
-        total += part
-    return total
+def _share(size, me, threads):
+    return size * me // threads, size * (me + 1) // threads
 
 
 @njit(**options)
-def sum_abs(a):
-    """Sum of |a|; float32 within a block of 1024, float64 over the blocks."""
-    total = 0.0
-    size = a.size
-    for first in range(0, size, 1024):
-        p = a[first : min(first + 1024, size)]
-        part = np.float32(0)
-        for m in range(p.size):
-            part += abs(p[m])
-        total += part
-    return total
+def _threads_on(levels, level, threads):
+    """Return how many threads work on a level: all, or the leader alone."""
+    return threads if levels.table[level, SIZE] >= _LARGE else 1
 
 
 @njit(**options)
-def add_scaled(x, factor, out):
-    """Add factor x to out."""
-    f = np.float32(factor)
-    for n in range(out.size):
-        out[n] += f * x[n]
+def down(levels, level, me, threads, ring, sync):
+    """Smooth a level and hand its residual to the next."""
+    row, after = levels.table[level], levels.table[level + 1]
+    first, end, nx = row[OFFSET], row[OFFSET] + row[SIZE], row[NX]
+    if nx > 0:
+        descend(levels, level, me, threads, ring)
+        meet(sync, threads)
+        if after[NX] > 0:
+            return
+        rest = levels.x[first:end]
+    else:
+        lo, hi = _share(row[SIZE], me, threads)
+        x, b, r = levels.x[first:end], levels.b[first:end], levels.r[first:end]
+        d, c = levels.inverse[first:end], levels.c[row[ENTRIES] :]
+        start, near = levels.start[row[ROWS] :], levels.neighbour[row[ENTRIES] :]
+        for n in range(lo, hi):
+            r[n] = W1 * d[n] * b[n]
+        meet(sync, threads)
+        smooth_rows(start, near, c, d, b, r, W2, lo, hi, x)
+        meet(sync, threads)
+        residual_rows(start, near, c, b, x, lo, hi, r)
+        meet(sync, threads)
+        rest = r
+    lo, hi = _share(after[SIZE], me, threads)
+    coarse = levels.b[after[OFFSET] : after[OFFSET] + after[SIZE]]
+    gather(rest, levels.group[after[GROUPS] :], levels.member[after[MEMBERS] :], lo, hi, coarse)
+    meet(sync, threads)
 
 
 @njit(**options)
-def restrict(fine, parent, out):
-    """Sum of the cells of each parent."""
-    out[:] = 0
-    for n in range(parent.size):
-        p = parent[n]
-        if p >= 0:
-            out[p] += fine[n]
+def up(levels, level, me, threads, ring, sums, sync):
+    """Add the correction of the next level to a level and smooth it."""
+    row, after = levels.table[level], levels.table[level + 1]
+    first, end, nx = row[OFFSET], row[OFFSET] + row[SIZE], row[NX]
+    if after[NX] == 0:
+        lo, hi = _share(after[SIZE], me, threads)
+        coarse = levels.x[after[OFFSET] : after[OFFSET] + after[SIZE]]
+        out = levels.r[first:end] if nx > 0 else levels.x[first:end]
+        scatter(coarse, levels.group[after[GROUPS] :], levels.member[after[MEMBERS] :], lo, hi, out)
+        meet(sync, threads)
+    if nx > 0:
+        ascend(levels, level, me, threads, ring, sums)
+    else:
+        lo, hi = _share(row[SIZE], me, threads)
+        x, b, r = levels.x[first:end], levels.b[first:end], levels.r[first:end]
+        d, c = levels.inverse[first:end], levels.c[row[ENTRIES] :]
+        start, near = levels.start[row[ROWS] :], levels.neighbour[row[ENTRIES] :]
+        smooth_rows(start, near, c, d, b, x, W2, lo, hi, r)
+        meet(sync, threads)
+        smooth_rows(start, near, c, d, b, r, W1, lo, hi, x)
+    meet(sync, threads)
 
 
 @njit(**options)
-def prolong(coarse, parent, out):
-    """Add each parent's value to its cells."""
-    for n in range(parent.size):
-        p = parent[n]
-        if p >= 0:
-            out[n] += coarse[p]
+def _invert(levels):
+    """Exact correction of the coarsest level."""
+    row = levels.table[levels.table.shape[0] - 1]
+    first, size = row[OFFSET], row[SIZE]
+    b = levels.b[first : first + size]
+    for n in range(size):
+        value = np.float32(0)
+        inverse = levels.dense[n]
+        for m in range(size):
+            value += inverse[m] * b[m]
+        levels.x[first + n] = value
 
 
 @njit(**options)
-def smooth_rows(start, neighbour, c, inverse, b, x, weight, out):
-    """Damped Jacobi sweep of an unstructured level."""
-    for n in range(out.size):
-        near = b[n]
-        for m in range(start[n], start[n + 1]):
-            near += c[m] * x[neighbour[m]]
-        out[n] = x[n] + weight * (inverse[n] * near - x[n])
-
-
-@njit(**options)
-def residual_rows(start, neighbour, c, b, x, out):
-    """Set out = b - A x on an unstructured level."""
-    for n in range(out.size):
-        rest = b[n]
-        for m in range(start[n], start[n + 1]):
-            rest += c[m] * (x[neighbour[m]] - x[n])
-        out[n] = rest
-
-
-@njit(**options)
-def cycle(levels):
+def cycle(levels, me, threads, ring, sums, sync):
     """One symmetric V(2,2)-cycle for A x = b of level 0, from x = 0; the answer is left in levels.x.
 
     Chebyshev pairs of Jacobi sweeps smooth, sums restrict, injection prolongs, a dense inverse ends it.
     """
-    table = levels.table
-    last = table.shape[0] - 1
-    for level in range(last):
-        first, size, nx, sx, sy = table[level]
-        end = first + size
-        x, b, r = levels.x[first:end], levels.b[first:end], levels.r[first:end]
-        d = levels.inverse[first:end]
-        smooth_from_zero(d, b, W1, r)
-        if nx > 0:
-            cx, cy, cz = levels.cx[first:end], levels.cy[first:end], levels.cz[first:end]
-            smooth(cx, cy, cz, d, b, r, W2, nx, sx, sy, x)
-            residual(cx, cy, cz, b, x, nx, sx, sy, r)
-        else:
-            row, entry = levels.csr[level]
-            start, near, c = levels.start[row : row + size + 1], levels.neighbour[entry:], levels.c[entry:]
-            smooth_rows(start, near, c, d, b, r, W2, x)
-            residual_rows(start, near, c, b, x, r)
-        after = table[level + 1, 0]
-        restrict(r, levels.parent[first:end], levels.b[after : after + table[level + 1, 1]])
-    first, size = table[last, 0], table[last, 1]
-    for n in range(size):
-        value = np.float32(0)
-        row_of_inverse, rhs = levels.dense[n], levels.b[first : first + size]
-        for m in range(size):
-            value += row_of_inverse[m] * rhs[m]
-        levels.x[first + n] = value
-    for up in range(last):
-        level = last - 1 - up
-        first, size, nx, sx, sy = table[level]
-        end = first + size
-        x, b, r = levels.x[first:end], levels.b[first:end], levels.r[first:end]
-        d = levels.inverse[first:end]
-        after = table[level + 1, 0]
-        prolong(levels.x[after : after + table[level + 1, 1]], levels.parent[first:end], x)
-        if nx > 0:
-            cx, cy, cz = levels.cx[first:end], levels.cy[first:end], levels.cz[first:end]
-            smooth(cx, cy, cz, d, b, x, W2, nx, sx, sy, r)
-            smooth(cx, cy, cz, d, b, r, W1, nx, sx, sy, x)
-        else:
-            row, entry = levels.csr[level]
-            start, near, c = levels.start[row : row + size + 1], levels.neighbour[entry:], levels.c[entry:]
-            smooth_rows(start, near, c, d, b, x, W2, r)
-            smooth_rows(start, near, c, d, b, r, W1, x)
+    last = levels.table.shape[0] - 1
+    shared = 0
+    while shared < last and _threads_on(levels, shared, threads) == threads:
+        shared += 1
+    for level in range(shared):
+        down(levels, level, me, threads, ring, sync)
+    if me == 0:
+        for level in range(shared, last):
+            down(levels, level, 0, 1, ring, sync)
+        _invert(levels)
+        for level in range(last - 1, shared - 1, -1):
+            up(levels, level, 0, 1, ring, sums, sync)
+    meet(sync, threads)
+    for level in range(shared - 1, -1, -1):
+        up(levels, level, me, threads, ring, sums, sync)
 
 
 @njit(**options)
-def conjugate_gradients(levels, x, direction, image, held, tolerance, iterations, history):
-    """Solve A x = b by multigrid-preconditioned conjugate gradients; b is levels.b of level 0, x starts at 0.
-
-    The cells of the list `held` keep x = 0; they must have b = 0, an inverse diagonal of 0 and no parent.
-    Stops when sum |b - A x| <= tolerance or after `iterations`. On return levels.b of level 0 is the
-    residual and history[i] is sum |b - A x| after i iterations. Returns the number of iterations.
-    """
-    size, nx, sx, sy = levels.table[0, 1], levels.table[0, 2], levels.table[0, 3], levels.table[0, 4]
+def turn(levels, work, beta, me, threads, ring):
+    """Set direction = z + beta direction and its image A direction; sums of their product over slabs."""
+    row = levels.table[0]
+    size, nx, sx, sy = row[SIZE], row[NX], row[SX], row[SY]
     cx, cy, cz = levels.cx[:size], levels.cy[:size], levels.cz[:size]
-    rest, z = levels.b[:size], levels.x[:size]
-    x[:] = 0
-    history[0] = sum_abs(rest)
-    weight = 0.0
-    for i in range(iterations):
-        if not history[i] > tolerance:
-            return i
-        cycle(levels)
-        weight_old, weight = weight, dot(rest, z)
-        if i == 0:
-            direction[:] = z
+    z, image, direction = levels.x[:size], levels.r[:size], work.direction
+    lo, hi = _slabs(levels, 0, me, threads)
+    n = np.searchsorted(work.held, lo * sx)
+    for s in range(lo - 1, hi + 1):
+        new = direction[s * sx : (s + 1) * sx]
+        if s < lo or s >= hi:
+            new = ring[SLOTS - 2 if s < lo else SLOTS - 1][:sx]
+        if not 1 <= s <= nx:
+            new[:] = 0
+        elif beta == 0.0:
+            new[:] = z[s * sx : (s + 1) * sx]
         else:
-            beta = np.float32(weight / weight_old)
-            for n in range(size):
-                direction[n] = z[n] + beta * direction[n]
-        curvature = apply(cx, cy, cz, direction, nx, sx, sy, image)
-        for n in held:
-            image[n] = 0
-        if not curvature > 0.0:
-            return i
-        step = weight / curvature
-        add_scaled(direction, step, x)
-        add_scaled(image, -step, rest)
-        history[i + 1] = sum_abs(rest)
-    return iterations
+            add_to_scaled(z[s * sx : (s + 1) * sx], beta, new)
+        t = s - 1
+        if t < lo:
+            continue
+        west = ring[SLOTS - 2][:sx] if t == lo else direction[(t - 1) * sx : t * sx]
+        east = ring[SLOTS - 1][:sx] if t == hi - 1 else direction[(t + 1) * sx : (t + 2) * sx]
+        here, out = direction[t * sx : (t + 1) * sx], image[t * sx : (t + 1) * sx]
+        apply(cx, cy, cz, west, here, east, t * sx, sx, sy, out)
+        while n < work.held.size and work.held[n] < (t + 1) * sx:
+            image[work.held[n]] = 0
+            n += 1
+        work.sums[1, t] = dot(here, out)
+
+
+@njit(**options)
+def keep_halo(levels, work, me, threads, ring):
+    """Copy the slabs of the old direction beside those of a thread, before their owner turns them."""
+    sx = levels.table[0, SX]
+    lo, hi = _slabs(levels, 0, me, threads)
+    ring[SLOTS - 2][:sx] = work.direction[(lo - 1) * sx : lo * sx]
+    ring[SLOTS - 1][:sx] = work.direction[hi * sx : (hi + 1) * sx]
+
+
+@njit(**options)
+def advance(levels, work, step, me, threads):
+    """Add step direction to x and take its image off the rest; sum |rest| slab by slab."""
+    sx = levels.table[0, SX]
+    lo, hi = _slabs(levels, 0, me, threads)
+    for s in range(lo, hi):
+        rest = levels.b[s * sx : (s + 1) * sx]
+        add_scaled(work.direction[s * sx : (s + 1) * sx], step, work.x[s * sx : (s + 1) * sx])
+        add_scaled(levels.r[s * sx : (s + 1) * sx], -step, rest)
+        work.sums[0, s] = sum_abs(rest)
+
+
+@njit(**options)
+def iterate(levels, work, me, threads, sync):
+    """One iteration of the conjugate gradients by all threads; returns z . rest, or 0 at a breakdown."""
+    ring = work.scratch[me]
+    sums = work.sums
+    keep_halo(levels, work, me, threads, ring)
+    cycle(levels, me, threads, ring, sums[0], sync)
+    weight = sums[0].sum()
+    beta = weight / work.weight[0]
+    turn(levels, work, beta, me, threads, ring)
+    meet(sync, threads)
+    curvature = sums[1].sum()
+    if not curvature > 0.0:
+        return 0.0
+    advance(levels, work, weight / curvature, me, threads)
+    return weight
+
+
+@njit(**options)
+def begin(levels, work, b):
+    """Start from x = 0: rest = b less its mean over each closed region, 0 in held cells."""
+    size, sx, nx = levels.table[0, SIZE], levels.table[0, SX], levels.table[0, NX]
+    rest, inside = levels.b[:size], levels.inverse[:size]
+    work.x[:] = 0
+    if work.open.size == 1:
+        subtract_inside(b, inside, np.float32(0 if work.open[0] else total(b) / work.cells[0]), rest)
+    elif work.open.size <= _FEW:
+        subtract_inside(b, inside, np.float32(0), rest)
+        for m in range(work.open.size):
+            if not work.open[m]:
+                subtract_mean(work.region, m, work.cells[m], rest)
+    else:
+        subtract_means(b, work.region, work.open, work.cells, work.mean, rest)
+    for n in work.held:
+        rest[n] = 0
+    work.sums[:] = 0
+    for s in range(1, nx + 1):
+        work.sums[0, s] = sum_abs(rest[s * sx : (s + 1) * sx])
+
+
+@njit(**options)
+def conjugate_gradients(levels, work, b, tolerance, iterations, threads, sync):
+    """Solve A x = b by multigrid-preconditioned conjugate gradients, from x = 0, as the leading thread.
+
+    Stops when sum |b - A x| <= tolerance or after `iterations`. On return work.x is the solution, levels.b of
+    level 0 the residual and work.history[i] is sum |b - A x| after i iterations. `help_out` may run at the
+    same time in up to threads - 1 other threads. Returns the number of iterations.
+    """
+    begin(levels, work, b)
+    history = work.history
+    history[0] = work.sums[0].sum()
+    done = 0
+    work.weight[0] = np.inf
+    while done < iterations and history[done] > tolerance:
+        here = call_round(sync, done + 1, threads)
+        weight = iterate(levels, work, 0, here, sync)
+        meet(sync, here)
+        if not weight > 0.0:
+            break
+        work.weight[0] = weight
+        done += 1
+        history[done] = work.sums[0].sum()
+    dismiss(sync)
+    return done
+
+
+@njit(**options)
+def help_out(levels, work, sync):
+    """Join a running `conjugate_gradients` as another thread until it is done."""
+    me = join(sync)
+    last = 0
+    while True:
+        last, threads = next_round(sync, me, last)
+        if last < 0:
+            return
+        iterate(levels, work, me, threads, sync)
+        meet(sync, threads)

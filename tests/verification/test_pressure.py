@@ -47,7 +47,7 @@ def room(shape, rng, plates=4, solids=4, lines=None):
 def matrix(solver):
     """Fine operator of a solver as a sparse matrix over the padded cells."""
     size = solver.fluid.size
-    _, _, _, sx, sy = solver.levels.table[0]
+    sx, sy = solver.levels.table[0, 3:5]
     rows, columns, values = [], [], []
     for c, s in zip(
         (solver.levels.cx, solver.levels.cy, solver.levels.cz), (int(sx), int(sy), 1), strict=True
