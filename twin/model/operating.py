@@ -27,7 +27,6 @@ _REMEDIES = {
     "pump_speed": "Give a fraction of the full speed",
     "cooler_supply_temperature": "Give the set point in K",
     "cooler_fan_speed": "Give a fraction of the full speed",
-    "coasting": "Give a fraction of the full speed",
 }
 
 
@@ -42,7 +41,6 @@ class Operating:
     cooler_supply_temperature : mapping   By cooler: set point. [K]
     cooler_fan_speed : mapping            By cooler. [1]
     failed : frozenset of str             Coolers whose fan and coil are off; ducts whose fan is off.
-    coasting : mapping                    By failed cooler: speed its fan still has, see :func:`coast`. [1]
     ambient_temperature : float           Outside; the layout's without it. [K]
     """
 
@@ -52,7 +50,6 @@ class Operating:
     cooler_supply_temperature: Mapping[str, float] = field(default_factory=dict)
     cooler_fan_speed: Mapping[str, float] = field(default_factory=dict)
     failed: frozenset[str] = frozenset()
-    coasting: Mapping[str, float] = field(default_factory=dict)
     ambient_temperature: float | None = None
 
     @classmethod
@@ -84,9 +81,9 @@ class Operating:
         return self.pump_speed.get(unit.id, unit.cooling_module.pump_speed)
 
     def cooler_fan(self, cooler: Cooler) -> float:
-        """Fan speed of a cooler; of one that failed what it still coasts at, or 0. [1]."""
+        """Fan speed of a cooler, 0 where it failed. [1]."""
         if cooler.id in self.failed:
-            return self.coasting.get(cooler.id, 0.0)
+            return 0.0
         return self.cooler_fan_speed.get(cooler.id, cooler.fan_speed)
 
     def set_point(self, cooler: Cooler) -> float:
@@ -301,27 +298,9 @@ def cooler_flow(
     return at_design * math.sqrt((1.0 - share) / (1.0 - curve.design_pressure / curve.stall_pressure))
 
 
-def coast(cooler: Cooler, speed: float, seconds: float) -> float:
-    """Speed that a cooler's fan still has some time after a trip: speed exp(-t / coast_down). [1].
-
-    Parameters
-    ----------
-    cooler : Cooler
-    speed : float      At the trip. [1]
-    seconds : float    Since the trip. [s]
-
-    Returns
-    -------
-    float              For ``Operating.coasting``; 0 at once for a cooler without ``coast_down``. [1]
-    """
-    if cooler.coast_down <= 0.0:
-        return 0.0
-    return speed * math.exp(-max(seconds, 0.0) / cooler.coast_down)
-
-
 def duct_flow(duct: Duct, operating: Operating, perturbation: Perturbation | None = None) -> float:
     """Air flow of a duct, 0 where its fan failed. [m3/s]."""
-    if duct.id in operating.failed or duct.failed:
+    if duct.id in operating.failed:
         return 0.0
     return duct.air_flow * (1.0 if perturbation is None else perturbation.air_flow.get(duct.id, 1.0))
 

@@ -150,9 +150,9 @@ class Scene:
         Returns
         -------
         UnitInputs
-            Racks in heat mode; coolers in supply mode, a failed one with no flow, or while its fan coasts
-            in heat mode without heat. Ducts without a supply temperature pass the air on as it is; those
-            with one cool down to it in supply mode, and from a colder outside heat up to it.
+            Racks in heat mode; coolers in supply mode, a failed one with no flow. Ducts without a supply
+            temperature pass the air on as it is; those with one cool down to it in supply mode, and from a
+            colder outside heat up to it.
 
         Raises
         ------
@@ -177,11 +177,9 @@ class Scene:
                 V_flow[self.leakage_units[rack.id]] = rack.leakage * sum(slot.flow for slot in slots)
         for cooler in self.layout.coolers:
             unit = self.cooler_units[cooler.id]
-            rise = 0.0 if dp is None else float(dp[unit])
-            V_flow[unit] = cooler_flow(cooler, operating, perturbation, None if dp is None else rise)
+            rise = None if dp is None else float(dp[unit])
+            V_flow[unit] = cooler_flow(cooler, operating, perturbation, rise)
             C[unit] = cooler.thermal_mass
-            if cooler.id in operating.failed and V_flow[unit] > 0.0:
-                continue  # the fan coasts, the coil is off
             T_supply[unit] = operating.set_point(cooler)
             Q_max[unit] = math.inf if cooler.supply == "fixed" else (cooler.capacity or 0.0)
             if perturbation is not None:

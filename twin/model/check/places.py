@@ -35,6 +35,12 @@ def check_storeys(report: Report) -> None:
         report.error(
             "room", "room.envelope.raised_floor", "", "the room has no raised floor", "Give room.raised_floor"
         )
+    if room.floor_leakage > 0.0 and not room.envelope.raised_floor.is_plain:
+        report.warn(
+            "room", "room.envelope.raised_floor", "",
+            "a leaking floor lets air through everywhere: it has no surface to hold heat or a temperature",
+            "Set floor_leakage to 0, or leave the surface out",
+        )  # fmt: skip
     if room.ceiling > 0.0:
         for box in report.boxes:
             if box.kind in ("rack", "cooler") and box.hi[2] > room.ceiling + TOLERANCE:

@@ -73,6 +73,7 @@ class Raster:
 
     Attributes
     ----------
+    boxes, box_of                   The layout's objects, and by name.
     faces : list of float64[n+1]    Grid lines by axis. [m]
     inside : list of (int, int)     Cell range of the room by axis; beyond it lies the outside.
     solid, ambient : bool[nx, ny, nz]
@@ -85,6 +86,7 @@ class Raster:
         self.cell = cell
         self.findings: list[Finding] = []
         self.boxes = boxes(layout)
+        self.box_of = {box.name: box for box in self.boxes}
         self.paths = paths(layout)
         self.faces: list[NDArray[np.float64]] = []
         for axis, lines in enumerate(asked_lines(layout, cell)):

@@ -117,7 +117,7 @@ def _join(raster: Raster, open_: NDArray[np.bool_]) -> tuple[Spaces, Spaces, lis
         moving.append(owner not in still)
         joined = {OUTSIDE if open_[space] else space for space in ends[0] | ends[1] if space >= 0}
         if owner not in ducts and len(joined) > 1:
-            box = next(box for box in raster.boxes if box.name == owner)
+            box = raster.box_of[owner]
             raster.error(
                 box,
                 "draws air from one closed space and blows it into another: the air has no path back",
@@ -153,7 +153,7 @@ def _check_ducts(raster: Raster, drawn: Spaces, blown: Spaces, open_: NDArray[np
             continue
         way = "into a closed space that lets none out" if net[space] > 0.0 else "out of a closed space"
         for duct, end in ends:
-            box = next(box for box in raster.boxes if box.name == f"{duct.id}.{end}")
+            box = raster.box_of[f"{duct.id}.{end}"]
             raster.error(
                 box,
                 f"the ducts bring {abs(net[space]):.4g} m3/s more {way}",
@@ -186,9 +186,9 @@ def _check_heat(raster: Raster, drawn: Spaces, cooled: NDArray[np.bool_]) -> Non
         return  # a room without any cooling is told apart when the layout is checked
     for unit, name in enumerate(raster.patches.names):
         owner = name.partition(".")[0]
-        box = next((box for box in raster.boxes if box.name == owner and box.kind == "rack"), None)
+        box = raster.box_of.get(owner)
         spaces = sorted(drawn[unit] - {OUTSIDE})
-        if box is not None and spaces and not cooled[spaces].any():
+        if box is not None and box.kind == "rack" and spaces and not cooled[spaces].any():
             raster.error(
                 box,
                 "stands in a closed space that no cooler, duct or opening serves: its heat has no way out",

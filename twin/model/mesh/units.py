@@ -101,7 +101,7 @@ def _cooler_patch(raster: Raster, cooler: Cooler, box: Box, which: str) -> int:
 
 
 def _duct_patch(raster: Raster, duct: Duct, end: str, face: DuctFace) -> int:
-    box = next(box for box in raster.boxes if box.name == f"{duct.id}.{end}")
+    box = raster.box_of[f"{duct.id}.{end}"]
     axis, ranges = face.axis, raster.ranges(box)
     if any(lo == hi for a, (lo, hi) in enumerate(ranges) if a != axis):
         raster.error(box, f"finer than the cells of {raster.cell:g} m", "Use a smaller cell", end)

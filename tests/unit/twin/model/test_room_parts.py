@@ -122,20 +122,6 @@ def test_cooler_flow_gives_way_to_pressure_through_the_scene(room):
             scene.unit_inputs(Operating(), dp=wrong)
 
 
-def test_a_coasting_cooler_moves_air_and_cools_none(room):
-    room["coolers"][0]["coast_down"] = 10.0
-    scene = scene_of(room)
-    unit = scene.cooler_units["C1"]
-    coasting = scene.unit_inputs(Operating(failed=frozenset({"C1"}), coasting={"C1": 0.35}))
-    assert coasting.V_flow[unit] == pytest.approx(0.275)
-    assert np.isnan(coasting.T_supply[unit])
-    assert coasting.Q_flow[unit] == 0.0
-    stopped = scene.unit_inputs(Operating(failed=frozenset({"C1"})))
-    assert stopped.V_flow[unit] == 0.0
-    with pytest.raises(InputError, match="coasting"):
-        scene.unit_inputs(Operating(coasting={"C1": np.nan}))
-
-
 # -- openings and ducts --------------------------------------------------------------------------------------
 
 
