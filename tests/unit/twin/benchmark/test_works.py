@@ -1,5 +1,8 @@
 """Kernels are caught as a step calls them, and their bytes are those of their arrays."""
 
+import inspect
+import sys
+
 import numpy as np
 import pytest
 from numba import njit
@@ -9,7 +12,16 @@ from twin.benchmark.kernels import measure_kernels
 from twin.benchmark.measure import Memory
 from twin.benchmark.peer_room import PeerRoom
 from twin.benchmark.rooms import PEER, Room, build, moving_air
-from twin.benchmark.works import MOVES, PRESSURE, Call, Moves, catch_kernels, moved_bytes, pressure_works
+from twin.benchmark.works import (
+    ITERATIONS,
+    MOVES,
+    PRESSURE,
+    Call,
+    Moves,
+    catch_kernels,
+    moved_bytes,
+    pressure_works,
+)
 
 WORD = 4
 
@@ -35,15 +47,31 @@ def test_every_kernel_of_a_step_is_declared(caught):
     assert not names & PRESSURE
 
 
+@pytest.mark.parametrize("name", sorted(MOVES))
+def test_what_is_declared_are_parameters_of_the_kernel(name):
+    solver = [module for path, module in sys.modules.items() if path.startswith("solvers.airflow.")]
+    kernels = [vars(module)[name] for module in solver if name in vars(module)]
+    moves = MOVES[name]
+    named = set(f"{moves.writes} {moves.updates} {moves.scratch} {moves.along}".split())
+    assert any(named <= inspect.signature(kernel.py_func).parameters.keys() for kernel in kernels)
+
+
 def test_bytes_are_those_of_the_arrays(caught):
     model, works = caught
     size = model.stepper.size
     found = by_name(works)
-    # three components: velocity and area read, flow written
-    assert found["volume_flow"].moved == 3 * 3 * WORD * size
-    # u, v, w, p updated; three conductances, three inverse areas and the potential read
-    assert found["project"].moved == (2 * 4 + 3 + 3 + 1) * WORD * size
-    assert found["courant_rate"].moved == 6 * WORD * size  # its scratch row does not count
+    sections = model.stepper.geometry.sections
+    areas = sum(array.nbytes for array in (*sections.line, *sections.plane))
+    # three components: velocity and areas read, flow written
+    assert found["volume_flow"].moved == 3 * 2 * WORD * size + areas
+    assert found["volume_flow"].calls == 3
+    # u, v, w, p updated; three conductances and the potential read
+    assert found["project"].moved == (2 * 4 + 3 + 1) * WORD * size + areas
+    # the velocity read; widths are lines; its scratch row does not count
+    assert found["courant_rate"].moved == 3 * WORD * size + sum(a.nbytes for a in sections.inverse_width)
+    # of a component: itself updated; pressure, flow, viscosity, friction and push read; a byte of code
+    lines = sum(sum(a.nbytes for a in c.metrics) for c in model.stepper.geometry.components[:3])
+    assert found["predict_momentum"].moved == 3 * (2 + 1 + 3 + 1 + 2) * WORD * size + 3 * size + lines
 
 
 def test_lists_of_cells_count_the_cells_alone(caught):
@@ -92,7 +120,11 @@ def test_the_parts_of_the_pressure_run(caught):
     works = pressure_works(model)
     for work in works:
         work.run()
-        assert work.moved >= 4 * WORD * model.stepper.size
+        assert work.moved >= 6 * WORD * model.stepper.size
+    parts = {work.name: work.moved for work in works}
+    # an iteration is a cycle, a turn of the direction and an advance
+    assert parts["iteration"] == ITERATIONS * (parts["V-cycle"] + parts["turn"] + parts["advance"])
+    assert parts["V-cycle"] > parts["descend"] + parts["ascend"]
 
 
 def test_speeds_follow_from_bytes_and_times():
