@@ -106,7 +106,7 @@ def _inlet(table: Reference) -> str:
     return (
         f"The two anemometers 0.15 m behind the inlet read {v:.2f} m/s on average and fluctuate by less than "
         f"1 %: times the inlet's {_INLET_AREA:.2f} m2 that is {v * _INLET_AREA:.1f} m3/s, not the stated "
-        "12.8. Either the inflow is far from even over its height (both stand 0.1 m below the upper edge), or "
+        "12.8. Either the inflow is far from even over its height (both stand 0.1 m below the upper edge) or "
         "less air passed the room than the fan's rating. The case keeps the stated flow and an even inflow."
     )
 
