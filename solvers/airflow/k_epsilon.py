@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
+from numba import get_num_threads
 from numpy.typing import NDArray
 
 from solvers.airflow import k_epsilon_terms as terms
@@ -32,10 +34,23 @@ class Flow(Protocol):
     T_ref: float
     units: Units
 
-    def transport_scalar(
-        self, phi: Field, source: Field, sink: Field, molecular: float, turbulent: float, dt: float
+    sweeps: int
+
+    def relax_scalar(
+        self,
+        phi: Field,
+        source: Field,
+        sink: Field,
+        molecular: float,
+        turbulent: float,
+        dt: float,
+        sweeps: int,
+        implicit: float,
+        onward: bool,
+        out: Field,
+        which: int = 1,
     ) -> None:
-        """See `solvers.airflow.step.Stepper.transport_scalar`."""
+        """See `solvers.airflow.step.Stepper.relax_scalar`."""
         ...
 
 
@@ -83,8 +98,10 @@ class KEpsilon:
         size = geometry.volume.size
         self.k: Field = np.full(size, terms.K_FLOOR, dtype=np.float32)
         self.epsilon: Field = np.full(size, terms.EPSILON_FLOOR, dtype=np.float32)
-        work = [np.zeros(size, dtype=np.float32) for _ in range(6)]
-        self._shear, self._buoyancy, self._source, self._sink, self._old, self._wall_epsilon = work
+        work = [np.zeros(size, dtype=np.float32) for _ in range(7)]
+        self._shear, self._buoyancy, self._wall_epsilon = work[:3]
+        self._of_k, self._of_epsilon = (work[3], work[4]), (work[5], work[6])  # source, sink
+        self._pool = ThreadPoolExecutor(1) if get_num_threads() > 1 and size > 20_000 else None
         self._seen: object = None
         self._start_anew()
 
@@ -105,7 +122,7 @@ class KEpsilon:
         self._bound()
 
     def advance(self, stepper: Flow, dt: float) -> None:
-        """Move k, then epsilon, one implicit step on with the flow of the step.
+        """Move k and epsilon one implicit step on with the flow of the step.
 
         Both see the production, the dissipation and the walls of the same moment.
         """
@@ -127,27 +144,25 @@ class KEpsilon:
                 *self._size,
                 buoyancy,
             )
-        np.copyto(self._old, k)
-        terms.k_sources(k, epsilon, shear, buoyancy, volume, self._source, self._sink)
-        self._transport(stepper, k, self._k_in, terms.SIGMA_K, dt)
-        # `_old` is k at the start of the step: epsilon has the sources of that moment too
+        terms.k_sources(k, epsilon, shear, buoyancy, volume, *self._of_k)
         terms.epsilon_sources(
-            self._old,
-            epsilon,
-            shear,
-            buoyancy,
-            stepper.u,
-            stepper.v,
-            stepper.w,
-            volume,
+            *(k, epsilon, shear, buoyancy, stepper.u, stepper.v, stepper.w, volume),
             *self._size,
-            self._source,
-            self._sink,
+            *self._of_epsilon,
         )
-        terms.keep_share(self._old, terms.K_FLOOR, k)
-        np.copyto(self._old, epsilon)
-        self._transport(stepper, epsilon, self._epsilon_in, terms.SIGMA_EPSILON, dt, held=True)
-        terms.keep_share(self._old, terms.EPSILON_FLOOR, epsilon)
+        self._exchange_with_units(dt)
+        # production is spent; its arrays take the increments
+        if self._pool is None:
+            self._relax_k(stepper, dt, shear)
+            self._relax_epsilon(stepper, dt, buoyancy)
+        else:
+            other = self._pool.submit(self._relax_k, stepper, dt, shear)
+            self._relax_epsilon(stepper, dt, buoyancy)
+            other.result()
+        terms.add_bounded(shear, terms.K_FLOOR, k)
+        terms.add_bounded(buoyancy, terms.EPSILON_FLOOR, epsilon)
+        if not self._buoyant:
+            buoyancy[:] = 0
         self._bound()
 
     def wall_friction(self, points: WallPoints, out: Field) -> bool:
@@ -163,19 +178,36 @@ class KEpsilon:
         )
         return True
 
-    def _transport(
-        self, stepper: Flow, phi: Field, brought: NDArray[np.float32], sigma: float, dt: float, held=False
-    ) -> None:
-        """One implicit step of k or epsilon with the sources that were set, and what the units do."""
-        terms.inflow(self._enters, brought, self._source)
-        terms.inflow(self._leaves, self._taken, self._sink)
-        if held:
-            rate = terms.HOLD / dt
-            terms.hold(
-                self._walled, self._wall_epsilon, self._geometry.volume, rate, self._source, self._sink
-            )
-        nu = self._closure.nu
-        stepper.transport_scalar(phi, self._source, self._sink, nu - nu / sigma, 1 / sigma, dt)
+    def _exchange_with_units(self, dt: float) -> None:
+        """Add what units bring and take to the sources; epsilon beside walls is given."""
+        for (source, sink), brought in ((self._of_k, self._k_in), (self._of_epsilon, self._epsilon_in)):
+            terms.inflow(self._enters, brought, source)
+            terms.inflow(self._leaves, self._taken, sink)
+        volume = self._geometry.volume
+        terms.hold(self._walled, self._wall_epsilon, volume, terms.HOLD / dt, *self._of_epsilon)
+
+    def _relax_k(self, stepper: Flow, dt: float, out: Field) -> None:
+        nu, sigma = self._closure.nu, terms.SIGMA_K
+        molecular, turbulent = nu - nu / sigma, 1 / sigma
+        stepper.relax_scalar(
+            self.k, *self._of_k, molecular, turbulent, dt, stepper.sweeps, 1.0, False, out, which=0
+        )
+
+    def _relax_epsilon(self, stepper: Flow, dt: float, out: Field) -> None:
+        nu, sigma = self._closure.nu, terms.SIGMA_EPSILON
+        molecular, turbulent = nu - nu / sigma, 1 / sigma
+        stepper.relax_scalar(
+            self.epsilon,
+            *self._of_epsilon,
+            molecular,
+            turbulent,
+            dt,
+            stepper.sweeps,
+            1.0,
+            False,
+            out,
+            which=1,
+        )
 
     def _set_wall_cells(self, stepper: Flow) -> None:
         terms.clear(self._walled, self._shear)

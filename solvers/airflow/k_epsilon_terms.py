@@ -193,11 +193,11 @@ def inflow(cell, carried, out):
 
 
 @njit(**options)
-def keep_share(old, floor, out):
-    """Leave at least LEAST_SHARE of the old value, and the floor."""
+def add_bounded(increment, floor, out):
+    """Add the increment of a step; at least LEAST_SHARE of the old value stays, and the floor."""
     share, least = np.float32(LEAST_SHARE), np.float32(floor)
     for n in range(out.size):
-        out[n] = max(out[n], share * old[n], least)
+        out[n] = max(out[n] + increment[n], share * out[n], least)
 
 
 @njit(**options)
