@@ -103,15 +103,16 @@ def follow(
         stepper.settle_flow()
     account = _Account(stepper)
     end = state.time + duration
-    dt = _FIRST_DT if moved else max_dt
+    dt, last = _FIRST_DT if moved else max_dt, math.inf
     while end - stepper.time > 1e-9 * max(1.0, abs(end)):
         rate = stepper.courant()
         allowed = (cfl / rate if rate > 0 else math.inf, max_dt, _GROWTH * dt)
         dt = min(allowed)
         left = end - stepper.time
         parts = math.ceil(left / dt - 1e-9)
-        limit = allowed.index(dt) if parts > 1 or left > dt * (1 - 1e-9) else len(LIMITS) - 1
-        account.step(left / parts, limit)
+        cut = parts == 1 and left < 0.99 * min(dt, last)
+        account.step(left / parts, len(LIMITS) - 1 if cut else allowed.index(dt))
+        last = left / parts
     stepper.check()
     stepper.time = end
     return stepper.state(), account.passage(duration)

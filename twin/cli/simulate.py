@@ -42,9 +42,12 @@ def simulate(
     cell: CellOption = None,
     out_: OutOption = None,
     cfl: Annotated[float, typer.Option("--cfl", help="Largest Courant number of a step.")] = 4.0,
+    frozen: Annotated[
+        bool, typer.Option("--frozen", help="Freeze the flow between events: for long horizons.")
+    ] = False,
     checkpoint_every: Annotated[
-        str, typer.Option("--checkpoint-every", help="Simulated time between checkpoints.")
-    ] = "60 s",
+        str | None, typer.Option("--checkpoint-every", help="Simulated time between checkpoints.")
+    ] = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on from the checkpoint of a run that was stopped.")
     ] = False,
@@ -81,7 +84,8 @@ def simulate(
                     threads=threads,
                     progress=show,
                     cfl=cfl,
-                    checkpoint_every=parse("checkpoint-every", checkpoint_every, "s") or 0.0,
+                    frozen=frozen,
+                    checkpoint_every=parse("checkpoint-every", checkpoint_every, "s"),
                     resume=resume,
                     cold=cold,
                 )

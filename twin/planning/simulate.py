@@ -34,6 +34,7 @@ from twin.planning.transient.events import Script
 from twin.planning.transient.ledger import WHY, Ledger
 from twin.planning.transient.script import check_script, read_script
 from twin.planning.transient.series import Series, racks_over_time, read_points
+from twin.planning.transient.stretch import LONGEST, Ice, settling_time
 from twin.planning.transient.timeline import draw_timeline
 
 RESULT_FILES = (
@@ -110,7 +111,8 @@ def simulate(
     *,
     cfl: float = 4.0,
     max_dt: float = 1.0,
-    checkpoint_every: float = 60.0,
+    frozen: bool = False,
+    checkpoint_every: float | None = None,
     resume: bool = False,
     cold: bool = False,
     write: bool = True,
@@ -124,7 +126,7 @@ def simulate(
         An events file, or a script made in Python.
     duration, every : float, optional
         Length and output interval; the script's without them, else up to 300 s after the last event, and 5
-        s. [s]
+        s, or 60 s where the flow is frozen. [s]
     cell : float, optional
         Target cell size; the layout's without it. [m]
     overrides : sequence of str
@@ -138,8 +140,13 @@ def simulate(
         Largest Courant number of a step. [1]
     max_dt : float
         Largest step. [s]
-    checkpoint_every : float
-        Simulated time between checkpoints, which lie beside the result folder until it is written. [s]
+    frozen : bool
+        For long horizons: freeze the flow where neither fans nor geometry nor the pattern of temperatures
+        change, and move temperatures alone, implicitly. After each change the flow is followed for one
+        change of air, at least 30 and at most 180 s.
+    checkpoint_every : float, optional
+        Simulated time between checkpoints, which lie beside the result folder until it is written; 60 s
+        without it, 600 s where the flow is frozen. [s]
     resume : bool
         Go on from the checkpoint of a run that was stopped; the result equals that of a run without stop,
         bit by bit on the same machine with the same number of threads.
@@ -164,14 +171,18 @@ def simulate(
         script, named = check_script(events, loaded), ""
     else:
         script, named = read_script(Path(events), loaded), str(events)
-    times = _times(script, duration, every, cfl, max_dt, checkpoint_every)
+    usual = (60.0, 600.0) if frozen else (5.0, 60.0)
+    kept_every = usual[1] if checkpoint_every is None else checkpoint_every
+    interval = (script.every or usual[0]) if every is None else every
+    times = _times(script, duration, interval, cfl, max_dt, kept_every)
     use_threads(threads)
     target = kept = None
     if write:
         wanted = default_folder(source, *overrides, cell, suffix=f"-{Path(named).stem or 'events'}")
         target = usable_folder(wanted if out is None else Path(out), RESULT_FILES)
         kept = target.parent / f"{target.name}.checkpoint.npz"
-    options = {"cell": cell, "cfl": cfl, "max_dt": max_dt, **times, "threads": numba.get_num_threads()}
+    options = {"cell": cell, "cfl": cfl, "max_dt": max_dt, "frozen": frozen, **times}
+    options["threads"] = numba.get_num_threads()
     run = _Run(loaded, script, options, kept, progress)
     check_moves(run.scene, source)
     if resume:
@@ -224,6 +235,8 @@ class _Run:
             [self.scene.cooler_units[c.id] for c in layout.coolers if c.fan_curve is not None], np.int64
         )
         self._yield = np.ones(self._curved.size)  # of the flow at design pressure
+        flow = self.scene.unit_inputs(Operating.nominal(layout)).V_flow
+        self._ice = Ice(settling_time(self._model, flow))
         self.series, self._ledger = Series(), Ledger()
         self.state: AirState
 
@@ -266,53 +279,75 @@ class _Run:
         self.state, self.series, self._ledger = stored.state, stored.series, stored.ledger
         self._about, self._spent = stored.about, stored.about["wall_s"]
         self._yield = np.array(stored.about["yield"], np.float64)
+        flow = stored.about["V_flow"]
+        self._ice.until = stored.about["followed_until"]
+        self._ice.V_flow = None if flow is None else np.array(flow)
         self._shape = stored.about["shape"]
         self._model = prepare_room(self.scene)
 
     def march(self) -> None:
         """Advance to the end of the simulation."""
-        stops = self._stops()
         begun = (time.perf_counter(), self.state.time)
         while self.state.time < self._duration - _TINY:
             begin = self.state.time
             self._reshape(self._course.shape(begin))
-            end, why = self._next(begin, stops)
-            inputs = self._inputs(begin, end)
-            before = self.state
             try:
-                self.state, passage = follow(
-                    self._model, before, inputs, end - begin, self._options["cfl"], self._options["max_dt"]
-                )
+                end, inputs = self._advance(begin)
             except CaseError as error:
                 raise InputError(f"{self._layout.name}, {begin:.1f} s: {error}") from error
             except ConvergenceError as error:
                 raise NotConvergedError(f"{self._layout.name}, {begin:.1f} s: {error}") from error
-            self.state = self.state._replace(time=end)
-            self._ledger.add(self._model, before, self.state, inputs, passage, why)
             if _is_multiple(end, self._options["every"]) or end >= self._duration - _TINY:
                 self._ledger.note(end)
                 self._observe(inputs)
             if _is_multiple(end, self._options["checkpoint_every"]):
                 self._checkpoint()
                 self._model = prepare_room(self.scene)  # as a resumed run does: a used model remembers
+                self._ice.thaw()
             self._tell(begun)
+
+    def _advance(self, begin: float) -> tuple[float, UnitInputs]:
+        """Go on to the end of the next interval of constant inputs; returns it and them."""
+        before = self.state
+        if self._options["frozen"] and not self._course.flows_change(begin):
+            end, why = self._next(begin, LONGEST)
+            inputs = self._inputs(begin, end)
+            if self._ice.holds(self._model, before, inputs):
+                after, passage, steps = self._ice.advance(self._model, before, inputs, end - begin)
+                self.state = _single(after)._replace(time=end)
+                self._ledger.limits["frozen"] += steps
+                self._ledger.add(self._model, before, self.state, inputs, passage, why)
+                return end, inputs
+        end, why = self._next(begin, CHANGING if self._course.flows_change(begin) else CHUNK)
+        inputs = self._inputs(begin, end)
+        self.state, passage = follow(
+            self._model, before, inputs, end - begin, self._options["cfl"], self._options["max_dt"]
+        )
+        self.state = self.state._replace(time=end)
+        self._ledger.add(self._model, before, self.state, inputs, passage, why)
+        self._ice.V_flow = inputs.V_flow.copy()
+        if self._course.flows_change(begin):
+            self._ice.thaw(end + self._ice.settling)
+        if self._options["frozen"]:
+            self._ice.note(self.state, end - begin)
+        return end, inputs
 
     def summary(self) -> dict[str, Any]:
         """Return what the result says beside its names."""
         racks = racks_over_time(self._layout, self.series)
-        passed = self._ledger.passage
+        passed, steps = self._ledger.passage, sum(self._ledger.limits.values())
         wall = self._spent + time.perf_counter() - self._began
         warnings = [*self.scene.findings, *too_hot(self.scene, self.state)]
         return {
             "wall_s": round(wall, 3),
-            "steps": passed.steps,
+            "steps": steps,
             "simulated_s": self._duration,
             "every_s": self._options["every"],
             "real_time_factor": round(self._duration / max(wall, 1e-9), 2),
             "step": {
                 "cfl": self._options["cfl"],
                 "max_dt_s": self._options["max_dt"],
-                "mean_s": passed.duration / max(passed.steps, 1),
+                "mean_s": passed.duration / max(steps, 1),
                 "shortest_s": passed.shortest if passed.steps else 0.0,
                 "longest_s": passed.longest,
                 "limited_by": {name: n for name, n in self._ledger.limits.items() if n},
@@ -354,14 +389,10 @@ class _Run:
         now.V_flow[self._curved] = plain * self._yield
         return now
 
-    def _stops(self) -> list[tuple[float, str]]:
-        return [(at, "event") for at in self._course.bends if at < self._duration]
-
-    def _next(self, begin: float, stops: list[tuple[float, str]]) -> tuple[float, str]:
-        """Return the end of the next interval of constant inputs and what sets it."""
-        most = CHANGING if self._course.flows_change(begin) else CHUNK
+    def _next(self, begin: float, most: float) -> tuple[float, str]:
+        """Return the end of the next interval of constant inputs, at most so long, and what sets it."""
         ends = [(_after(begin, most), "follow")]
-        ends += [(at, why) for at, why in stops if at > begin + _TINY][:1]
+        ends += [(at, "event") for at in self._course.bends if at > begin + _TINY][:1]
         ends += [(_after(begin, self._options[name]), "output") for name in ("every", "checkpoint_every")]
         ends.append((self._duration, "output"))
         end, why = min(ends, key=lambda item: item[0])
@@ -377,6 +408,7 @@ class _Run:
         self._model = prepare_room(self.scene)
         self.state = _single(restart(self._model, old, self.state))
         self._ledger.reshaped += air_heat(self._model, self.state) - heat
+        self._ice.thaw(self.state.time + self._ice.settling)
 
     def _observe(self, inputs: UnitInputs) -> None:
         now = self._course.operating(self.state.time, self.state.time)
@@ -386,7 +418,12 @@ class _Run:
     def _checkpoint(self) -> None:
         if self._kept is None:
             return
-        self._about |= {"shape": self._shape, "yield": self._yield.tolist()}
+        self._about |= {
+            "shape": self._shape,
+            "yield": self._yield.tolist(),
+            "followed_until": self._ice.until,
+            "V_flow": None if self._ice.V_flow is None else self._ice.V_flow.tolist(),
+        }
         self._about["wall_s"] = self._spent + time.perf_counter() - self._began
         Checkpoint(self._digest(), self.state, self.series, self._ledger, self._about).write(self._kept)
 
@@ -410,19 +447,19 @@ class _Run:
 
     def _why(self) -> str:
         """Say in words what the steps were limited by."""
-        total = max(self._ledger.passage.steps, 1)
+        total = max(sum(self._ledger.limits.values()), 1)
         parts = sorted(((n, name) for name, n in self._ledger.limits.items() if n), reverse=True)
         return "; ".join(f"{n / total:.0%} by {WHY[name]}" for n, name in parts)
 
 
 def _times(
-    script: Script, duration: float | None, every: float | None, cfl: float, max_dt: float, kept: float
+    script: Script, duration: float | None, every: float, cfl: float, max_dt: float, kept: float
 ) -> dict[str, float]:
     """Return duration, output and checkpoint interval; every option is checked."""
     last = max((event.at + getattr(event, "over", 0.0) for event in script.events), default=0.0)
     chosen = {
-        "duration": duration or script.duration or last + AFTERWARDS,
-        "every": every or script.every or 5.0,
+        "duration": (script.duration or last + AFTERWARDS) if duration is None else duration,
+        "every": every,
         "checkpoint_every": kept,
     }
     findings = [
@@ -432,10 +469,6 @@ def _times(
         for name, value in {**chosen, "cfl": cfl, "max_dt": max_dt}.items()
         if not 0.0 < value < math.inf
     ]
-    if duration is not None and not duration > 0.0:
-        findings.append(
-            Finding("options", "", "--duration", f"{duration:g}", "must be positive", "Give more")
-        )
     if findings:
         raise InputError(findings)
     return chosen

@@ -18,6 +18,7 @@ WHY = {
     "event": "an event, or a ramp that begins or ends",
     "output": "an output or a checkpoint",
     "follow": "the interval at which fans follow temperatures and pressures",
+    "frozen": "the error of temperatures in a frozen flow",
 }
 """What can limit a step, in words."""
 
