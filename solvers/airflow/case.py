@@ -33,7 +33,7 @@ class Surfaces(NamedTuple):
     """
 
     axis: NDArray[np.int64]
-    index: NDArray[np.int64]
+    index: NDArray[np.int64]  # pyright: ignore[reportIncompatibleMethodOverride]  # not the tuple's method
     lo: NDArray[np.int64]
     hi: NDArray[np.int64]
     side: NDArray[np.int64]
@@ -55,7 +55,7 @@ class Jets(NamedTuple):
     """
 
     axis: NDArray[np.int64]
-    index: NDArray[np.int64]
+    index: NDArray[np.int64]  # pyright: ignore[reportIncompatibleMethodOverride]  # not the tuple's method
     lo: NDArray[np.int64]
     hi: NDArray[np.int64]
     open_area: NDArray[np.float64]
@@ -148,6 +148,7 @@ class Closure(NamedTuple):
     Pr : float    Prandtl number of the air. [-]
     vreman : float    Constant of Vreman's model, 0.07 = 2.5 C_S^2 with C_S = 0.17. [-]
     intensity : float    Turbulence intensity of the air from units and ambient, for k_epsilon. [-]
+    buoyant : bool    Whether k_epsilon counts production by buoyancy; OpenFOAM 1912 does not.
     length : float
         Length scale l of that air over the hydraulic diameter of its patch;
         epsilon = 0.09^(3/4) k^(3/2) / l. [-]
@@ -161,6 +162,7 @@ class Closure(NamedTuple):
     vreman: float = 0.07
     intensity: float = 0.05
     length: float = 0.1
+    buoyant: bool = True
 
 
 class Numerics(NamedTuple):

@@ -62,7 +62,7 @@ class KEpsilon:
     that any start and any step are survived. The balance of k and epsilon at steady state is that of the
     equations wherever no bound acts.
 
-    Buoyancy makes and destroys k (G_b); `buoyant=False` leaves it out, as OpenFOAM's `kEpsilon` does.
+    Buoyancy makes and destroys k (G_b); `closure.buoyant=False` leaves it out, as OpenFOAM's `kEpsilon` does.
 
     Air from units and from outside brings k = 1.5 (intensity U)^2 and epsilon = C_mu^(3/4) k^(3/2) / l with
     its speed U and l = length 4 A / P of the patch; outside are the flow-weighted means of all units.
@@ -72,17 +72,16 @@ class KEpsilon:
     case : AirCase
     geometry : Geometry
     closure : Closure
-    buoyant : bool    Whether G_b is counted.
 
     Source   : Launder and Spalding 1974, Comput. Methods Appl. Mech. Eng. 3, 269; Rodi 1980 (buoyancy).
     Check    : tests/unit/solvers/test_turbulence.py, tests/unit/solvers/test_k_epsilon.py
     """
 
-    def __init__(self, case: AirCase, geometry: Geometry, closure: Closure, buoyant: bool = True) -> None:
+    def __init__(self, case: AirCase, geometry: Geometry, closure: Closure) -> None:
         self._closure = closure
         self._case = case
         self._geometry = geometry
-        self._buoyant = buoyant
+        self._buoyant = closure.buoyant
         self._size = (geometry.shape[0], *strides(geometry.shape))
         _, walls = collect_walls(case, geometry)
         self._stencil = build_stencil(case, geometry, walls)

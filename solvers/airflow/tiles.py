@@ -70,6 +70,9 @@ class Straightening:
 
     A screen of loss coefficient K hands on the share  alpha = 1.1 / sqrt(1 + K)  of the velocity along it.
     The cell behind it gets the linear drag that leaves that share in a stream of the face's velocity. (E11)
+    The drag is for the air that came through: it falls with alpha |u before| / |u behind| where the air
+    behind moves faster along the face than the screen lets through, or the other way. Air that flows in from
+    the sides, to feed the jets of a tile (E16), is not held up.
 
     Validity : 0.7 < K; below, alpha is 1 (up to K = 0.21) or the formula is extrapolated.
     Source   : Taylor and Batchelor 1949, Quart. J. Mech. Appl. Math. 2, 1 (fit 1.1 / sqrt(1 + K)).
@@ -80,10 +83,9 @@ class Straightening:
         alpha = np.minimum(1.0, 1.1 / np.sqrt(1.0 + np.asarray(K, dtype=np.float64)))
         gain = 1 / alpha - 1
         self._face = [face[axis == d] for d in range(3)]
-        # per component: target face, axis of the porous face, its position in that axis' list, side, gain
-        self._targets: list[
-            list[tuple[NDArray[np.int64], int, NDArray[np.int64], int, NDArray[np.float64]]]
-        ] = []
+        # per component: target face, the one before the screen, axis of the porous face, its position in that
+        # axis' list, side, gain, alpha
+        self._targets: list[list[tuple]] = []
         for c in range(3):
             entries = []
             for d in range(3):
@@ -95,7 +97,12 @@ class Straightening:
                     for target in (cell, cell + step[c]):
                         solved = (geometry.components[c].code[target] & SOLVED) > 0
                         weight = 0.5 * gain[of] * geometry.inverse_width(d, cell)
-                        entries.append((target[solved], d, np.flatnonzero(solved), side, weight[solved]))
+                        behind = target[solved]
+                        before = behind - side * step[d]
+                        share = alpha[of][solved]
+                        entries.append(
+                            (behind, before, d, np.flatnonzero(solved), side, weight[solved], share)
+                        )
             self._targets.append(entries)
 
     def add(
@@ -104,6 +111,9 @@ class Straightening:
         """Add the drag [1/s] for the present velocity through the porous faces."""
         through = [field[face] for field, face in zip(velocity, self._face, strict=True)]
         for c, entries in enumerate(self._targets):
-            for target, d, which, side, weight in entries:
-                behind = np.maximum(side * through[d][which], 0.0)
-                np.add.at(friction[c], target, (weight * behind).astype(np.float32))
+            for target, before, d, which, side, weight, alpha in entries:
+                flow = np.maximum(side * through[d][which], 0.0)
+                here = velocity[c][target].astype(np.float64)
+                brought = alpha * np.maximum(np.sign(here) * velocity[c][before], 0.0)
+                came = np.minimum(1.0, brought / np.maximum(np.abs(here), 1e-6))
+                np.add.at(friction[c], target, (weight * flow * came).astype(np.float32))

@@ -216,8 +216,12 @@ def test_heavy_unit_without_flow_warms_itself_and_then_the_air(tiny):
     assert in_air + in_unit == pytest.approx(500.0, rel=1e-3)  # nothing is lost, whatever the step
     # after many C / (U A) unit and air of the closed room warm alike, so that they share by heat capacity
     late = advance(model, start, heavy, 300.0)
+    given = []
+    for _ in range(10):  # the air turns over and over, so one instant says little
+        late = advance(model, late, heavy, 20.0)
+        given.append(balances(model, late, heavy).Q_in)
     air = model.rho * model.cp * case.grid.volumes.sum()
-    assert balances(model, late, heavy).Q_in == pytest.approx(100.0 * air / (air + 200.0), rel=0.01)
+    assert np.mean(given) == pytest.approx(100.0 * air / (air + 200.0), rel=0.01)
 
 
 def test_coarse_case_keeps_every_object(tiny):
