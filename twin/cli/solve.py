@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Annotated, Any
 
+import typer
 from rich.table import Table
 from rich.text import Text
 
@@ -36,6 +37,10 @@ def solve(
     cell: CellOption = None,
     out_: OutOption = None,
     cold: ColdOption = False,
+    influence: Annotated[
+        bool,
+        typer.Option("--influence", help="Also what each rack and cooler does to each inlet: influence.csv."),
+    ] = False,
     threads: ThreadsOption = None,
     json_: JsonOption = False,
 ) -> None:
@@ -57,6 +62,7 @@ def solve(
                 out=out_,
                 threads=threads,
                 cold=cold,
+                influence=influence,
                 progress=show,
             )
         if json_:
@@ -79,7 +85,11 @@ def _print_solution(result: Any) -> None:
     changed = f" with {', '.join(body['overrides'])}" if body["overrides"] else ""
     title = Text(f"{body['layout']}{changed}: rack inlets against their ASHRAE class")
     table = Table(title=title, title_justify="left")
-    for column in ("rack", "kW", "mean degC", "max degC", "outlet degC", "swing K", "+- K", "class", "band"):
+    captured = "influence" in body
+    shares = ("cold %", "hot %") if captured else ()
+    for column in (
+        "rack", "kW", "mean degC", "max degC", "outlet degC", "swing K", "+- K", *shares, "class", "band",
+    ):  # fmt: skip
         table.add_column(column, justify="left" if column in ("rack", "class", "band") else "right")
     for name, rack in body["racks"].items():
         table.add_row(
@@ -90,6 +100,7 @@ def _print_solution(result: Any) -> None:
             f"{rack['outlet_mean_c']:.1f}",
             f"{rack['swing_k']:.2f}",
             f"{rack['inlet_error_k']:.2f}",
+            *(f"{100 * rack[f'capture_{side}']:.0f}" for side in ("cold", "hot") if captured),
             rack["ashrae_class"],
             f"[{BAND_STYLES[rack['band']]}]{rack['band']}[/]",
         )
@@ -108,8 +119,15 @@ def _print_solution(result: Any) -> None:
     )
     out.print(
         f"means over {body['averaged_s']:.0f} s, in which inlets swing by the K above; +- K is the standard "
-        f"error of the mean"
+        f"error of the mean as far as that time shows"
     )
+    if captured:
+        out.print(
+            "cold %, hot %: capture indices, the share of inlet air straight from coolers and of exhaust "
+            "straight into them; rack to rack in influence.csv"
+        )
+        apart = body["influence"]["frozen_difference_k"]
+        out.print(f"the frozen flow's own steady inlets lie within {apart:.2f} K of the means")
     start = body["started_from"]
     since = (
         "rest"

@@ -13,6 +13,7 @@ from twin.errors import Finding, Severity
 from twin.model.catalog import band
 from twin.model.operating import Operating, cooling_power
 from twin.model.scene import Scene
+from twin.planning.influence import RoomInfluence
 from twin.planning.metrics import SlotAir, mixed, rci_hi, rci_lo, rti, shi
 from twin.planning.settle import Settled
 from twin.racklet.cooling import rotor_power
@@ -44,7 +45,9 @@ def too_hot(scene: Scene, state: AirState) -> list[Finding]:
     ]  # fmt: skip
 
 
-def room_numbers(scene: Scene, settled: Settled, operating: Operating) -> dict[str, Any]:
+def room_numbers(
+    scene: Scene, settled: Settled, operating: Operating, influence: RoomInfluence | None = None
+) -> dict[str, Any]:
     """Gather racks, coolers, balances and metrics of a settled room, and how well they are known.
 
     Returns
@@ -52,8 +55,10 @@ def room_numbers(scene: Scene, settled: Settled, operating: Operating) -> dict[s
     dict
         ``racks``, ``coolers``, ``balances``, ``metrics`` and ``averaged_s``. Of a rack ``swing_k`` is the
         range over that time of the inlet temperature of its liveliest slot, ``inlet_error_k`` the standard
-        error of the mean of its least certain one; of the balances ``heat_corrected_w`` is the heat that the
-        transport moved to stay conservative, ``stored_w`` what masses take up while they are averaged.
+        error of the mean of its least certain one as far as that time shows: slower swings are not in it. Of
+        the balances ``heat_corrected_w`` is the heat that the
+        transport moved to stay conservative, ``stored_w`` what masses take up while they are averaged. With
+        an influence racks also have ``capture_cold`` and ``capture_hot``, and the metrics their means.
     """
     model, inputs, result = settled.model, settled.inputs, settled.result
     T_in = unit_inlet_temperature(model, result.state) - ZERO_CELSIUS
@@ -79,6 +84,9 @@ def room_numbers(scene: Scene, settled: Settled, operating: Operating) -> dict[s
             "band": band(hottest, rack.ashrae_class).value,
         }
         slots += [SlotAir(T_in[u], T_out[u], V[u], rack.ashrae_class) for u in units]
+        if influence is not None:
+            racks[rack.id]["capture_cold"] = influence.capture_cold[rack.id]
+            racks[rack.id]["capture_hot"] = influence.capture_hot[rack.id]
     coolers = {
         cooler.id: {
             "supply_c": float(T_out[unit]),
@@ -89,6 +97,14 @@ def room_numbers(scene: Scene, settled: Settled, operating: Operating) -> dict[s
         }
         for cooler, unit in ((cooler, scene.cooler_units[cooler.id]) for cooler in layout.coolers)
     }
+    metrics = _metrics(scene, operating, slots, racks, coolers)
+    more: dict[str, Any] = {}
+    if influence is not None:
+        flows = [rack["air_flow"] for rack in racks.values()]
+        for side in ("cold", "hot"):
+            values = [rack[f"capture_{side}"] for rack in racks.values()]
+            metrics[f"CAPTURE_{side.upper()}"] = mixed(values, flows) if values else None
+        more["influence"] = influence.as_json()
     closed = result.balances
     return {
         "racks": racks,
@@ -103,7 +119,8 @@ def room_numbers(scene: Scene, settled: Settled, operating: Operating) -> dict[s
         },
         "averaged_s": result.averaged_s,
         "converged": result.converged,
-        "metrics": _metrics(scene, operating, slots, racks, coolers),
+        "metrics": metrics,
+        **more,
     }
 
 

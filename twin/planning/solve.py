@@ -20,6 +20,7 @@ from twin.model.operating import Operating
 from twin.model.scene import Scene, build_scene
 from twin.model.schema import Layout
 from twin.planning.fields import write_fields
+from twin.planning.influence import RoomInfluence, room_influence
 from twin.planning.numbers import room_numbers, too_hot
 from twin.planning.picture import draw_picture
 from twin.planning.results import default_folder, usable_folder, write_folder, write_json, write_yaml
@@ -28,8 +29,8 @@ from twin.planning.solutions import Solutions, Start
 
 __all__ = ["RESULT_FILES", "SolveProgress", "SolveResult", "solve"]
 
-RESULT_FILES = ("layout.yaml", "result.json", "fields.vtr", "picture.png")
-"""What a result folder holds, and all it may hold to be replaced."""
+RESULT_FILES = ("layout.yaml", "result.json", "fields.vtr", "picture.png", "influence.csv")
+"""What a result folder may hold, and all it may hold to be replaced."""
 
 logger = logging.getLogger(__name__)
 
@@ -44,12 +45,14 @@ class SolveResult:
     state : AirState         Mean of the settled flow.
     summary : dict           What ``result.json`` holds.
     folder : Path or None    Where it was written.
+    influence : RoomInfluence or None    Where it was asked for.
     """
 
     scene: Scene
     state: AirState
     summary: dict[str, Any]
     folder: Path | None
+    influence: RoomInfluence | None = None
 
     def as_json(self) -> dict[str, Any]:
         """Return the numbers of the result, ready for JSON."""
@@ -66,6 +69,7 @@ def solve(
     seed: int = 0,
     *,
     cold: bool = False,
+    influence: bool = False,
     write: bool = True,
 ) -> SolveResult:
     """Solve the steady room of a layout at its nominal load.
@@ -90,6 +94,9 @@ def solve(
     cold : bool
         Start from rest; without it from the nearest stored solution, which the result names as
         ``started_from``.
+    influence : bool
+        Also find what each rack's heat and each cooler's supply do to each inlet, at the settled flow, and
+        the racks' capture indices.
     write : bool
         False keeps the result in memory only.
 
@@ -115,6 +122,7 @@ def solve(
     operating = Operating.nominal(loaded)
     settled, start = start_and_settle(scene, operating, cell, cold=cold, progress=progress)
     state = settled.result.state
+    found = room_influence(scene, settled) if influence else None
     summary = {
         "layout": loaded.name,
         "file": source,
@@ -128,13 +136,13 @@ def solve(
         "steps": settled.result.steps,
         "simulated_s": state.time,
         "started_from": None if start is None else start.as_json(),
-        **room_numbers(scene, settled, operating),
+        **room_numbers(scene, settled, operating, found),
         "warnings": [str(finding) for finding in (*scene.findings, *too_hot(scene, state))],
     }
     if folder is not None:
-        write_folder(folder, lambda draft: _fill(draft, scene, state, summary), RESULT_FILES)
+        write_folder(folder, lambda draft: _fill(draft, scene, state, summary, found), RESULT_FILES)
         logger.info("result in %s", folder)
-    return SolveResult(scene, state, summary, folder)
+    return SolveResult(scene, state, summary, folder, found)
 
 
 def read_layout(layout: str | Path | Layout, overrides: Sequence[str]) -> tuple[str, Layout]:
@@ -203,8 +211,12 @@ def start_and_settle(
     return settled, start
 
 
-def _fill(draft: Path, scene: Scene, state: AirState, summary: dict[str, Any]) -> None:
+def _fill(
+    draft: Path, scene: Scene, state: AirState, summary: dict[str, Any], found: RoomInfluence | None = None
+) -> None:
     write_yaml(scene.layout.model_dump(mode="json", exclude_none=True), draft / "layout.yaml")
     write_json(summary, draft / "result.json")
     write_fields(scene, state, draft / "fields.vtr")
     draw_picture(scene, state, summary, draft / "picture.png")
+    if found is not None:
+        found.write(draft / "influence.csv")
