@@ -7,6 +7,7 @@ input, 3 not converged, 4 refused, 5 something outside failed.
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -19,6 +20,7 @@ from twin.cli.bench import bench
 from twin.cli.simulate import simulate
 from twin.cli.solve import solve
 from twin.cli.terminal import (
+    INTERRUPTED,
     CellOption,
     JsonOption,
     LayoutArgument,
@@ -45,9 +47,22 @@ app = typer.Typer(
 )
 
 
+_UsageError: type[Any] = typer.BadParameter.__bases__[0]  # typer does not export it
+
+
 def main() -> None:
-    """Run the command line."""
-    app()
+    """Run the command line; with ``--json`` a wrong command line is told as an object too."""
+    try:
+        code = app(standalone_mode=False)
+    except _UsageError as error:  # pyright: ignore[reportGeneralTypeIssues]
+        error.show()
+        if "--json" in sys.argv:
+            message = error.format_message()
+            print_json({"error": {"kind": "UsageError", "message": message, "exit_code": error.exit_code}})
+        sys.exit(error.exit_code)
+    except typer.Abort:
+        sys.exit(INTERRUPTED)
+    sys.exit(code if isinstance(code, int) else 0)
 
 
 def _version(show: bool) -> None:

@@ -2,76 +2,35 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import logging
 import math
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numba
-import numpy as np
 
-from solvers.airflow.case import AirState, UnitInputs
-from solvers.airflow.model import restart
-from solvers.airflow.transient import air_heat, follow
-from solvers.errors import CaseError, ConvergenceError
+from solvers.airflow.case import AirState
 from twin import __version__
-from twin.errors import Finding, InputError, NotConvergedError
-from twin.model.operating import Operating
-from twin.model.scene import Scene, build_scene
+from twin.errors import Finding, InputError
+from twin.model.scene import Scene
 from twin.model.schema import Layout
-from twin.planning.numbers import room_numbers, too_hot
 from twin.planning.results import default_folder, usable_folder, write_folder, write_json, write_yaml
-from twin.planning.settle import SolveProgress, fans_at, prepare_room
-from twin.planning.solve import check_moves, read_layout, start_and_settle, use_threads
-from twin.planning.transient.checkpoint import Checkpoint, read_checkpoint
-from twin.planning.transient.course import Course, Shape, shaped
+from twin.planning.solve import check_moves, read_layout, use_threads
 from twin.planning.transient.events import Script
-from twin.planning.transient.ledger import WHY, Ledger
+from twin.planning.transient.run import Run, SimulateProgress
 from twin.planning.transient.script import check_script, read_script
-from twin.planning.transient.series import Series, racks_over_time, read_points
-from twin.planning.transient.stretch import LONGEST, Ice, settling_time
+from twin.planning.transient.series import Series
 from twin.planning.transient.timeline import draw_timeline
 
 RESULT_FILES = (
     "layout.yaml", "events.yaml", "result.json", "series.csv", "series.parquet", "picture.png",
 )  # fmt: skip
 """What a result folder holds, and all it may hold to be replaced."""
-CHUNK = 2.0
-"""Longest time for which flows, powers and set points are held; then fans look again. [s]"""
-CHANGING = 1.0
-"""The same while a fan is on its way to another speed. [s]"""
 AFTERWARDS = 300.0
 """Time simulated after the last event, where no duration is given. [s]"""
-_RELAXATION = 0.5  # of a cooler's flow towards what its fan curve says, from one look to the next
-_TINY = 1e-6  # s; instants nearer than this are one
-
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class SimulateProgress:
-    """How far a simulation is.
-
-    Attributes
-    ----------
-    settling : SolveProgress or None    While the room settles, how far that is.
-    time, duration : float              Simulated time and the whole of it. [s]
-    speed : float                       Simulated over real time, of late. [1]
-    hottest : str                       The rack with the hottest inlet; empty without racks.
-    inlet : float                       That inlet. [degC]
-    """
-
-    settling: SolveProgress | None
-    time: float = 0.0
-    duration: float = 0.0
-    speed: float = math.nan
-    hottest: str = ""
-    inlet: float = math.nan
 
 
 @dataclass(frozen=True)
@@ -183,7 +142,7 @@ def simulate(
         kept = target.parent / f"{target.name}.checkpoint.npz"
     options = {"cell": cell, "cfl": cfl, "max_dt": max_dt, "frozen": frozen, **times}
     options["threads"] = numba.get_num_threads()
-    run = _Run(loaded, script, options, kept, progress)
+    run = Run(loaded, script, options, kept, progress)
     check_moves(run.scene, source)
     if resume:
         run.resume()
@@ -209,249 +168,6 @@ def simulate(
     return result
 
 
-class _Run:
-    """A simulation under way."""
-
-    def __init__(
-        self,
-        layout: Layout,
-        script: Script,
-        options: dict[str, Any],
-        kept: Path | None,
-        progress: Callable[[SimulateProgress], None] | None,
-    ) -> None:
-        self._layout, self._script, self._options, self._kept = layout, script, options, kept
-        self._progress = progress
-        self._course = Course(layout, script)
-        self._cell: float | None = options["cell"]
-        self._duration: float = options["duration"]
-        self._scenes = [self._scene_of(at, shape) for at, shape in self._course.shapes]
-        self._shape = 0
-        self._model = prepare_room(self.scene)
-        self._began = time.perf_counter()
-        self._spent = 0.0
-        self._about: dict[str, Any] = {}
-        self._curved = np.array(
-            [self.scene.cooler_units[c.id] for c in layout.coolers if c.fan_curve is not None], np.int64
-        )
-        self._yield = np.ones(self._curved.size)  # of the flow at design pressure
-        flow = self.scene.unit_inputs(Operating.nominal(layout)).V_flow
-        self._ice = Ice(settling_time(self._model, flow))
-        self.series, self._ledger = Series(), Ledger()
-        self.state: AirState
-
-    @property
-    def scene(self) -> Scene:
-        """The scene of now."""
-        return self._scenes[self._shape]
-
-    def settle(self, cold: bool) -> None:
-        """Solve the steady room before the first event and take its state."""
-
-        def show(now: SolveProgress) -> None:
-            if self._progress is not None:
-                self._progress(SimulateProgress(now))
-
-        operating = Operating.nominal(self._layout)
-        settled, start = start_and_settle(self.scene, operating, self._cell, cold=cold, progress=show)
-        numbers = room_numbers(self.scene, settled, operating)
-        self._about = {
-            "start": {
-                "steps": settled.result.steps,
-                "averaged_s": settled.result.averaged_s,
-                "balances": numbers["balances"],
-                "started_from": None if start is None else start.as_json(),
-            }
-        }
-        flow, plain = settled.inputs.V_flow, self.scene.unit_inputs(operating).V_flow
-        some = plain[self._curved] > 0.0
-        self._yield[some] = (flow[self._curved] / np.where(some, plain[self._curved], 1.0))[some]
-        self.state = _single(settled.result.state)._replace(time=0.0, heat_corrected=0.0)
-        self._ledger.note(0.0)
-        self._observe(self._inputs(0.0, 0.0))
-        self._checkpoint()
-
-    def resume(self) -> None:
-        """Take over where the checkpoint stands."""
-        if self._kept is None:
-            raise InputError("resume needs a result folder: checkpoints lie beside it.")
-        stored = read_checkpoint(self._kept, self._digest())
-        self.state, self.series, self._ledger = stored.state, stored.series, stored.ledger
-        self._about, self._spent = stored.about, stored.about["wall_s"]
-        self._yield = np.array(stored.about["yield"], np.float64)
-        flow = stored.about["V_flow"]
-        self._ice.until = stored.about["followed_until"]
-        self._ice.V_flow = None if flow is None else np.array(flow)
-        self._shape = stored.about["shape"]
-        self._model = prepare_room(self.scene)
-
-    def march(self) -> None:
-        """Advance to the end of the simulation."""
-        begun = (time.perf_counter(), self.state.time)
-        while self.state.time < self._duration - _TINY:
-            begin = self.state.time
-            self._reshape(self._course.shape(begin))
-            try:
-                end, inputs = self._advance(begin)
-            except CaseError as error:
-                raise InputError(f"{self._layout.name}, {begin:.1f} s: {error}") from error
-            except ConvergenceError as error:
-                raise NotConvergedError(f"{self._layout.name}, {begin:.1f} s: {error}") from error
-            if _is_multiple(end, self._options["every"]) or end >= self._duration - _TINY:
-                self._ledger.note(end)
-                self._observe(inputs)
-            if _is_multiple(end, self._options["checkpoint_every"]):
-                self._checkpoint()
-                self._model = prepare_room(self.scene)  # as a resumed run does: a used model remembers
-                self._ice.thaw()
-            self._tell(begun)
-
-    def _advance(self, begin: float) -> tuple[float, UnitInputs]:
-        """Go on to the end of the next interval of constant inputs; returns it and them."""
-        before = self.state
-        if self._options["frozen"] and not self._course.flows_change(begin):
-            end, why = self._next(begin, LONGEST)
-            inputs = self._inputs(begin, end)
-            if self._ice.holds(self._model, before, inputs):
-                after, passage, steps = self._ice.advance(self._model, before, inputs, end - begin)
-                self.state = _single(after)._replace(time=end)
-                self._ledger.limits["frozen"] += steps
-                self._ledger.add(self._model, before, self.state, inputs, passage, why)
-                return end, inputs
-        end, why = self._next(begin, CHANGING if self._course.flows_change(begin) else CHUNK)
-        inputs = self._inputs(begin, end)
-        self.state, passage = follow(
-            self._model, before, inputs, end - begin, self._options["cfl"], self._options["max_dt"]
-        )
-        self.state = self.state._replace(time=end)
-        self._ledger.add(self._model, before, self.state, inputs, passage, why)
-        self._ice.V_flow = inputs.V_flow.copy()
-        if self._course.flows_change(begin):
-            self._ice.thaw(end + self._ice.settling)
-        if self._options["frozen"]:
-            self._ice.note(self.state, end - begin)
-        return end, inputs
-
-    def summary(self) -> dict[str, Any]:
-        """Return what the result says beside its names."""
-        racks = racks_over_time(self._layout, self.series)
-        passed, steps = self._ledger.passage, sum(self._ledger.limits.values())
-        wall = self._spent + time.perf_counter() - self._began
-        warnings = [*self.scene.findings, *too_hot(self.scene, self.state)]
-        return {
-            "wall_s": round(wall, 3),
-            "steps": steps,
-            "simulated_s": self._duration,
-            "every_s": self._options["every"],
-            "real_time_factor": round(self._duration / max(wall, 1e-9), 2),
-            "step": {
-                "cfl": self._options["cfl"],
-                "max_dt_s": self._options["max_dt"],
-                "mean_s": passed.duration / max(steps, 1),
-                "shortest_s": passed.shortest if passed.steps else 0.0,
-                "longest_s": passed.longest,
-                "limited_by": {name: n for name, n in self._ledger.limits.items() if n},
-                "why": self._why(),
-            },
-            "events": [
-                {"at_s": event.at, "text": event.text()}
-                for event in self._script.events
-                if event.at <= self._duration
-            ],
-            "racks": racks,
-            "coolers": [cooler.id for cooler in self._layout.coolers],
-            "start": self._about["start"],
-            "balances": self._ledger.as_json(),
-            "warnings": [str(finding) for finding in warnings],
-        }
-
-    # -- parts -----------------------------------------------------------------------------------------------
-
-    def _scene_of(self, at: float, shape: Shape) -> Scene:
-        try:
-            return build_scene(shaped(self._layout, shape), self._cell)
-        except InputError as error:
-            if at == 0.0:
-                raise
-            raise InputError(f"after the events at {at:g} s: {error}") from error
-
-    def _inputs(self, begin: float, end: float) -> UnitInputs:
-        return self._course.inputs(self.scene, begin, end, self._with_fans)
-
-    def _with_fans(self, operating: Operating) -> UnitInputs:
-        """Return what the units do with fans at the state of now; coolers' flows are half way there."""
-        now = fans_at(self.scene, self._model, operating, self.state)
-        if not self._curved.size:
-            return now
-        plain = self.scene.unit_inputs(operating).V_flow[self._curved]
-        wanted = np.divide(now.V_flow[self._curved], plain, out=np.ones(plain.size), where=plain > 0.0)
-        self._yield += _RELAXATION * (wanted - self._yield)
-        now.V_flow[self._curved] = plain * self._yield
-        return now
-
-    def _next(self, begin: float, most: float) -> tuple[float, str]:
-        """Return the end of the next interval of constant inputs, at most so long, and what sets it."""
-        ends = [(_after(begin, most), "follow")]
-        ends += [(at, "event") for at in self._course.bends if at > begin + _TINY][:1]
-        ends += [(_after(begin, self._options[name]), "output") for name in ("every", "checkpoint_every")]
-        ends.append((self._duration, "output"))
-        end, why = min(ends, key=lambda item: item[0])
-        # an instant that several ask for is one, whichever rounding they have
-        return next(((at, name) for at, name in ends[1:] if abs(at - end) < _TINY), (end, why))
-
-    def _reshape(self, number: int) -> None:
-        """Take the state over into another geometry."""
-        if number == self._shape:
-            return
-        old, heat = self._model, air_heat(self._model, self.state)
-        self._shape = number
-        self._model = prepare_room(self.scene)
-        self.state = _single(restart(self._model, old, self.state))
-        self._ledger.reshaped += air_heat(self._model, self.state) - heat
-        self._ice.thaw(self.state.time + self._ice.settling)
-
-    def _observe(self, inputs: UnitInputs) -> None:
-        now = self._course.operating(self.state.time, self.state.time)
-        points = read_points(self.scene, self._model, self.state, inputs, now, self._course)
-        self.series.add(points)
-
-    def _checkpoint(self) -> None:
-        if self._kept is None:
-            return
-        self._about |= {
-            "shape": self._shape,
-            "yield": self._yield.tolist(),
-            "followed_until": self._ice.until,
-            "V_flow": None if self._ice.V_flow is None else self._ice.V_flow.tolist(),
-        }
-        self._about["wall_s"] = self._spent + time.perf_counter() - self._began
-        Checkpoint(self._digest(), self.state, self.series, self._ledger, self._about).write(self._kept)
-
-    def _digest(self) -> str:
-        body = (
-            self._layout.model_dump(mode="json"), self._script.model_dump(mode="json"), self._options,
-            __version__,
-        )  # fmt: skip
-        return hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()
-
-    def _tell(self, begun: tuple[float, float]) -> None:
-        if self._progress is None:
-            return
-        speed = (self.state.time - begun[1]) / max(time.perf_counter() - begun[0], 1e-9)
-        hottest, inlet = "", math.nan
-        for rack in self._layout.racks:
-            value = self.series.rows[-1][self.series.columns.index(f"{rack.id}.inlet_temperature.max")]
-            if not inlet >= value:
-                hottest, inlet = rack.id, float(value)
-        self._progress(SimulateProgress(None, self.state.time, self._duration, speed, hottest, inlet))
-
-    def _why(self) -> str:
-        """Say in words what the steps were limited by."""
-        total = max(sum(self._ledger.limits.values()), 1)
-        parts = sorted(((n, name) for name, n in self._ledger.limits.items() if n), reverse=True)
-        return "; ".join(f"{n / total:.0%} by {WHY[name]}" for n, name in parts)
-
-
 def _times(
     script: Script, duration: float | None, every: float, cfl: float, max_dt: float, kept: float
 ) -> dict[str, float]:
@@ -472,25 +188,6 @@ def _times(
     if findings:
         raise InputError(findings)
     return chosen
-
-
-def _after(begin: float, step: float) -> float:
-    """Return the next multiple of a step after an instant. [s]."""
-    return step * (math.floor(begin / step + _TINY) + 1)
-
-
-def _is_multiple(at: float, step: float) -> bool:
-    return abs(at - step * round(at / step)) < _TINY
-
-
-def _single(state: AirState) -> AirState:
-    """Return a state as checkpoints hold it: fields in single precision, at time as it is."""
-    fields = {
-        name: np.asarray(value, np.float32)
-        for name, value in state._asdict().items()
-        if value is not None and np.ndim(value) == 3
-    }
-    return state._replace(**fields)
 
 
 def _fill(draft: Path, layout: Layout, script: Script, result: SimulateResult) -> None:

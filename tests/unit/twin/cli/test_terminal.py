@@ -1,11 +1,12 @@
 """What scripts get: one JSON object on standard output, errors included, and the exit code."""
 
 import json
+import sys
 
 import pytest
 from typer.testing import CliRunner
 
-from twin.cli.commands import app
+from twin.cli.commands import app, main
 
 RUNNER = CliRunner()
 
@@ -36,6 +37,32 @@ def test_bad_input_is_an_object_with_every_finding(arguments, subject, remedy):
     assert error["findings"][0]["object"] == subject
     assert remedy in error["findings"][0]["remedy"]
     assert error["message"] in "".join(text.splitlines()) or remedy in text
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["solve", "--nope", "--json"], "No such option: --nope"),
+        (["simulate", "one_rack", "--json"], "Missing option '--events'"),
+        (["sole", "--json"], "No such command 'sole'"),
+    ],
+)
+def test_a_wrong_command_line_is_an_object_too(capsys, monkeypatch, arguments, message):
+    monkeypatch.setattr(sys, "argv", ["racklet", *arguments])
+    with pytest.raises(SystemExit) as left:
+        main()
+    printed = capsys.readouterr()
+    assert left.value.code == 2
+    assert message in json.loads(printed.out)["error"]["message"]
+    assert message in printed.err
+
+
+@pytest.mark.parametrize(("arguments", "code"), [(["--version"], 0), ([], 2), (["solve", "none.yaml"], 2)])
+def test_exit_codes_leave_the_command_line(capsys, monkeypatch, arguments, code):
+    monkeypatch.setattr(sys, "argv", ["racklet", *arguments])
+    with pytest.raises(SystemExit) as left:
+        main()
+    assert left.value.code == code
 
 
 def test_an_option_that_is_no_quantity_is_named():
