@@ -64,6 +64,33 @@ def courant_rate(u, v, w, wx, wy, wz, nx, sx, sy, row):
 
 
 @njit(**options)
+def stiffness(u, v, w, nu, factor, wx, wy, wz, nx, sx, sy, row):
+    """Largest sum of the transport coefficients of a cell over its volume; as `courant_rate`. [1/s].
+
+    factor : of nu in the largest diffusivity. [-]
+    """
+    half, two = np.float32(0.5), np.float32(2 * factor)
+    row[:] = 0
+    for i in range(1, nx + 1):
+        lo = i * sx
+        hi = lo + sx
+        ax = wx[i]
+        u0, u1 = u[lo:hi], u[lo + sx : hi + sx]
+        v0, v1 = v[lo:hi], v[lo + sy : hi + sy]
+        w0, w1, n = w[lo:hi], w[lo + 1 : hi + 1], nu[lo:hi]
+        for m in range(sx):
+            ay, az = wy[m], wz[m]
+            moved = (abs(u0[m]) + abs(u1[m])) * ax + (abs(v0[m]) + abs(v1[m])) * ay
+            moved += (abs(w0[m]) + abs(w1[m])) * az
+            rate = half * moved + two * n[m] * (ax * ax + ay * ay + az * az)
+            row[m] = rate if rate > row[m] else row[m]
+    largest = np.float32(0)
+    for m in range(sx):
+        largest = max(largest, row[m])
+    return largest
+
+
+@njit(**options)
 def add(x, out):
     """Add x to out."""
     for n in range(out.size):

@@ -35,6 +35,7 @@ def public_kernels() -> tuple:
         kernels.volume_flow,
         closures.mixing_length_viscosity,
         kernels.courant_rate,
+        kernels.stiffness,
         transport.predict_momentum,
         transport.relax_scalar,
         kernels.add,

@@ -133,7 +133,7 @@ def test_heat_of_a_closed_room_is_kept():
     change = ((after.T.astype(float) - 293.15) * volumes).sum() - before
     assert abs(change / before) < 1e-6
     # the balance holds by correction; a wrong operator shows in what was corrected, of some 10 kW exchanged
-    assert after.heat_corrected < 0.1
+    assert after.heat_corrected < 0.5
     assert balances(model, after, NO_UNITS).heat_corrected == after.heat_corrected
 
 
