@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numba
+import pandas as pd
 
 from solvers.airflow.case import AirState
 from twin import __version__
@@ -25,7 +26,7 @@ from twin.planning.transient.series import Series
 from twin.planning.transient.timeline import draw_timeline
 
 RESULT_FILES = (
-    "layout.yaml", "events.yaml", "result.json", "series.csv", "series.parquet", "picture.png",
+    "layout.yaml", "events.yaml", "result.json", "series.csv", "series.parquet", "heat.csv", "picture.png",
 )  # fmt: skip
 """What a result folder holds, and all it may hold to be replaced."""
 AFTERWARDS = 300.0
@@ -42,6 +43,7 @@ class SimulateResult:
     scene : Scene             At the end.
     state : AirState          At the end.
     series : Series           Every point over time.
+    heat : DataFrame          Account of the heat over time: ``time`` [s], then totals. [J]
     summary : dict            What ``result.json`` holds.
     folder : Path or None     Where it was written.
     """
@@ -49,6 +51,7 @@ class SimulateResult:
     scene: Scene
     state: AirState
     series: Series
+    heat: pd.DataFrame
     summary: dict[str, Any]
     folder: Path | None
 
@@ -160,7 +163,7 @@ def simulate(
         "grid": list(run.scene.case.grid.shape),
         **run.summary(),
     }
-    result = SimulateResult(run.scene, run.state, run.series, summary, target)
+    result = SimulateResult(run.scene, run.state, run.series, run.heat(), summary, target)
     if target is not None and kept is not None:
         write_folder(target, lambda draft: _fill(draft, loaded, script, result), RESULT_FILES)
         kept.unlink(missing_ok=True)
@@ -195,4 +198,5 @@ def _fill(draft: Path, layout: Layout, script: Script, result: SimulateResult) -
     write_yaml(script.model_dump(mode="json", exclude_none=True), draft / "events.yaml")
     write_json(result.summary, draft / "result.json")
     result.series.write(draft)
+    result.heat.to_csv(draft / "heat.csv", index=False, float_format="%.9g")
     draw_timeline(result.series, result.summary, draft / "picture.png")

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from solvers.airflow.case import AirState, UnitInputs
 from solvers.airflow.model import AirModel
@@ -69,22 +70,22 @@ class Ledger:
         self.rows.append([time, *(self._totals()[name] for name in COLUMNS)])
 
     def as_json(self) -> dict[str, Any]:
-        """Return the account: totals in J, what is left unexplained, and how it grew."""
+        """Return the account: totals in J and what is left unexplained."""
         totals, passed = self._totals(), self.passage
         into_air = passed.given + passed.walls + passed.openings - passed.taken
         released = max(passed.released, 1.0)
-        table = np.array(self.rows).reshape(len(self.rows), 1 + len(COLUMNS))
         return {
             **{f"{name}_j": value for name, value in totals.items()},
             "corrected_j": passed.corrected,
             "reshaped_j": self.reshaped,
             "air_relative": abs(into_air - self.stored["air"]) / released,
             "energy_relative": abs(self._unexplained()) / released,
-            "over_time": {
-                name: [float(value) for value in table[:, n]]
-                for n, name in enumerate(("time_s", *(f"{name}_j" for name in COLUMNS)))
-            },
         }
+
+    def table(self) -> pd.DataFrame:
+        """Return the account over time: ``time`` [s], then totals since the start. [J]."""
+        names = ["time", *(f"{name}_j" for name in COLUMNS)]
+        return pd.DataFrame(np.array(self.rows).reshape(len(self.rows), len(names)), columns=names)
 
     def _totals(self) -> dict[str, float]:
         passed = self.passage

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from solvers.airflow.case import AirState, UnitInputs
 from solvers.airflow.model import restart
@@ -202,6 +203,10 @@ class Run:
         if self._options["frozen"]:
             self._ice.note(self.state, end - begin)
         return end, inputs
+
+    def heat(self) -> pd.DataFrame:
+        """Return the account of the heat over time; see `Ledger.table`."""
+        return self._ledger.table()
 
     def summary(self) -> dict[str, Any]:
         """Return what the result says beside its names."""

@@ -56,19 +56,19 @@ def test_the_account_of_heat_closes(stirred):
     # what the coil gave up its coldness for: 5 kJ/K times its own rise
     rise = stirred.series.of("C1.supply_temperature")
     assert heat["stored_coils_j"] == pytest.approx(5e3 * (rise[-1] - rise[0]), rel=1e-6)
-    over = heat["over_time"]
-    assert over["time_s"] == list(range(0, 241, 10))
-    assert over["released_j"][-1] == heat["released_j"]
+    over = stirred.heat
+    assert over["time"].tolist() == list(range(0, 241, 10))
+    assert over["released_j"].iloc[-1] == heat["released_j"]
 
 
 def test_a_room_without_cooling_warms_as_its_masses_demand(stirred):
     """Late after the trip everything rises at Q / (rho cp V + C)."""
     volume = stirred.scene.case.grid.volumes[~stirred.scene.case.solid].sum()
     rate = 4800.0 / (RHO * CP * volume + 10e3 + 5e3)
-    heat = stirred.as_json()["balances"]["over_time"]
-    at = np.array(heat["time_s"])
+    heat = stirred.heat
+    at = heat["time"].to_numpy()
     late = at >= 150.0  # after five lags of the rack and five of the coil; the air turns over once in 2 min
-    stored = np.array(heat["stored_air_j"])[late] / (RHO * CP * volume)
+    stored = heat["stored_air_j"].to_numpy()[late] / (RHO * CP * volume)
     slope = np.polyfit(at[late], stored, 1)[0]
     # a room of 36 m3 that turns over in two minutes is not one temperature: 3 % of its rise
     assert slope == pytest.approx(rate, rel=0.03)
@@ -203,7 +203,7 @@ def test_a_killed_run_resumes_bit_by_bit(tmp_path):
         printed = resumed.communicate(timeout=300)[0].split()
     assert resumed.returncode == 0
     assert float(printed[0]) > 16.0  # it did not begin anew
-    for name in ("series.csv", "series.parquet", "events.yaml"):
+    for name in ("series.csv", "series.parquet", "heat.csv", "events.yaml"):
         assert (tmp_path / "killed" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes(), name
     first, second = (json.loads((tmp_path / n / "result.json").read_text()) for n in ("whole", "killed"))
     for timing in ("wall_s", "real_time_factor"):
