@@ -46,6 +46,8 @@ _FIRST_DT = 0.2  # s
 _GROWTH = 1.3  # of the step, from one to the next
 _MASS_TOLERANCE = 1e-5  # leftover divergence over the supply flow that ends the pressure iterations
 _PRESSURE_ITERATIONS = 8
+_COURANT = {"implicit": 4.0, "explicit": 0.5}
+_EXPLICIT_LIMIT = 0.7  # Courant number, diffusion included
 
 
 class AirModel:
@@ -156,14 +158,15 @@ def advance(
     state: AirState,
     inputs: UnitInputs,
     duration: float,
-    cfl: float = 4.0,
+    cfl: float | None = None,
     max_dt: float | None = None,
     on_step: Callable[[AirState], None] | None = None,
+    scheme: str = "implicit",
 ) -> AirState:
     """Step to exactly ``state.time + duration``; the given state stays as it is.
 
-    First order in time (implicit, so that Courant numbers above 1 are stable), second order in space where
-    the fields are smooth. Steps are equal parts of what is left, no longer than the Courant number allows.
+    Second order in space where the fields are smooth. Steps are equal parts of what is left, no longer than
+    the Courant number allows.
 
     Parameters
     ----------
@@ -174,12 +177,16 @@ def advance(
         What the units do during all of `duration`.
     duration : float
         [s]
-    cfl : float
-        Largest dt (|u|/dx + |v|/dy + |w|/dz) over the cells. [-]
+    cfl : float, optional
+        Largest dt (|u|/dx + |v|/dy + |w|/dz) over the cells; 4 by default. Of the explicit scheme diffusion
+        counts too; 0.5 by default, 0.7 at most. [-]
     max_dt : float, optional
         Largest step; 1 s by default. [s]
     on_step : callable, optional
         Called with the state after every step; costs a copy of the fields each.
+    scheme : str
+        ``"implicit"``: first order in time, stable at Courant numbers above 1. ``"explicit"``: second order
+        in time (Heun), for large-eddy simulation.
 
     Returns
     -------
@@ -195,8 +202,13 @@ def advance(
     check_state(model, state)
     if not (math.isfinite(duration) and duration >= 0):
         raise CaseError(f"duration: {duration} s must be finite and not negative.")
-    if not cfl > 0:
-        raise CaseError(f"cfl: {cfl} must be positive.")
+    if scheme not in _COURANT:
+        raise CaseError(f"scheme: {scheme!r} is unknown; take 'implicit' or 'explicit'.")
+    cfl = _COURANT[scheme] if cfl is None else cfl
+    explicit = scheme == "explicit"
+    if not 0 < cfl <= (_EXPLICIT_LIMIT if explicit else math.inf):
+        most = f" and at most {_EXPLICIT_LIMIT:g}" if explicit else ""
+        raise CaseError(f"cfl: {cfl} must be positive{most}.")
     limit = _MAX_DT if max_dt is None else float(max_dt)
     if not limit > 0:
         raise CaseError(f"max_dt: {max_dt} s must be positive.")
@@ -207,10 +219,11 @@ def advance(
         stepper.settle_flow()
     dt = _FIRST_DT if moved else limit
     while end - stepper.time > 1e-9 * max(1.0, abs(end)):
-        rate = stepper.courant()
+        rate = stepper.explicit_rate() if explicit else stepper.courant()
         dt = min(limit, cfl / rate if rate > 0 else limit, _GROWTH * dt)
         left = end - stepper.time
-        stepper.step(left / math.ceil(left / dt - 1e-9), _MASS_TOLERANCE, _PRESSURE_ITERATIONS)
+        step = stepper.step_explicit if explicit else stepper.step
+        step(left / math.ceil(left / dt - 1e-9), _MASS_TOLERANCE, _PRESSURE_ITERATIONS)
         if on_step is not None:
             on_step(stepper.state())
     stepper.check()
@@ -420,8 +433,10 @@ def check_state(model: AirModel, state: AirState) -> None:
     }
     for name, shape in shapes.items():
         array = getattr(state, name)
-        if array is None and name in ("k", "epsilon"):
-            continue
+        if array is None:
+            if name in ("k", "epsilon"):
+                continue
+            raise GridMismatchError(f"state.{name}: nothing; the grid asks for floats of {shape}.")
         if np.shape(array) != shape or array.dtype.kind != "f":
             raise GridMismatchError(
                 f"state.{name}: shape {np.shape(array)}; the grid asks for floats of {shape}."
