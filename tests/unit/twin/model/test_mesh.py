@@ -273,6 +273,15 @@ def test_a_wall_from_slab_to_ceiling_parts_room_and_plenum(room):
     assert scene.case.plate_x[voxel.nearest(scene.case.grid.x, 1.5)].all()
 
 
+def test_units_are_named_from_the_bottom_whatever_the_order_of_the_file(room):
+    room["racks"][0]["slots"] = [{"u_start": u, "u_height": 8} for u in (21, 1, 11)]
+    mesh = build_mesh(Layout.model_validate(room), 0.1)
+    case = mesh.case
+    assert [mesh.unit_names[unit] for unit in mesh.rack_units["A1"]] == ["A1.3", "A1.1", "A1.2"]
+    heights = {name: int(case.patch_lo[case.unit_inlet[n], 1]) for n, name in enumerate(mesh.unit_names)}
+    assert heights["A1.1"] < heights["A1.2"] < heights["A1.3"]
+
+
 def test_a_slot_finer_than_the_grid_still_gets_a_cell(room):
     room["racks"][0]["slots"] = [{"u_start": u, "u_height": 1} for u in (1, 10, 20)]
     mesh = build_mesh(Layout.model_validate(room), 0.2)

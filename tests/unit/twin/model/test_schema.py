@@ -8,9 +8,10 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from twin.model.load import example_layout, load_layout
+from twin.model.scene import build_scene
 from twin.model.schema import Layout, RackAir, json_schema
 
-EXAMPLES = ["one_rack", "pod_two_row"]
+EXAMPLES = ["one_rack", "pod_two_row", "peer_room", "fm_mockup"]
 
 
 def test_the_json_schema_on_disk_is_fresh():
@@ -41,9 +42,31 @@ def test_a_dump_loads_again(name):
     dumped = layout.model_dump(mode="json")
     again = Layout.model_validate(json.loads(json.dumps(dumped)))
     assert again.model_dump(mode="json") == dumped
-    assert again.coolers[0].supply_temperature == pytest.approx(
-        layout.coolers[0].supply_temperature, abs=1e-9
-    )
+    for one, other in zip(layout.coolers, again.coolers, strict=True):
+        assert other.supply_temperature == pytest.approx(one.supply_temperature, abs=1e-9)
+
+
+def test_new_parts_left_out_mean_what_they_meant_before(room):
+    layout = Layout.model_validate(room)
+    assert layout.room.ceiling == layout.room.ceiling_leakage == 0.0
+    sides = type(layout.room.envelope).model_fields
+    assert len(sides) == 7
+    assert all(getattr(layout.room.envelope, side).is_plain for side in sides)
+    assert (layout.grilles, layout.openings, layout.ducts) == ((), (), ())
+    (cooler,) = layout.coolers
+    assert (cooler.elevation, cooler.fan_curve, cooler.coast_down) == (0.0, None, 0.0)
+    assert layout.air.closure.kind == "mixing_length"
+
+
+@pytest.mark.parametrize("kind", ["laminar", "mixing_length", "k_epsilon", "vreman"])
+def test_every_closure_reaches_the_solver_with_its_constants(room, kind):
+    room["air"]["closure"] = {
+        "kind": kind, "turbulent_prandtl": 0.85, "vreman_constant": 0.05,
+        "intensity": "8 %", "length_scale": 0.07,
+    }  # fmt: skip
+    closure = build_scene(Layout.model_validate(room), 0.2).closure
+    assert (closure.kind, closure.Pr_t, closure.vreman) == (kind, 0.85, 0.05)
+    assert (closure.intensity, closure.length) == (0.08, 0.07)
 
 
 def test_layouts_are_frozen(room):
