@@ -28,28 +28,34 @@ from twin.validation.march import march
 
 _T_REF = 293.15  # K
 _ORDER = 1.9
+_VORTEX_GRIDS = (8, 16, 32)  # finer ones meet the divergence that a step may leave, 1e-5 of the flow
+_VORTEX_SCHEMES = (("central", "explicit"), ("limited", "explicit"), ("limited", "implicit"))
+
+
+_NOTE = (
+    "The implicit steps are first order in time, and their Jacobi sweeps stop short where diffusion reaches "
+    "over many cells in a step: their error does not shrink with the cell here. They are for steady means "
+    "and for room transients at Courant numbers above 1; steady states do not feel them."
+)
 
 
 def _run(full: bool, progress: Progress) -> Result:
-    grids = (16, 32, 64, 128) if full else (16, 32, 64)
     quantities: list[Quantity] = []
     beside: list[Quantity] = []
     vortex: list[Series] = []
-    sizes = np.pi / np.array(grids, dtype=float)
-    for at, (advection, scheme) in enumerate((("central", "explicit"), ("limited", "implicit"))):
+    sizes = np.pi / np.array(_VORTEX_GRIDS, dtype=float)
+    for at, (advection, scheme) in enumerate(_VORTEX_SCHEMES):
         errors = []
-        for n in grids:
-            progress(f"Taylor-Green, {advection}, {n} cells a side", 0.25 * (at + n / grids[-1]))
+        for n in _VORTEX_GRIDS:
+            progress(f"Taylor-Green, {advection}, {scheme}, {n} cells a side", at / 6)
             errors.append(_taylor_green(n, advection, scheme))
-        quantity = at_least(
-            f"Taylor-Green, {advection}, {scheme}: observed order",
-            _ORDER,
-            float(observed_orders(sizes, errors)[-1]),
-        )
-        (beside if at else quantities).append(quantity)
+        if scheme == "explicit":
+            name = f"Taylor-Green, {advection}, {scheme}: observed order"
+            order = float(observed_orders(sizes, errors)[-1])
+            (beside if at else quantities).append(at_least(name, _ORDER, order))
         vortex.append(series(f"{advection}, {scheme}", sizes, errors, "points"))
     vortex.append(_second_order(sizes, vortex[0].y))
-    grids = grids if full else grids[:-1]
+    grids = (16, 32, 64) if full else (16, 32)
     sizes = 1 / np.array(grids, dtype=float)
     manufactured = []
     for n in grids:
@@ -75,8 +81,10 @@ def _run(full: bool, progress: Progress) -> Result:
         ),
         Panel("Manufactured solution, rms error", "cell [m]", "error / scale", tuple(lines), True),
     )
+    coarse, fine = _VORTEX_GRIDS[0], _VORTEX_GRIDS[-1]
+    grid = f"vortex {coarse} to {fine}, manufactured {grids[0]} to {grids[-1]} cells a side"
     figure = Figure("order", "Errors against exact solutions on refined grids.", panels)
-    return Result(tuple(quantities), f"{grids[0]} to {grids[-1]} cells a side", tuple(beside), (figure,))
+    return Result(tuple(quantities), grid, tuple(beside), (figure,), (_NOTE,))
 
 
 def _second_order(sizes: NDArray[np.float64], errors: NDArray[np.float64]) -> Series:
@@ -100,7 +108,7 @@ def _taylor_green(n: int, advection: str, scheme: str) -> float:
         u=u.astype(np.float32), w=w.astype(np.float32), p=p.astype(np.float32)
     )
     step = 0.4 * np.pi / n / 2
-    state = advance(model, start, unit_inputs(), time, cfl=10.0, max_dt=step, scheme=scheme)
+    state = advance(model, start, unit_inputs(), time, max_dt=step, scheme=scheme)
     decay = np.exp(-2 * nu * time)
     return rms(np.concatenate([(state.u - decay * u).ravel(), (state.w - decay * w).ravel()]))
 
@@ -226,13 +234,12 @@ CASE = Case(
     name="order",
     title="Order of accuracy",
     source=(
-        "Taylor-Green vortex between frictionless walls, and a manufactured solution (exact; derived by "
-        "hand and checked symbolically)."
+        "Taylor-Green vortex between frictionless walls, and a manufactured solution (both exact; "
+        "tests/validation checks the forcing against differences)."
     ),
     closure=(
         "laminar, central advection; the vortex in explicit steps proportional to the cell, the "
-        "manufactured solution marched to rest. The vortex with limited advection in implicit steps, first "
-        "order in time, stands beside it"
+        "manufactured solution marched to rest"
     ),
     modelled=(
         "The manufactured solution has no-slip adiabatic walls, buoyancy, heat and pressure, so every term "
