@@ -8,6 +8,7 @@ One function per command, with the same name and arguments; each is imported whe
     twin.doctor(...)             what this machine has and lacks
     twin.load_layout(path, ...)  read and check a layout file
     twin.validate(cases, ...)    the validation suite: numbers asked beside numbers reached
+    twin.bench(parts, ...)       speed of the solver on this machine, against its memory and a peer
     twin.example_layout(name)    where an example layout lies
 """
 
@@ -17,6 +18,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from twin.benchmark.bench import bench
     from twin.model.load import example_layout, load_layout
     from twin.planning.simulate import simulate
     from twin.planning.solve import solve
@@ -24,9 +26,10 @@ if TYPE_CHECKING:
     from twin.validation.suite import validate
 
 __version__ = "0.1.0"
-__all__ = ["doctor", "example_layout", "load_layout", "simulate", "solve", "validate"]
+__all__ = ["bench", "doctor", "example_layout", "load_layout", "simulate", "solve", "validate"]
 
 _HOME = {
+    "bench": "twin.benchmark.bench",
     "doctor": "twin.runtime.doctor",
     "example_layout": "twin.model.load",
     "load_layout": "twin.model.load",

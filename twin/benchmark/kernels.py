@@ -80,10 +80,14 @@ def measure_kernels(room: Room, memory: Memory, tell: Tell) -> list[KernelSpeed]
 
 
 def _measure(work: Work, cells: int, memory: Memory) -> KernelSpeed:
-    before = [field.copy() for field in work.fields]
-    shortest = timed(work.run, seconds=0.3, least=5).best
-    for field, values in zip(work.fields, before, strict=True):
-        field[...] = values
+    kept = [field.copy() for field in work.fields]
+
+    def put_back() -> None:
+        for field, values in zip(work.fields, kept, strict=True):
+            field[...] = values
+
+    shortest = timed(work.run, seconds=0.3, least=5, before=put_back).best
+    put_back()
     gb_s = work.moved / shortest / 1e9
     fraction = gb_s / (memory.gb_s if work.threads > 1 else memory.one_thread_gb_s)
     return KernelSpeed(

@@ -43,7 +43,13 @@ class Timing(NamedTuple):
     repeats: int
 
 
-def timed(action: Callable[[], object], seconds: float = 0.5, least: int = 5, most: int = 500) -> Timing:
+def timed(
+    action: Callable[[], object],
+    seconds: float = 0.5,
+    least: int = 5,
+    most: int = 500,
+    before: Callable[[], object] = lambda: None,
+) -> Timing:
     """Run an action again and again.
 
     Parameters
@@ -54,14 +60,18 @@ def timed(action: Callable[[], object], seconds: float = 0.5, least: int = 5, mo
         How long to go on. [s]
     least, most : int
         Repetitions, whatever the time. [-]
+    before : callable
+        Goes before each repetition; not timed.
 
     Returns
     -------
     Timing
     """
+    before()
     action()
     taken: list[float] = []
     while len(taken) < least or (sum(taken) < seconds and len(taken) < most):
+        before()
         begun = time.perf_counter()
         action()
         taken.append(time.perf_counter() - begun)

@@ -64,7 +64,7 @@ MOVES = {
     "buoyant_production": Moves("out"),
     "k_sources": Moves("source sink"),
     "epsilon_sources": Moves("source sink"),
-    "keep_share": Moves(updates="out"),
+    "add_bounded": Moves(updates="out"),
     "bound_epsilon": Moves(updates="out"),
     "wall_cells": Moves(updates="production epsilon", along="cell", word=_LIST),
     "log_law_friction": Moves("out", along="cell", word=_LIST),
@@ -74,6 +74,7 @@ MOVES = {
     "inflow": Moves(updates="out", along="cell", word=_LIST),
     "power_law_friction": Moves(updates="out push", along="target", word=_LIST),
     "given_friction": Moves(updates="out push", along="target", word=_LIST),
+    "jet_push": Moves(updates="out", along="target", word=_LIST),
     "predict_momentum": Moves(updates="phi", scratch="ring", word=_SWEEPS),
     "relax_scalar": Moves("out", scratch="ring", word=_SWEEPS),
     "heat_defect": Moves("sums", word=_SUMS),
@@ -83,6 +84,7 @@ MOVES = {
     "net_outflow": Moves("out"),
     "project": Moves(updates="u v w p"),
     "courant_rate": Moves(scratch="row"),
+    "stiffness": Moves(scratch="row"),
 }
 """By kernel."""
 PRESSURE = frozenset({"conjugate_gradients", "help_out"})
@@ -107,6 +109,10 @@ class Call(NamedTuple):
         """Of the kernel."""
         return self.python.__name__
 
+    def by_name(self) -> dict[str, Any]:
+        """Arguments by the names of the parameters."""
+        return inspect.signature(self.python).bind(*self.arguments).arguments
+
 
 class Work(NamedTuple):
     """Something to time.
@@ -119,7 +125,7 @@ class Work(NamedTuple):
     moved : int          Bytes that it must move. [B]
     threads : int        That it runs on.
     word : str           Why it is slow for these, should it be.
-    fields : tuple       What it changes, to be put back after it was run many times.
+    fields : tuple       What it changes, to be put back before it runs again.
     """
 
     name: str
@@ -187,7 +193,7 @@ def _noting(kernel: Dispatcher, calls: list[Call]) -> Callable[..., Any]:
 
 
 def _work(name: str, calls: list[Call]) -> Work:
-    fields = {id(array): array for call in calls for array in arrays_of(call.arguments)}
+    fields = {id(array): array for call in calls for array in _changed(call)}
 
     def run() -> None:
         for call in calls:
@@ -217,8 +223,7 @@ def moved_bytes(call: Call) -> int:
     int
         [B]
     """
-    moves = MOVES.get(call.name, Moves())
-    given = inspect.signature(call.python).bind(*call.arguments).arguments
+    moves, given = MOVES.get(call.name, Moves()), call.by_name()
     listed = given[moves.along].size if moves.along else None
     weights = [(moves.updates.split(), 2), (moves.writes.split(), 1), (moves.scratch.split(), 0)]
     total = 0
@@ -239,10 +244,14 @@ def _parts(name: str, value: Any) -> Iterator[tuple[str, Array]]:
             yield from _parts(f"{name}.{part}", item)
 
 
-def arrays_of(arguments: tuple[Any, ...]) -> Iterator[Array]:
-    """Go through the arrays among arguments, tuples opened."""
-    for _, array in _parts("", arguments):
-        yield array
+def _changed(call: Call) -> Iterator[Array]:
+    """Arrays that a call writes or updates; all of them for a kernel that `MOVES` does not know."""
+    moves = MOVES.get(call.name)
+    changed = [] if moves is None else f"{moves.writes} {moves.updates}".split()
+    for name, value in call.by_name().items():
+        for part, array in _parts(name, value):
+            if moves is None or name in changed or part in changed:
+                yield array
 
 
 def pressure_works(model: AirModel) -> list[Work]:

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 from numba import njit
 
-from solvers.airflow.model import warm_up
+from solvers.airflow.model import initial_state, warm_up
 from twin.benchmark.kernels import measure_kernels
 from twin.benchmark.measure import Memory
 from twin.benchmark.peer_room import PeerRoom
-from twin.benchmark.rooms import PEER, Room, build, moving_air
+from twin.benchmark.rooms import CONTAINED, LAYOUT, PEER, Room, build, moving_air
 from twin.benchmark.works import (
     ITERATIONS,
     MOVES,
@@ -39,7 +39,18 @@ def by_name(works):
     return {work.name: work for work in works}
 
 
-def test_every_kernel_of_a_step_is_declared(caught):
+ROOMS = [Room(PEER, 0.2, "k_epsilon"), Room(PEER, 0.2, "vreman"), Room(LAYOUT, 0.3, overrides=CONTAINED)]
+
+
+@pytest.mark.parametrize("room", ROOMS, ids=lambda room: room.label)
+def test_every_kernel_of_a_step_is_declared(room):
+    built = build(room)
+    model = built.prepare()
+    state = initial_state(model, built.T_start)
+    assert set(by_name(catch_kernels(model, state, built.inputs, 0.05))) <= set(MOVES)
+
+
+def test_the_kernels_of_a_step_are_caught(caught):
     _, works = caught
     names = set(by_name(works))
     assert names <= set(MOVES)
