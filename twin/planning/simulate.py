@@ -156,6 +156,7 @@ def simulate(
         "layout": loaded.name,
         "file": source,
         "events_file": named,
+        "script": script.name,
         "overrides": list(overrides),
         "version": __version__,
         "cells": run.scene.cells,

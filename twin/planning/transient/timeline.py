@@ -83,7 +83,16 @@ def _inlets(axes: Axes, time: np.ndarray, series: Series, summary: dict[str, Any
         axes.axhline(value, color=colour, linewidth=1.1, linestyle=(0, (5, 3)), zorder=1)
         classes = {rack["ashrae_class"] for rack in racks.values() if rack[f"{word}_c"] == value}
         text = f"{'/'.join(sorted(classes))} {word} {value:g} °C"
-        axes.text(time[0], value + 0.008 * (top - bottom), f" {text}", fontsize=8.5, color=colour)
+        label = axes.text(
+            time[-1],
+            value + 0.008 * (top - bottom),
+            f"{text} ",
+            fontsize=8.5,
+            color=colour,
+            ha="right",
+            zorder=4,
+        )
+        label.set_bbox({"facecolor": PAPER, "edgecolor": "none", "alpha": 0.75, "pad": 0.8})
     axes.set_ylim(bottom, top)
     _labels(axes, labels, len(order) - NAMED, (bottom, top))
 
@@ -126,7 +135,7 @@ def _supply(axes: Axes, time: np.ndarray, series: Series, summary: dict[str, Any
             time, series.of(f"{name}.return_temperature"), color=colour, linewidth=1.0, linestyle=(0, (4, 2))
         )
     if names:
-        axes.legend(fontsize=8.5, frameon=False, loc="upper left", ncols=2, labelcolor=INK)
+        axes.legend(fontsize=8.5, frameon=False, loc="best", ncols=2, labelcolor=INK)
 
 
 def _heat(axes: Axes, time: np.ndarray, series: Series) -> None:
@@ -138,11 +147,12 @@ def _heat(axes: Axes, time: np.ndarray, series: Series) -> None:
             total = sum(series.of(name) for name in points) / 1e3
             axes.plot(time, total, color=colour, linewidth=1.6, label=label)
     axes.set_ylim(bottom=min(0.0, axes.get_ylim()[0]))
-    axes.legend(fontsize=8.5, frameon=False, loc="lower left", labelcolor=INK)
+    axes.legend(fontsize=8.5, frameon=False, loc="best", labelcolor=INK)
 
 
 def _header(figure: Figure, summary: dict[str, Any]) -> None:
-    figure.text(0.055, 0.962, summary["layout"], fontsize=19, color=INK, fontweight="bold", va="center")
+    title = f"{summary['layout']}: {summary['script']}" if summary["script"] else summary["layout"]
+    figure.text(0.055, 0.962, title, fontsize=19, color=INK, fontweight="bold", va="center")
     changed = ", ".join(summary["overrides"])
     line = (
         f"{summary['cells']:,} cells, {summary['steps']:,} steps, {summary['wall_s']:.1f} s for "
@@ -157,7 +167,7 @@ def _header(figure: Figure, summary: dict[str, Any]) -> None:
     ]
     if critical:
         first, name = min(critical)
-        text, word = f"{first:.0f} s", f"to the allowable limit, {name} first"
+        text, word = f"{first:.0f} s", f"until the allowable limit is passed, at {name} first"
     else:
         text, word = "none", f"above its allowable limit within {summary['simulated_s'] / 60:.0f} min"
     figure.text(0.885, 0.962, text, fontsize=14, color=INK, fontweight="bold", va="center", ha="right")

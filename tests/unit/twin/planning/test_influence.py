@@ -19,7 +19,7 @@ from twin.planning.solve import solve
 @pytest.fixture(scope="module")
 def room():
     layout = load_layout(example_layout("one_rack"))
-    scene = build_scene(layout, 0.24)
+    scene = build_scene(layout, 0.3)
     settled = settle_room(scene, prepare_room(scene), Operating.nominal(layout))
     return scene, settled, room_influence(scene, settled)
 
@@ -62,7 +62,7 @@ def test_capture_indices_are_shares(room):
 
 
 def test_solve_writes_table_and_metrics(tmp_path):
-    result = solve(example_layout("one_rack"), cell=0.24, out=tmp_path / "r", influence=True)
+    result = solve(example_layout("one_rack"), cell=0.3, out=tmp_path / "r", influence=True)
     body = result.as_json()
     assert json.loads((tmp_path / "r" / "result.json").read_text())["influence"]["file"] == "influence.csv"
     with (tmp_path / "r" / "influence.csv").open() as stream:
@@ -74,6 +74,6 @@ def test_solve_writes_table_and_metrics(tmp_path):
     rack = body["racks"]["R01"]
     assert body["metrics"]["CAPTURE_COLD"] == pytest.approx(rack["capture_cold"])
     assert body["metrics"]["CAPTURE_HOT"] == pytest.approx(rack["capture_hot"])
-    again = solve(example_layout("one_rack"), cell=0.24, out=tmp_path / "r")
+    again = solve(example_layout("one_rack"), cell=0.3, out=tmp_path / "r")
     assert "influence" not in again.as_json()
     assert not (tmp_path / "r" / "influence.csv").exists()

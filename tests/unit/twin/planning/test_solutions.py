@@ -9,7 +9,7 @@ from twin.planning.solutions import Solutions
 from twin.planning.solve import solve
 
 ONE_RACK = example_layout("one_rack")
-CELL = 0.2
+CELL = 0.3
 
 
 @pytest.fixture
@@ -52,7 +52,7 @@ def test_the_same_room_is_known_again(store):
 
 
 def test_another_grid_of_the_room_is_a_start_too(store):
-    settle(cell=0.25)
+    settle(cell=0.36)
     other = settle()
     assert other["started_from"]["differs"] == "geometry"
     assert settle(cold=True)["started_from"] is None
