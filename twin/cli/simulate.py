@@ -31,7 +31,12 @@ from twin.cli.terminal import (
 
 def simulate(
     layout: LayoutArgument,
-    events: Annotated[Path, typer.Option("--events", metavar="FILE", help="What happens, and when: YAML.")],
+    events: Annotated[
+        Path,
+        typer.Option(
+            "--events", metavar="FILE", help="What happens, and when: YAML, or the name of an example."
+        ),
+    ],
     duration: Annotated[
         str | None, typer.Option("--duration", help="Time simulated, e.g. '10 min'; default the file's.")
     ] = None,
@@ -58,6 +63,9 @@ def simulate(
     """Simulate a room through events and write a result folder."""
     with reporting(json_):
         from twin.planning.simulate import simulate as simulate_layout
+        from twin.planning.transient.script import example_events
+
+        file = events if events.exists() or events.suffix else example_events(str(events))
 
         with progress_bar() as bar:
             prepare_kernels(bar)
@@ -75,7 +83,7 @@ def simulate(
             try:
                 result = simulate_layout(
                     find_layout(layout),
-                    events,
+                    file,
                     duration=parse("duration", duration, "s"),
                     every=parse("every", every, "s"),
                     cell=parse("cell", cell, "m"),

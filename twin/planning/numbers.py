@@ -53,12 +53,12 @@ def room_numbers(
     Returns
     -------
     dict
-        ``racks``, ``coolers``, ``balances``, ``metrics`` and ``averaged_s``. Of a rack ``swing_k`` is the
-        range over that time of the inlet temperature of its liveliest slot, ``inlet_error_k`` the standard
-        error of the mean of its least certain one as far as that time shows: slower swings are not in it. Of
-        the balances ``heat_corrected_w`` is the heat that the
-        transport moved to stay conservative, ``stored_w`` what masses take up while they are averaged. With
-        an influence racks also have ``capture_cold`` and ``capture_hot``, and the metrics their means.
+        ``racks``, ``coolers``, ``ducts``, ``balances``, ``metrics`` and ``averaged_s``. Of a rack ``swing_k``
+        is the range over that time of the inlet temperature of its liveliest slot, ``inlet_error_k`` the
+        standard error of the mean of its least certain one as far as that time shows: slower swings are not
+        in it. Of the balances ``heat_corrected_w`` is the heat that the transport moved to stay conservative,
+        ``stored_w`` what masses take up while they are averaged. With an influence racks also have
+        ``capture_cold`` and ``capture_hot``, and the metrics their means.
     """
     model, inputs, result = settled.model, settled.inputs, settled.result
     T_in = unit_inlet_temperature(model, result.state) - ZERO_CELSIUS
@@ -97,6 +97,15 @@ def room_numbers(
         }
         for cooler, unit in ((cooler, scene.cooler_units[cooler.id]) for cooler in layout.coolers)
     }
+    ducts = {
+        name: {
+            "air_flow": float(V[unit]),
+            "intake_c": float(T_in[unit]),
+            "discharge_c": float(T_out[unit]),
+            "heat_w": float(model.rho * model.cp * V[unit] * (T_out[unit] - T_in[unit])),
+        }
+        for name, unit in scene.duct_units.items()
+    }
     metrics = _metrics(scene, operating, slots, racks, coolers)
     more: dict[str, Any] = {}
     if influence is not None:
@@ -109,6 +118,7 @@ def room_numbers(
     return {
         "racks": racks,
         "coolers": coolers,
+        "ducts": ducts,
         "balances": {
             "mass_relative": closed.mass_relative,
             "energy_relative": closed.energy_relative,

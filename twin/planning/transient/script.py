@@ -13,6 +13,7 @@ All faults of a file are told at once, each with its line, the event, the field 
 from __future__ import annotations
 
 import difflib
+from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -48,6 +49,22 @@ def read_script(path: Path, layout: Layout) -> Script:
     InputError : with every fault of the file.
     """
     return _Reader(path, layout).script()
+
+
+def example_events(name: str) -> Path:
+    """Return the file of an example, ``pod_cooler_trip``, in a checkout or an installed wheel.
+
+    Raises
+    ------
+    InputError : there is no such example.
+    """
+    package = Path(str(files("twin")))
+    folders = (package / "layouts" / "events", package.parent / "layouts" / "events")
+    examples = {path.stem: path for folder in folders for path in folder.glob("*.yaml")}
+    if name not in examples:
+        rule, remedy = "is not among the examples", _nearest(name, sorted(examples), "Give a YAML file")
+        raise InputError([Finding("--events", "example", "", repr(name), rule, remedy)])
+    return examples[name]
 
 
 def check_script(script: Script, layout: Layout, source: str = "events") -> Script:

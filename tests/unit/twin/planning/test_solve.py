@@ -242,6 +242,35 @@ def test_fan_curves_agree_with_the_inlets_they_see():
     assert rack["air_flow"] == pytest.approx(nominal * factor, rel=0.02)
 
 
+def test_a_room_with_a_duct_from_outside_and_an_opening_closes_too():
+    overrides = [
+        "openings=[{id: O1, lo: [3.6, 2.4, 0.4], hi: [3.6, 3.0, 2.4]}]",
+        "ducts=[{id: D1, air_flow: 0.1, supply_temperature: 16, "
+        "discharge: {lo: [0, 2.4, 2.4], hi: [0, 3.0, 2.7]}}]",
+        "air.ambient_temperature=30",
+    ]
+    body = solve(example_layout("one_rack"), cell=0.3, overrides=overrides, write=False).as_json()
+    duct = body["ducts"]["D1"]
+    assert (duct["air_flow"], duct["intake_c"]) == (pytest.approx(0.1), pytest.approx(30.0))
+    assert duct["discharge_c"] == pytest.approx(16.0, abs=0.01)
+    assert duct["heat_w"] == pytest.approx(-1.204 * 1006.0 * 0.1 * 14.0, rel=1e-3)
+    assert body["balances"]["energy_relative"] <= 1e-3
+    assert body["balances"]["mass_relative"] <= 1e-6
+
+
+def test_cooler_fans_give_way_to_pressure():
+    """At its design pressure a fan gives its nominal flow; against more it gives what its curve says."""
+    curve = "coolers[C1].fan_curve={stall_pressure: 60 Pa, design_pressure: 2 Pa}"
+    tiles = ["tiles[T01].open_area=12 %", "tiles[T02].open_area=12 %"]
+    result = solve(example_layout("one_rack"), cell=0.3, overrides=[curve, *tiles], cold=True, write=False)
+    flow = result.as_json()["coolers"]["C1"]["air_flow"]
+    rise = result.scene.pressure_rise(result.state.p)[result.scene.cooler_units["C1"]]
+    assert rise > 4.0
+    # flows and pressures agree to 1 % of the flow
+    assert flow == pytest.approx(0.32 * np.sqrt((1 - rise / 60) / (1 - 2 / 60)), rel=0.015)
+    assert flow < 0.99 * 0.32
+
+
 def test_overrides_need_a_file(solved):
     with pytest.raises(InputError, match="model_copy"):
         solve(solved[0].scene.layout, overrides=["name=x"])

@@ -6,7 +6,7 @@ import pytest
 
 from twin.errors import InputError
 from twin.model.load import example_layout, load_layout
-from twin.planning.transient.script import read_script
+from twin.planning.transient.script import example_events, read_script
 
 EVENTS = Path(__file__).parents[5] / "layouts" / "events"
 
@@ -28,6 +28,12 @@ def test_the_examples_load(path, pod):
     script = read_script(path, layout)
     assert script.events
     assert script.duration > max(event.at for event in script.events)
+
+
+def test_an_example_has_a_name():
+    assert example_events("pod_cooler_trip") == EVENTS / "pod_cooler_trip.yaml"
+    with pytest.raises(InputError, match="Did you mean 'pod_cooler_trip'"):
+        example_events("pod_cooler_trap")
 
 
 def test_events_come_in_the_order_of_time(tmp_path, pod):
