@@ -50,6 +50,8 @@ from solvers.linear.terms import (
 )
 from solvers.linear.threads import call_round, dismiss, join, meet, next_round, options
 
+_ROUNDING = 1e-7  # of sum |b|: beyond, rounding feeds the constants of closed regions
+_ASTRAY = 100.0  # times the best residual at which rounding has taken over
 _FEW = 8  # regions that are looked for one by one
 _LARGE = 3000  # cells from which a level is shared between threads
 
@@ -397,16 +399,19 @@ def begin(levels, work, b):
 def conjugate_gradients(levels, work, b, tolerance, iterations, threads, sync):
     """Solve A x = b by multigrid-preconditioned conjugate gradients, from x = 0, as the leading thread.
 
-    Stops when sum |b - A x| <= tolerance or after `iterations`. On return work.x is the solution, levels.b of
-    level 0 the residual and work.history[i] is sum |b - A x| after i iterations. `help_out` may run at the
-    same time in up to threads - 1 other threads. Returns the number of iterations.
+    Stops when sum |b - A x| <= tolerance, at the end of single precision or after `iterations`. On return
+    work.x is the solution, levels.b of level 0 the residual and work.history[i] is sum |b - A x| after i
+    iterations. `help_out` may run at the same time in up to threads - 1 other threads. Returns the number
+    of iterations.
     """
     begin(levels, work, b)
     history = work.history
     history[0] = work.sums[0].sum()
     done = 0
+    enough = max(tolerance, _ROUNDING * history[0])
+    best = history[0]
     work.weight[0] = np.inf
-    while done < iterations and history[done] > tolerance:
+    while done < iterations and history[done] > enough and history[done] < _ASTRAY * best:
         here = call_round(sync, done + 1, threads)
         weight = iterate(levels, work, 0, here, sync)
         meet(sync, here)
@@ -415,6 +420,7 @@ def conjugate_gradients(levels, work, b, tolerance, iterations, threads, sync):
         work.weight[0] = weight
         done += 1
         history[done] = work.sums[0].sum()
+        best = min(best, history[done])
     dismiss(sync)
     return done
 

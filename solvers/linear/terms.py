@@ -99,6 +99,21 @@ def apply(cx, cy, cz, west, here, east, at, sx, sy, out):
 
 
 @njit(**options)
+def exact_residual(cx, cy, cz, b, x, sx, sy, out):
+    """Set out = b - A x in float64, in all cells between the first and the last slab."""
+    for n in range(sx, out.size - sx):
+        out[n] = (
+            b[n]
+            + cx[n] * (x[n - sx] - x[n])
+            + cx[n + sx] * (x[n + sx] - x[n])
+            + cy[n] * (x[n - sy] - x[n])
+            + cy[n + sy] * (x[n + sy] - x[n])
+            + cz[n] * (x[n - 1] - x[n])
+            + cz[n + 1] * (x[n + 1] - x[n])
+        )
+
+
+@njit(**options)
 def restrict(one, two, both, first_y, first_z, sy, coarse_sy, row, out):
     """Sum of the cells of one slab, or of two if both = 1, in each cell of a coarse slab.
 
@@ -125,6 +140,7 @@ def stretch(coarse, rows, owner_z, sy, coarse_sy, out):
         cells = out[J * sy + 1 : (J + 1) * sy - 1]
         for k in range(cells.size):
             cells[k] = row[owner_z[k]]
+        out[J * sy] = out[(J + 1) * sy - 1] = 0
 
 
 @njit(**options)

@@ -93,6 +93,15 @@ def test_operator_residual_and_sweeps(rng, compiled):
 
 
 @pytest.mark.parametrize("compiled", [0, 1])
+def test_exact_residual(rng, compiled):
+    c = conductances(rng)
+    b, x, out = np.zeros((3, SIZE))
+    b[CELLS], x[CELLS] = rng.normal(size=(2, *SHAPE))
+    both(terms.exact_residual)[compiled](*c, b, x, SX, SY, out)
+    assert out == pytest.approx(b - matrix(c) @ x, abs=1e-14)
+
+
+@pytest.mark.parametrize("compiled", [0, 1])
 @pytest.mark.parametrize("pair", [False, True])
 def test_transfer_between_slabs(rng, compiled, pair):
     first_y, first_z = np.array([0, 2, 3, 5], dtype=np.int32), np.array([0, 1, 3, 4], dtype=np.int32)
@@ -108,7 +117,7 @@ def test_transfer_between_slabs(rng, compiled, pair):
     inside = (fine[0] + pair * fine[1])[1:-1, 1:-1]
     expected = np.add.reduceat(np.add.reduceat(inside, first_y[:-1], axis=0), first_z[:-1], axis=1)
     assert coarse[1:-1, 1:-1] == pytest.approx(expected, abs=1e-5)
-    stretched, out = np.zeros(SX, dtype=np.float32), np.full(SX, np.float32(9))
+    stretched, out = np.full((2, SX), np.float32(9))
     both(terms.stretch)[compiled](coarse.ravel(), 3, owner_z, SY, 5, stretched)
     both(terms.prolong)[compiled](fine[0].ravel(), stretched, first_y, SY, out)
     up = np.repeat(coarse[1:-1, 1:-1], [2, 1, 2], axis=0)[:, owner_z]
