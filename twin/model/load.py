@@ -7,6 +7,7 @@ import logging
 import re
 from collections.abc import Iterator, Sequence
 from copy import deepcopy
+from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, get_args
@@ -60,7 +61,7 @@ def load_layout(path: str | Path, overrides: Sequence[str] = ()) -> Layout:
         source.add_all(check_layout(layout, source.file, dropped))
     errors = [finding for finding in source.findings if finding.severity is Severity.ERROR]
     if errors and layout is not None and not dropped and not any(_PLACED.search(e.field) for e in errors):
-        source.add_all(_faults_of_space(layout))
+        source.add_all(_faults_of_space(layout, source.file))
         errors = [finding for finding in source.findings if finding.severity is Severity.ERROR]
     if errors or layout is None:
         raise InputError(sorted(errors, key=lambda finding: (finding.line or 1 << 30, finding.field)))
@@ -69,14 +70,14 @@ def load_layout(path: str | Path, overrides: Sequence[str] = ()) -> Layout:
     return layout
 
 
-def _faults_of_space(layout: Layout) -> list[Finding]:
+def _faults_of_space(layout: Layout, file: str) -> list[Finding]:
     """Return what meshing finds wrong: sealed spaces, blocked openings, a grid too large."""
     racks = {rack.id for rack in layout.racks}
     placed = tuple(s for s in layout.sensors if s.rack is None or s.rack in racks)
     try:
         build_mesh(layout.model_copy(update={"sensors": placed}), layout.air.cell)
     except InputError as error:
-        return list(error.findings)
+        return [replace(finding, file=file) for finding in error.findings]
     return []
 
 
