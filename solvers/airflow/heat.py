@@ -66,8 +66,8 @@ class HeatStep:
         """Heat / (rho cp) that changed hands in the last step, region by region. [K m3]."""
         return self._sums[:, 1]
 
-    def step(self, stepper: Stepper, dt: float, sweeps: int, implicit: float = 1.0) -> None:
-        """Advance the temperature of a stepper by dt.
+    def step(self, stepper: Stepper, dt: float, sweeps: int) -> None:
+        """Advance the temperature of a stepper by dt; without sweeps explicitly.
 
         Sweeps on where the sweeps missed more than `_MISSED` of the heat that changed hands.
 
@@ -75,13 +75,13 @@ class HeatStep:
         ------
         ConvergenceError : more sweeps do not help; the heat operator is not conservative.
         """
-        self.relax(stepper, dt, sweeps, implicit)
+        self.relax(stepper, dt, sweeps)
         for _ in range(_MORE_SWEEPS):
             missed = np.abs(self.missed)
             astray = missed > _MISSED * self.weight
             if not astray.any() or not (missed > self._noise(stepper, dt))[astray].any():
                 break
-            self.relax(stepper, dt, sweeps, implicit, onward=True)
+            self.relax(stepper, dt, sweeps, onward=True)
         else:
             watts = RHO * CP / dt * float(np.abs(self.missed).max())
             raise ConvergenceError(
@@ -98,11 +98,10 @@ class HeatStep:
             self.increment, share.astype(np.float32), self._cell, self._region, self._main, stepper.theta
         )
 
-    def relax(
-        self, stepper: Stepper, dt: float, sweeps: int, implicit: float = 1.0, onward: bool = False
-    ) -> None:
+    def relax(self, stepper: Stepper, dt: float, sweeps: int, onward: bool = False) -> None:
         """Solve for the increment and sum up what it misses; the temperature stays as it is."""
         units, theta = stepper.units, stepper.theta
+        implicit = 1.0 if sweeps else 0.0
         stepper.relax_scalar(
             theta, units.source, units.sink, *self._diffusivity, dt, sweeps, implicit, onward, self.increment
         )

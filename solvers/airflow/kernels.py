@@ -91,6 +91,30 @@ def stiffness(u, v, w, nu, factor, wx, wy, wz, nx, sx, sy, row):
 
 
 @njit(**options)
+def average(x, out):
+    """Set out to the mean of x and out."""
+    half = np.float32(0.5)
+    for n in range(out.size):
+        out[n] = half * (x[n] + out[n])
+
+
+@njit(**options)
+def soften_drag(phi, dt, friction, push):
+    """Implicit drag that is second order in time over the two stages of Heun's method. (E17).
+
+    A stage of pure drag, z = dt friction, should leave 1 / (1 + z + z^2) of phi, which is 1 - z to second
+    order and small where z is large. The share z / (1 + z) of the friction, implicit, does so; the rest is
+    explicit and goes into `push`.
+    """
+    step, one = np.float32(dt), np.float32(1)
+    for n in range(friction.size):
+        z = step * friction[n]
+        part = z / (one + z)
+        push[n] -= friction[n] * (one - part) * phi[n]
+        friction[n] *= part
+
+
+@njit(**options)
 def add(x, out):
     """Add x to out."""
     for n in range(out.size):

@@ -39,6 +39,8 @@ def public_kernels() -> tuple:
         transport.predict_momentum,
         transport.relax_scalar,
         kernels.add,
+        kernels.average,
+        kernels.soften_drag,
         kernels.add_weighted,
         kernels.heat_defect,
         kernels.buoyancy,
@@ -83,6 +85,7 @@ def _stages(model: AirModel) -> list[tuple[str, Callable[[], object]]]:
         ("heat", lambda: stepper.heat.relax(stepper, 0.01, stepper.sweeps)),
         ("scalars", lambda: _still_scalar(model)),
         ("momentum", lambda: stepper.step(0.01)),
+        ("explicit step", lambda: stepper.step_explicit(0.01)),
     ]
 
 
