@@ -128,7 +128,7 @@ def test_the_picture_is_a_picture(solved):
     picture = imread(folder / "picture.png")
     assert picture.shape[0] > 800
     assert picture.shape[1] > 1400
-    assert len(np.unique(picture[..., :3].reshape(-1, 3), axis=0)) > 200
+    assert len(np.unique(picture[::5, ::5, :3].reshape(-1, 3), axis=0)) > 200
 
 
 def test_progress_runs_to_the_end(solved):
