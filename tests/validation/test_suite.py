@@ -26,7 +26,20 @@ from twin.validation.reference import read_reference
 from twin.validation.suite import MODULES, Validation, Verdict, load_cases, validate
 
 
-@pytest.mark.parametrize("name", MODULES)
+HONEST_FAILS = {
+    "data_centre_mockup": "one pressure and the speeds miss their limits, on any grid: docs/validation.md says why"
+}
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=pytest.mark.xfail(reason=HONEST_FAILS[name], strict=True))
+        if name in HONEST_FAILS
+        else name
+        for name in MODULES
+    ],
+)
 def test_case_passes_in_its_quick_form(name):
     found = validate([name]).verdicts[0]
     wrong = [quantity for quantity in found.result.quantities if not quantity.passed]
