@@ -121,9 +121,8 @@ class Stepper(AirFields):
         ConvergenceError : a field is not finite any more, the pressure or the heat do not close.
         """
         leaked = self._leak(dt)
-        self.update_flow()
+        self._side_by_side(self.update_flow, self.update_forces)
         self.sweeps = min(self.most_sweeps, 2 + math.ceil(dt * self._stiffness()))
-        self.update_forces()
         restore = self._warm_walls(dt)
         resistance = self._porous.resistance(self.velocity, dt)
         self._side_by_side(lambda: self._horizontal(dt), lambda: self._heat_and_vertical(dt))
@@ -163,8 +162,7 @@ class Stepper(AirFields):
 
     def _stage(self, dt: float, tolerance: float, iterations: int) -> None:
         """One step of forward Euler with a projection."""
-        self.update_flow()
-        self.update_forces()
+        self._side_by_side(self.update_flow, self.update_forces)
         buoyancy(self.theta, GRAVITY / self.T_ref, self.push[2])
         restore = self._warm_walls(dt)
         resistance = self._porous.resistance(self.velocity, dt)
