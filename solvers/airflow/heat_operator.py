@@ -22,10 +22,11 @@ from scipy.sparse import coo_array, csr_array
 from solvers.airflow.case import CP, RHO, UnitInputs
 from solvers.airflow.face_weights import Faces
 from solvers.airflow.model import AirModel
+from solvers.linear.aggregation import Hierarchy
 from solvers.linear.krylov import SparseSolver
 
 _STILL_TRANSFER = 10.0  # W/(m2 K), of a unit that stands still; see E10
-_RELAXATION = 0.5  # of the incomplete factors; a third fewer iterations than 0
+_EDGE = 1e-7  # K; beyond the set point by which a cooler is at its capacity or idle
 _BARE = 1e-9  # s; so short a step tells the conductance between air and layer alone
 
 Floats = NDArray[np.float64]
@@ -119,6 +120,11 @@ class HeatOperator:
         value = np.concatenate([faces.value, walls.value, taken])
         near = np.concatenate([faces.near, walls.value, taken])
         self._set_pattern(row, column, value, near)
+        self._hierarchies: dict[bool, Hierarchy] = {}
+        index = np.concatenate([faces.cells, faces.cells[walls.beside]])
+        position = np.stack(np.unravel_index(index, case.grid.shape), axis=1)
+        self._position = np.concatenate([position, np.zeros((self.units, 3), dtype=np.int64)])
+        self._kind = np.repeat([0, 1, 2], [self.cells, self.layers, self.units])
 
     @property
     def unit(self) -> Ints:
@@ -143,8 +149,8 @@ class HeatOperator:
         drop = np.where(supply, inputs.Q_max, 0.0) / carried
         kind = np.where(supply, 1, 0)
         if theta_in is not None:
-            kind[supply & (theta_in - drop > at)] = 2
-            kind[supply & (theta_in < at)] = 3
+            kind[supply & (theta_in - drop > at + _EDGE)] = 2
+            kind[supply & (theta_in < at - _EDGE)] = 3
         rise = np.where(np.isnan(inputs.T_supply) & self.moving, inputs.Q_flow, 0.0) / carried
         gives = np.select([kind == 0, kind == 1, kind == 2], [rise, at, -drop], 0.0)
         return Modes(kind, (kind != 1).astype(float), gives)
@@ -195,7 +201,9 @@ class HeatOperator:
             start, column = other.indptr.astype(np.int32), other.indices.astype(np.int32)
             order = other.data.astype(np.int64)
             value, near = value[order], near[order]
-        return SparseSolver(start, column, value, near, _RELAXATION)
+        if transposed not in self._hierarchies:
+            self._hierarchies[transposed] = Hierarchy(start, column, self._position, self._kind)
+        return SparseSolver(self._hierarchies[transposed], start, column, value, near)
 
     def inlet_theta(self, y: Floats, inputs: UnitInputs) -> Floats:
         """Area mean over the inlet of each unit; [nu]. [K]."""
@@ -220,13 +228,13 @@ class HeatOperator:
 
 
 class _Walls:
-    """Heat through walls: entries of K, and the conductance to what lies behind."""
+    """Heat through walls: entries of K, conductance to what lies behind, the cell beside each layer."""
 
     def __init__(self, model: AirModel, cell_of: Ints, cells: int) -> None:
         stepper, surfaces = model.stepper, model.case.surfaces
         walls = stepper.walls
         self.warm = np.zeros(cells)
-        self.row = self.column = np.zeros(0, dtype=np.int64)
+        self.row = self.column = self.beside = np.zeros(0, dtype=np.int64)
         self.value = self.warm_layer = self.capacity = np.zeros(0)
         if not walls.conducts or surfaces is None:
             return
@@ -238,6 +246,7 @@ class _Walls:
         np.add.at(self.warm, at[light], given[light])
         layer = cells + np.arange(walls.layers.size)
         beside, film = at[walls.layers], taken[walls.layers]
+        self.beside = beside
         of = walls.thermal[walls.layers]
         surface, area = walls.faces.surface[of], walls.faces.area[of] / (RHO * CP)
         behind = surfaces.T[surface] - model.T_ref

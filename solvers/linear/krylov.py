@@ -1,14 +1,4 @@
-"""Sparse nonsymmetric systems A x = b in float64: BiCGStab with an incomplete LU, several b at once.
-
-Compressed rows. The incomplete factors L U stand for A^-1 in the iteration::
-
-        | d u . . |     ILU(0): L and U keep the pattern of A. Row i is eliminated with the rows k < i that
-    A = | l d u . |     it refers to; a part `relaxation` of what falls outside the pattern goes onto the
-        | . l d u |     diagonal (Chan and van der Vorst 1997).
-
-Vectors are [n, lanes]: the matrix is read once for all of them. `lanes` is a tuple of as many zeros as
-there are columns; its length is known when a kernel compiles, so the inner loops unroll.
-"""
+"""Sparse nonsymmetric systems A x = b in float64: BiCGStab with `aggregation`, several b at once."""
 
 from __future__ import annotations
 
@@ -16,16 +6,14 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 from numba import get_num_threads, njit
-from numpy.typing import NDArray
 
-from solvers.errors import ConvergenceError, GridMismatchError
+from solvers.errors import ConvergenceError
+from solvers.linear.aggregation import Hierarchy, Index, Vector, cycle
 from solvers.linear.kernels import options
 
 _LANES = 8  # right-hand sides that share the reads of the matrix
 _RESTARTS = 20  # from the true residual
 _NORMAL = 1e-28  # squared cosine of residual and shadow that stops an iteration
-
-Vector = NDArray[np.float64]
 
 
 @njit(**options)
@@ -38,54 +26,6 @@ def multiply(start, column, value, x, lanes, out):
             a, j = value[e], column[e]
             for c in range(len(lanes)):
                 out[i, c] += a * x[j, c]
-
-
-@njit(**options)
-def factorise(start, column, value, place, diagonal, relaxation, inverse):
-    """Overwrite the values of A by its incomplete factors; unit diagonal in L, 1 / diagonal of U apart.
-
-    place : int32[n], all -1    Scratch.
-    diagonal : int32[n]    Entry of the diagonal in each row; columns of a row ascend.
-    """
-    for i in range(start.size - 1):
-        for e in range(start[i], start[i + 1]):
-            place[column[e]] = e
-        lost = 0.0
-        for e in range(start[i], diagonal[i]):
-            k = column[e]
-            factor = value[e] * inverse[k]
-            value[e] = factor
-            for f in range(diagonal[k] + 1, start[k + 1]):
-                at = place[column[f]]
-                if at >= 0:
-                    value[at] -= factor * value[f]
-                else:
-                    lost += factor * value[f]
-        for e in range(start[i], start[i + 1]):
-            place[column[e]] = -1
-        value[diagonal[i]] -= relaxation * lost
-        inverse[i] = 1.0 / value[diagonal[i]]
-
-
-@njit(**options)
-def precondition(start, column, value, diagonal, inverse, b, lanes, out):
-    """Set out to U^-1 L^-1 b."""
-    n = start.size - 1
-    for i in range(n):
-        for c in range(len(lanes)):
-            out[i, c] = b[i, c]
-        for e in range(start[i], diagonal[i]):
-            a, j = value[e], column[e]
-            for c in range(len(lanes)):
-                out[i, c] -= a * out[j, c]
-    for back in range(n):
-        i = n - 1 - back
-        for e in range(diagonal[i] + 1, start[i + 1]):
-            a, j = value[e], column[e]
-            for c in range(len(lanes)):
-                out[i, c] -= a * out[j, c]
-        for c in range(len(lanes)):
-            out[i, c] *= inverse[i]
 
 
 @njit(**options)
@@ -115,9 +55,7 @@ def next_direction(r, p, v, beta, omega, lanes):
 
 
 @njit(**options)
-def stabilised(
-    start, column, value, lower_upper, diagonal, inverse, x, work, target, iterations, lanes, sums
-):
+def stabilised(start, column, value, levels, x, work, scratch, target, iterations, lanes, sums):
     """Improve x by BiCGStab with the preconditioner on the right (van der Vorst 1992).
 
     Columns are independent of each other. One that has converged rests; so does one that broke down, its
@@ -125,8 +63,15 @@ def stabilised(
 
     Parameters
     ----------
+    start, column : int32    Pattern of A.
+    value : float64[e]    A.
+    levels : Cycle    Of the preconditioner.
+    x : float64[n, lanes]    Where to start; overwritten by the answer.
     work : float64[7, n, lanes]    On entry the first holds the residual, the second its shadow.
+    scratch : float64[3, unknowns of all levels, lanes]
     target : float64[lanes]    Squared norm of the residual to reach.
+    iterations : int    At most.
+    lanes : tuple of float    As long as there are columns.
     sums : float64[9, lanes]    Scratch.
 
     Returns
@@ -153,7 +98,7 @@ def stabilised(
         if not busy:
             return iteration
         next_direction(r, p, v, beta, omega, lanes)
-        precondition(start, column, lower_upper, diagonal, inverse, p, lanes, q)
+        cycle(levels, p, lanes, scratch[0], scratch[1], scratch[2], q)
         multiply(start, column, value, q, lanes, v)
         inner(shadow, v, lanes, other)
         for c in range(len(lanes)):
@@ -161,7 +106,7 @@ def stabilised(
             minus[c] = -alpha[c]
         combine(x, alpha, q, lanes, x)
         combine(r, minus, v, lanes, r)
-        precondition(start, column, lower_upper, diagonal, inverse, r, lanes, y)
+        cycle(levels, r, lanes, scratch[0], scratch[1], scratch[2], y)
         multiply(start, column, value, y, lanes, t)
         inner(t, t, lanes, other)
         inner(t, r, lanes, omega)
@@ -175,14 +120,14 @@ def stabilised(
 
 
 class SparseSolver:
-    """A matrix in compressed rows with incomplete factors of itself or of one that is near it.
+    """A matrix and its preconditioner.
 
     Parameters
     ----------
-    start, column : int32[n + 1], int32[e]    Columns ascend in each row and hold the diagonal.
-    value : float64[e]    None of the diagonal may be 0.
-    near : float64[e], optional    Values of the matrix to factorise, better conditioned; `value` by default.
-    relaxation : float    Part of the dropped fill that goes onto the diagonal. [-]
+    hierarchy : Hierarchy    Of the pattern.
+    start, column : int32[n + 1], int32[e]    The pattern.
+    value : float64[e]
+    near : float64[e], optional    Values that the preconditioner is made of; `value` by default.
 
     Attributes
     ----------
@@ -190,25 +135,12 @@ class SparseSolver:
     """
 
     def __init__(
-        self,
-        start: NDArray[np.int32],
-        column: NDArray[np.int32],
-        value: Vector,
-        near: Vector | None = None,
-        relaxation: float = 0.0,
+        self, hierarchy: Hierarchy, start: Index, column: Index, value: Vector, near: Vector | None = None
     ) -> None:
-        size = start.size - 1
         self.iterations = 0
         self._start, self._column, self._value = start, column, value
-        rows = np.repeat(np.arange(size, dtype=np.int32), np.diff(start))
-        self._diagonal = np.flatnonzero(rows == column).astype(np.int32)
-        if self._diagonal.size != size:
-            raise GridMismatchError("matrix: a row has no entry on the diagonal.")
-        self._lower_upper = np.array(value if near is None else near, dtype=np.float64)
-        self._inverse = np.zeros(size)
-        place = np.full(size, -1, dtype=np.int32)
-        factors = (self._lower_upper, place, self._diagonal, float(relaxation), self._inverse)
-        factorise(start, column, *factors)
+        self._levels = hierarchy.levels_of(value if near is None else near)
+        self._unknowns = int(sum(hierarchy.sizes))
 
     def apply(self, x: Vector) -> Vector:
         """Return A x for one vector, [n]."""
@@ -217,10 +149,10 @@ class SparseSolver:
         return out[:, 0]
 
     def approximate(self, b: Vector) -> Vector:
-        """Return U^-1 L^-1 b for one vector, [n]: what A^-1 b is about."""
-        out = np.zeros((b.size, 1))
-        factors = (self._start, self._column, self._lower_upper, self._diagonal, self._inverse)
-        precondition(*factors, np.ascontiguousarray(b.reshape(-1, 1)), (0.0,), out)
+        """Return about A^-1 b for one vector, [n]: one application of the preconditioner."""
+        out, scratch = np.zeros((b.size, 1)), np.empty((3, self._unknowns, 1))
+        right = np.ascontiguousarray(b).reshape(-1, 1)
+        cycle(self._levels, right, (0.0,), scratch[0], scratch[1], scratch[2], out)
         return out[:, 0]
 
     def solve(
@@ -249,7 +181,7 @@ class SparseSolver:
         ------
         ConvergenceError : a column has not converged; its history holds |b - A x| / |b| of each restart.
         """
-        columns = np.ascontiguousarray(b, dtype=np.float64).reshape(self._inverse.size, -1)
+        columns = np.ascontiguousarray(b, dtype=np.float64).reshape(self._start.size - 1, -1)
         x = (
             np.zeros_like(columns)
             if start is None
@@ -277,6 +209,7 @@ class SparseSolver:
         right, answer = np.zeros((size, width)), np.zeros((size, width))
         right[:, :count], answer[:, :count] = b, x
         work, sums = np.empty((7, size, width)), np.zeros((9, width))
+        scratch = np.empty((3, self._unknowns, width))
         noise = np.random.default_rng(0)
         norm = np.sqrt(np.einsum("ij,ij->j", right, right))
         answer[:, norm == 0] = 0.0
@@ -298,11 +231,10 @@ class SparseSolver:
             work[1] = work[0] + np.sqrt(left / size) * noise.standard_normal((size, width))
             done += stabilised(
                 *system,
-                self._lower_upper,
-                self._diagonal,
-                self._inverse,
+                self._levels,
                 answer,
                 work,
+                scratch,
                 0.5 * target,
                 iterations - done,
                 lanes,
