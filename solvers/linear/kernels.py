@@ -50,13 +50,16 @@ from solvers.linear.terms import (
 )
 from solvers.linear.threads import call_round, dismiss, join, meet, next_round, options
 
+inner = {**options, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+"""For functions that only compiled code calls: half the time to compile."""
+
 _ROUNDING = 1e-7  # of sum |b|: beyond, rounding feeds the constants of closed regions
 _ASTRAY = 100.0  # times the best residual at which rounding has taken over
 _FEW = 8  # regions that are looked for one by one
 _LARGE = 3000  # cells from which a level is shared between threads
 
 
-@njit(**options)
+@njit(**inner)
 def _map(levels, level):
     """Where the coarse cells of the level below begin along x, y, z, and the coarse cell of each fine k."""
     row, fine = levels.table[level + 1], levels.table[level]
@@ -67,7 +70,7 @@ def _map(levels, level):
     return levels.maps[at:y], levels.maps[y:z], levels.maps[z:k], levels.maps[k : k + fine[NZ]]
 
 
-@njit(**options)
+@njit(**inner)
 def _slabs(levels, level, me, threads):
     """First and past-the-last slab of a thread; cells that one coarse cell holds stay together."""
     nx = levels.table[level, NX]
@@ -79,7 +82,7 @@ def _slabs(levels, level, me, threads):
     return levels.maps[at + first] + 1, levels.maps[at + last] + 1
 
 
-@njit(**options)
+@njit(**inner)
 def _clear(ring, sx, sy):
     """Zero the outer rows of the scratch slabs: another level may have left something there."""
     for slot in range(7):
@@ -87,7 +90,7 @@ def _clear(ring, sx, sy):
         ring[slot, sx - sy : sx] = 0
 
 
-@njit(**options)
+@njit(**inner)
 def descend(levels, level, me, threads, ring):
     """Two sweeps from zero and the residual, in one pass over the slabs of a thread.
 
@@ -148,7 +151,7 @@ def descend(levels, level, me, threads, ring):
             restrict(ring[5], ring[5 + second], both, begins_y, begins_z, sy, after[SY], ring[7], slab)
 
 
-@njit(**options)
+@njit(**inner)
 def ascend(levels, level, me, threads, ring, sums):
     """Coarse correction and two sweeps, in one pass; from levels.r to levels.x.
 
@@ -200,18 +203,12 @@ def ascend(levels, level, me, threads, ring, sums):
             sums[t] = dot(out, b[t * sx : (t + 1) * sx])
 
 
-@njit(**options)
+@njit(**inner)
 def _share(size, me, threads):
     return size * me // threads, size * (me + 1) // threads
 
 
-@njit(**options)
-def _threads_on(levels, level, threads):
-    """Return how many threads work on a level: all, or the leader alone."""
-    return threads if levels.table[level, SIZE] >= _LARGE else 1
-
-
-@njit(**options)
+@njit(**inner, inline="always")
 def down(levels, level, me, threads, ring, sync):
     """Smooth a level and hand its residual to the next."""
     row, after = levels.table[level], levels.table[level + 1]
@@ -241,7 +238,7 @@ def down(levels, level, me, threads, ring, sync):
     meet(sync, threads)
 
 
-@njit(**options)
+@njit(**inner, inline="always")
 def up(levels, level, me, threads, ring, sums, sync):
     """Add the correction of the next level to a level and smooth it."""
     row, after = levels.table[level], levels.table[level + 1]
@@ -265,7 +262,7 @@ def up(levels, level, me, threads, ring, sums, sync):
     meet(sync, threads)
 
 
-@njit(**options)
+@njit(**inner)
 def _invert(levels):
     """Exact correction of the coarsest level."""
     row = levels.table[levels.table.shape[0] - 1]
@@ -279,30 +276,29 @@ def _invert(levels):
         levels.x[first + n] = value
 
 
-@njit(**options)
+@njit(**inner, inline="always")
 def cycle(levels, me, threads, ring, sums, sync):
     """One symmetric V(2,2)-cycle for A x = b of level 0, from x = 0; the answer is left in levels.x.
 
-    Chebyshev pairs of Jacobi sweeps smooth, sums restrict, injection prolongs, a dense inverse ends it.
+    Chebyshev pairs of Jacobi sweeps smooth, sums restrict, injection prolongs, a dense inverse ends it. Small
+    levels are left to the leader.
     """
     last = levels.table.shape[0] - 1
-    shared = 0
-    while shared < last and _threads_on(levels, shared, threads) == threads:
-        shared += 1
-    for level in range(shared):
-        down(levels, level, me, threads, ring, sync)
+    for level in range(last):
+        crew = threads if levels.table[level, SIZE] >= _LARGE else 1
+        if me < crew:
+            down(levels, level, me, crew, ring, sync)
     if me == 0:
-        for level in range(shared, last):
-            down(levels, level, 0, 1, ring, sync)
         _invert(levels)
-        for level in range(last - 1, shared - 1, -1):
-            up(levels, level, 0, 1, ring, sums, sync)
-    meet(sync, threads)
-    for level in range(shared - 1, -1, -1):
-        up(levels, level, me, threads, ring, sums, sync)
+    for level in range(last - 1, -1, -1):
+        crew = threads if levels.table[level, SIZE] >= _LARGE else 1
+        if crew > 1 and (level == last - 1 or levels.table[level + 1, SIZE] < _LARGE):
+            meet(sync, crew)  # the others have waited for the leader
+        if me < crew:
+            up(levels, level, me, crew, ring, sums, sync)
 
 
-@njit(**options)
+@njit(**inner)
 def turn(levels, work, beta, me, threads, ring):
     """Set direction = z + beta direction and its image A direction; sums of their product over slabs."""
     row = levels.table[0]
@@ -310,7 +306,9 @@ def turn(levels, work, beta, me, threads, ring):
     cx, cy, cz = levels.cx[:size], levels.cy[:size], levels.cz[:size]
     z, image, direction = levels.x[:size], levels.r[:size], work.direction
     lo, hi = _slabs(levels, 0, me, threads)
-    n = np.searchsorted(work.held, lo * sx)
+    n = 0
+    while n < work.held.size and work.held[n] < lo * sx:
+        n += 1
     for s in range(lo - 1, hi + 1):
         new = direction[s * sx : (s + 1) * sx]
         if s < lo or s >= hi:
@@ -334,7 +332,7 @@ def turn(levels, work, beta, me, threads, ring):
         work.sums[1, t] = dot(here, out)
 
 
-@njit(**options)
+@njit(**inner, inline="always")
 def keep_halo(levels, work, me, threads, ring):
     """Copy the slabs of the old direction beside those of a thread, before their owner turns them."""
     sx = levels.table[0, SX]
@@ -343,7 +341,7 @@ def keep_halo(levels, work, me, threads, ring):
     ring[SLOTS - 1][:sx] = work.direction[hi * sx : (hi + 1) * sx]
 
 
-@njit(**options)
+@njit(**inner)
 def advance(levels, work, step, me, threads):
     """Add step direction to x and take its image off the rest; sum |rest| slab by slab."""
     sx = levels.table[0, SX]
@@ -355,7 +353,7 @@ def advance(levels, work, step, me, threads):
         work.sums[0, s] = sum_abs(rest)
 
 
-@njit(**options)
+@njit(**inner, inline="always")
 def iterate(levels, work, me, threads, sync):
     """One iteration of the conjugate gradients by all threads; returns z . rest, or 0 at a breakdown."""
     ring = work.scratch[me]
@@ -373,7 +371,7 @@ def iterate(levels, work, me, threads, sync):
     return weight
 
 
-@njit(**options)
+@njit(**inner)
 def begin(levels, work, b):
     """Start from x = 0: rest = b less its mean over each closed region, 0 in held cells."""
     size, sx, nx = levels.table[0, SIZE], levels.table[0, SX], levels.table[0, NX]
@@ -396,43 +394,42 @@ def begin(levels, work, b):
 
 
 @njit(**options)
-def conjugate_gradients(levels, work, b, tolerance, iterations, threads, sync):
-    """Solve A x = b by multigrid-preconditioned conjugate gradients, from x = 0, as the leading thread.
+def conjugate_gradients(levels, work, b, tolerance, iterations, threads, sync, leads):
+    """Solve A x = b by multigrid-preconditioned conjugate gradients, from x = 0.
 
     Stops when sum |b - A x| <= tolerance, at the end of single precision or after `iterations`. On return
     work.x is the solution, levels.b of level 0 the residual and work.history[i] is sum |b - A x| after i
-    iterations. `help_out` may run at the same time in up to threads - 1 other threads. Returns the number
-    of iterations.
+    iterations. One thread leads and gets the number of iterations; up to threads - 1 others may call this
+    with leads = False at any time before its end.
     """
-    begin(levels, work, b)
     history = work.history
-    history[0] = work.sums[0].sum()
-    done = 0
-    enough = max(tolerance, _ROUNDING * history[0])
-    best = history[0]
-    work.weight[0] = np.inf
-    while done < iterations and history[done] > enough and history[done] < _ASTRAY * best:
-        here = call_round(sync, done + 1, threads)
-        weight = iterate(levels, work, 0, here, sync)
+    me = number = done = 0
+    enough = best = 0.0
+    if leads:
+        begin(levels, work, b)
+        history[0] = best = work.sums[0].sum()
+        enough = max(tolerance, _ROUNDING * best)
+        work.weight[0] = np.inf
+    else:
+        me = join(sync)
+    while True:
+        if leads:
+            if not (done < iterations and history[done] > enough and history[done] < _ASTRAY * best):
+                break
+            number += 1
+            here = call_round(sync, number, threads)
+        else:
+            number, here = next_round(sync, me, number)
+            if number < 0:
+                return 0
+        weight = iterate(levels, work, me, here, sync)
         meet(sync, here)
-        if not weight > 0.0:
-            break
-        work.weight[0] = weight
-        done += 1
-        history[done] = work.sums[0].sum()
-        best = min(best, history[done])
+        if leads:
+            if not weight > 0.0:
+                break
+            work.weight[0] = weight
+            done += 1
+            history[done] = work.sums[0].sum()
+            best = min(best, history[done])
     dismiss(sync)
     return done
-
-
-@njit(**options)
-def help_out(levels, work, sync):
-    """Join a running `conjugate_gradients` as another thread until it is done."""
-    me = join(sync)
-    last = 0
-    while True:
-        last, threads = next_round(sync, me, last)
-        if last < 0:
-            return
-        iterate(levels, work, me, threads, sync)
-        meet(sync, threads)

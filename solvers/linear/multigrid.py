@@ -6,6 +6,7 @@ A face has the conductance c = area / (distance + resistance).
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 
 import numpy as np
@@ -16,12 +17,12 @@ from solvers.errors import ConvergenceError
 from solvers.grid import Grid, make_grid
 from solvers.linear.coarsen import AIR, HELD, drop_lines
 from solvers.linear.hierarchy import build, invert_coarsest
-from solvers.linear.kernels import conjugate_gradients, help_out
+from solvers.linear.kernels import conjugate_gradients
 from solvers.linear.layout import flat_cells, padded, strides
 from solvers.linear.levels import SLOTS, Work
 from solvers.linear.resistance import find_resistors, resist
 from solvers.linear.terms import exact_residual
-from solvers.linear.threads import SYNC, dismiss
+from solvers.linear.threads import SYNC
 
 __all__ = ["Pressure", "drop_lines", "flat_cells", "padded", "strides", "warm_up"]
 
@@ -140,11 +141,15 @@ class Pressure:
         """
         threads = min(self._work.scratch.shape[0], get_num_threads())
         sync = np.zeros(SYNC, dtype=np.int64)
-        self._call_helpers(threads - 1, sync)
         most = min(int(iterations), _MOST_ITERATIONS)
-        self.iterations = conjugate_gradients(
-            self.levels, self._work, b, float(tolerance), most, threads, sync
-        )
+
+        def take_part(leads: bool) -> int:
+            return conjugate_gradients(
+                self.levels, self._work, b, float(tolerance), most, threads, sync, leads
+            )
+
+        self._call_helpers(threads - 1, take_part)
+        self.iterations = take_part(True)
         return self._work.x
 
     def solve_exact(self, b: NDArray[np.float64], tolerance: float = 1e-12) -> NDArray[np.float64]:
@@ -213,13 +218,13 @@ class Pressure:
             out.append(flow)
         return tuple(out)
 
-    def _call_helpers(self, count: int, sync: NDArray[np.int64]) -> None:
+    def _call_helpers(self, count: int, take_part: Callable[[bool], int]) -> None:
         """Send other threads to help; one that is not there in time is not waited for."""
         if count == 0 or not all(helper.done() for helper in self._helpers):
             return
         if self._pool is None:
             self._pool = ThreadPoolExecutor(count, thread_name_prefix="pressure")
-        self._helpers = [self._pool.submit(help_out, self.levels, self._work, sync) for _ in range(count)]
+        self._helpers = [self._pool.submit(take_part, False) for _ in range(count)]
 
     @property
     def history(self) -> NDArray[np.float64]:
@@ -250,6 +255,3 @@ def warm_up() -> None:
     b = np.zeros(pressure.fluid.size)
     b[flat_cells(shape)[3, 3, 3]] = 1
     pressure.solve_exact(b, 1e-3)
-    sync = np.zeros(SYNC, dtype=np.int64)
-    dismiss(sync)
-    help_out(pressure.levels, pressure._work, sync)
