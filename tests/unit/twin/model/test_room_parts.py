@@ -361,20 +361,23 @@ def test_cutouts_open_a_tight_panel(room):
 
 def test_the_mock_up_has_the_areas_of_the_experiment():
     scene = build_scene(load_layout(example_layout("fm_mockup")))
-    floor, ceiling = face(scene, 2, 0.8636), face(scene, 2, 3.9624)
-    open_floor = ~scene.case.plate_z[:, :, floor]
-    assert area(scene, 2, open_floor) == pytest.approx(2 * 0.6096 * 5.334, rel=0.02)
+    south = face(scene, 1, 2.286)  # the experiment's y = 0; the hall and the collector lie before it
+    floor, ceiling = face(scene, 2, 0.8636), face(scene, 2, 4.0132)
+    inside = (slice(face(scene, 0, 0.3048), face(scene, 0, 5.1816)), slice(south, None))
+    tops = np.diff(scene.case.grid[0])[inside[0], None] * np.diff(scene.case.grid[1])[None, inside[1]]
+    open_floor = ~scene.case.plate_z[:, :, floor][inside]
+    assert (tops * open_floor).sum() == pytest.approx(2 * 0.6096 * 5.334, rel=0.02)
     # lines closer than 3.5 cm become one: areas hold to a few per cent
-    open_ceiling = ~scene.case.plate_z[:, :, ceiling]
-    assert area(scene, 2, open_ceiling) == pytest.approx(10 * 0.508**2 + 4 * 1.1176 * 0.508, rel=0.05)
-    front = face(scene, 0, 0.6096)
-    screens = scene.case.K_x[front] > 0.0
-    assert area(scene, 0, screens) == pytest.approx(14 * (0.254 * 1.5748 + 0.2032 * 0.1016), rel=0.08)
-    assert scene.case.K_x[front][screens] == pytest.approx(4.0)
+    open_ceiling = ~scene.case.plate_z[:, :, ceiling][inside]
+    assert (tops * open_ceiling).sum() == pytest.approx(10 * 0.508**2 + 4 * 1.1176 * 0.508, rel=0.05)
+    front = face(scene, 0, 0.9144)
+    K_x = scene.case.K_x[front]
+    assert area(scene, 0, K_x == 4.0) == pytest.approx(14 * (0.254 * 1.5748 + 0.2032 * 0.1016), rel=0.08)
+    bays = scene.case.K_y[:, south] == 4.0
+    assert area(scene, 1, bays) == pytest.approx((4.7752 - 0.254) * 0.762, rel=0.02)
     assert scene.region.max() == 0
-    supply, exhaust = scene.duct_units["supply"], scene.duct_units["exhaust"]
     inputs = scene.unit_inputs(Operating())
-    assert inputs.V_flow[supply] == inputs.V_flow[exhaust] == 12.8068
+    assert inputs.V_flow[scene.duct_units["exhaust"]] == 12.8068
     assert set(scene.sensor_points) == {f"{tap}.pressure" for tap in ("SF", "CA", "HA", "CP")}
 
 
