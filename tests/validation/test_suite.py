@@ -25,9 +25,8 @@ from twin.validation.page import write_page
 from twin.validation.reference import read_reference
 from twin.validation.suite import MODULES, Validation, Verdict, load_cases, validate
 
-
 HONEST_FAILS = {
-    "data_centre_mockup": "one pressure and the speeds miss their limits, on any grid: docs/validation.md says why"
+    "data_centre_mockup": "a pressure and the speeds miss their limits on any grid; see docs/validation.md"
 }
 
 
