@@ -90,7 +90,7 @@ def _clear(ring, sx, sy):
         ring[slot, sx - sy : sx] = 0
 
 
-@njit(**inner)
+@njit(**options)
 def descend(levels, level, me, threads, ring):
     """Two sweeps from zero and the residual, in one pass over the slabs of a thread.
 
@@ -151,7 +151,7 @@ def descend(levels, level, me, threads, ring):
             restrict(ring[5], ring[5 + second], both, begins_y, begins_z, sy, after[SY], ring[7], slab)
 
 
-@njit(**inner)
+@njit(**options)
 def ascend(levels, level, me, threads, ring, sums):
     """Coarse correction and two sweeps, in one pass; from levels.r to levels.x.
 
@@ -276,7 +276,7 @@ def _invert(levels):
         levels.x[first + n] = value
 
 
-@njit(**inner, inline="always")
+@njit(**options, inline="always")
 def cycle(levels, me, threads, ring, sums, sync):
     """One symmetric V(2,2)-cycle for A x = b of level 0, from x = 0; the answer is left in levels.x.
 
@@ -298,7 +298,7 @@ def cycle(levels, me, threads, ring, sums, sync):
             up(levels, level, me, crew, ring, sums, sync)
 
 
-@njit(**inner)
+@njit(**options)
 def turn(levels, work, beta, me, threads, ring):
     """Set direction = z + beta direction and its image A direction; sums of their product over slabs."""
     row = levels.table[0]
@@ -341,7 +341,7 @@ def keep_halo(levels, work, me, threads, ring):
     ring[SLOTS - 1][:sx] = work.direction[hi * sx : (hi + 1) * sx]
 
 
-@njit(**inner)
+@njit(**options)
 def advance(levels, work, step, me, threads):
     """Add step direction to x and take its image off the rest; sum |rest| slab by slab."""
     sx = levels.table[0, SX]
