@@ -40,6 +40,14 @@ _DROPS = (
 )
 _PRESSURE, _SPEED = 0.25, 0.3  # share; m/s
 _FIXED, _SHARE = 0.1773, float(np.hypot(0.05, 0.06))  # m/s and share: standard uncertainty of the data
+_SECTIONS = {
+    "inlet": (("SF9", "SF10"), 1),
+    "start of the grates": (("SF7", "SF8"), 1),
+    "middle of the subfloor": (("SF4", "SF5", "SF6"), 1),
+    "grates": (("CA10", "CA11", "CA12", "CA13", "CA14"), 2),
+    "rear screens": (tuple(f"HAS{number}" for number in range(1, 10)), 0),
+    "ceiling plenum": (("CP1", "CP2", "CP3", "CP4", "CP5"), 1),
+}  # points in a section of the flow, and its normal
 _ZONES = {
     "SF": "subfloor",
     "CA": "cold aisle",
@@ -99,6 +107,7 @@ def _run(full: bool, progress: Progress) -> Result:
     cells = next(iter(found.values())).cells
     notes = (
         *(_scaled(kind, means.speed, measured) for kind, means in found.items()),
+        *(_flows(kind, means, table) for kind, means in found.items()),
         _uncertainty(measured),
         _vertical(table),
     )
@@ -120,6 +129,20 @@ def _horizontal_error(means: _Means, table: Reference) -> float:
     here = np.array([_zone(name) == "HA" for name in table.columns["id"]])
     measured = np.hypot(table.numbers("u"), table.numbers("v"))
     return rms((np.hypot(means.velocity[:, 0], means.velocity[:, 1]) - measured)[here])
+
+
+def _flows(kind: str, means: _Means, table: Reference) -> str:
+    """Say how the measured velocities through each section compare with those of the stated flow."""
+    names = list(table.columns["id"])
+    shares = []
+    for section, (points, axis) in _SECTIONS.items():
+        rows = [names.index(point) for point in points]
+        measured = np.abs(table.numbers("uvw"[axis])[rows]).mean()
+        shares.append(f"{section} {measured / np.abs(means.velocity[rows, axis]).mean():.2f}")
+    return (
+        f"{kind}: mean velocity through a section, measured over computed with the stated flow of 12.8 m3/s: "
+        f"{', '.join(shares)}. What goes through the grates must go through the ceiling plenum."
+    )
 
 
 def _uncertainty(measured: NDArray[np.float64]) -> str:
