@@ -34,8 +34,16 @@ class ConvergenceError(SolverError):
         What failed to converge and what to change.
     history : sequence of float
         Residuals, one per iteration. [-]
+    place : tuple of float, optional
+        x, y, z of the worst cell. [m]
     """
 
-    def __init__(self, message: str, history: Sequence[float] = ()) -> None:
+    def __init__(
+        self,
+        message: str,
+        history: Sequence[float] = (),
+        place: tuple[float, float, float] | None = None,
+    ) -> None:
         super().__init__(message)
         self.history = tuple(history)
+        self.place = place

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -40,6 +42,7 @@ class AirFields:
 
     def __init__(self, case: AirCase, geometry: Geometry, closure: Closure, T_ref: float) -> None:
         self.geometry = geometry
+        self._grid = case.grid
         self.closure = closure
         self.T_ref = T_ref
         self.size = geometry.volume.size
@@ -152,20 +155,41 @@ class AirFields:
 
     def check(self) -> None:
         """Raise ConvergenceError if velocity or temperature have run away."""
-        rate = max(float(np.abs(f).max()) for f in self.velocity)
-        if not rate < _SPEED_LIMIT:
-            raise ConvergenceError(
-                f"the air flow diverged at t = {self.time:g} s: {rate:g} m/s. Lower the Courant number or "
-                "the largest step, and check flows and heat of the units.",
-                [rate],
+        fastest = max(self.velocity, key=lambda field: float(np.abs(field).max()))
+        speed = float(np.abs(fastest).max())
+        if not speed < _SPEED_LIMIT:
+            raise self.failure(
+                f"the air flow diverged: {speed:g} m/s. Lower the Courant number or the largest step, and "
+                "check flows and heat of the units.",
+                [speed],
+                self._cell(int(np.abs(fastest).argmax())),
             )
         apart = float(np.abs(self.theta).max())
         if not apart < _WARMTH_LIMIT:
-            cell = np.unravel_index(int(np.abs(self.theta).argmax()), padded(self.geometry.shape))
-            where = [int(i) - 1 for i in cell]
-            raise ConvergenceError(
-                f"the air of cell {where} is {apart:.0f} K from T_ref at t = {self.time:g} s; the buoyancy "
-                f"of this solver holds within {_WARMTH_LIMIT:g} K at the very most. Check the heat of the "
-                "units against their flow.",
+            raise self.failure(
+                f"the air is {apart:.0f} K from T_ref; the buoyancy of this solver holds within "
+                f"{_WARMTH_LIMIT:g} K at the very most. Check the heat of the units against their flow.",
                 [apart],
+                self._cell(int(np.abs(self.theta).argmax())),
             )
+
+    def failure(
+        self, what: str, history: Sequence[float], cell: tuple[int, int, int] | None = None
+    ) -> ConvergenceError:
+        """Error that says when and where a step failed; without `cell` the first one that holds no number."""
+        if cell is None:
+            broken = [np.flatnonzero(~np.isfinite(f)) for f in (*self.velocity, self.p, self.theta)]
+            cell = next((self._cell(int(which[0])) for which in broken if which.size), None)
+        place = None
+        if cell is not None:
+            x, y, z = (float(c[i]) for c, i in zip(self._grid.centres, cell, strict=True))
+            place = (x, y, z)
+            what += f" Worst at x = {x:.2f}, y = {y:.2f}, z = {z:.2f} m."
+        return ConvergenceError(f"t = {self.time:g} s: {what}", history, place)
+
+    def _cell(self, flat: int) -> tuple[int, int, int]:
+        """Cell at or beside a place of the padded arrays."""
+        shape = self.geometry.shape
+        at = np.array(np.unravel_index(flat, padded(shape))) - 1
+        i, j, k = np.clip(at, 0, np.array(shape) - 1).tolist()
+        return i, j, k

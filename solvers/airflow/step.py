@@ -26,8 +26,12 @@ from solvers.airflow.kernels import (
 )
 from solvers.airflow.tiles import PorousFaces, Straightening
 from solvers.airflow.transport import Ring, make_ring, predict_momentum, relax_scalar
-from solvers.errors import CaseError, ConvergenceError
+from solvers.errors import CaseError
 
+_DIVERGED = (
+    "the air flow diverged (step {:g} s): a field is not finite. Lower the Courant number or the largest "
+    "step, and check flows and heat of the units."
+)
 _LEFTOVER = 1e-2  # divergence over the flow of the units that a step may not leave
 _HARD_ITERATIONS = 60  # of the pressure before that is an error
 _AN_INSTANT = 1e-9  # s, in which no layer of a wall warms
@@ -122,7 +126,10 @@ class Stepper(AirFields):
         """
         leaked = self._leak(dt)
         self._side_by_side(self.update_flow, self.update_forces)
-        self.sweeps = min(self.most_sweeps, 2 + math.ceil(dt * self._stiffness()))
+        rate = self._stiffness()
+        if not math.isfinite(rate):
+            raise self.failure(_DIVERGED.format(dt), [rate])
+        self.sweeps = min(self.most_sweeps, 2 + math.ceil(dt * rate))
         restore = self._warm_walls(dt)
         resistance = self._porous.resistance(self.velocity, dt)
         self._side_by_side(lambda: self._horizontal(dt), lambda: self._heat_and_vertical(dt))
@@ -423,17 +430,14 @@ class Stepper(AirFields):
             x = self.pressure.solve(self._b, target, _HARD_ITERATIONS)
         history = self.pressure.history
         if not np.isfinite(history).all() or not np.isfinite(self.heat.missed).all():
-            raise ConvergenceError(
-                f"the air flow diverged at t = {self.time:g} s (step {dt:g} s): a field is not finite. "
-                "Lower the Courant number or the largest step, and check flows and heat of the units.",
-                history.tolist(),
-            )
+            raise self.failure(_DIVERGED.format(dt), history.tolist())
         if history[-1] > limit > 0:
-            raise ConvergenceError(
-                f"the pressure did not converge at t = {self.time:g} s (step {dt:g} s): a divergence of "
+            raise self.failure(
+                f"the pressure did not converge (step {dt:g} s): a divergence of "
                 f"{history[-1] / units.V_supply:.2g} of the units' flow is left. Lower the Courant number, "
                 "or take out slits of the grid that nearly cut off a part of the room.",
                 history.tolist(),
+                self.pressure.worst_cell,
             )
         levels, size = self.pressure.levels, self.size
         project(

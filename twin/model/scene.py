@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from solvers.airflow.case import CP, RHO, AirCase, AirState, Closure, UnitInputs
 from solvers.airflow.model import AirModel, probe, unit_inlet_temperature
+from solvers.errors import ConvergenceError
 from twin.errors import Finding, InputError
 from twin.model.geometry import Box, Xyz, sensor_points
 from twin.model.mesh import build_mesh
@@ -85,6 +86,26 @@ class Scene:
     plenum_cells: NDArray[np.bool_]
     ceiling_cells: NDArray[np.bool_]
     region: NDArray[np.int32]
+
+    def beside(self, place: Xyz) -> str:
+        """Say what stands nearest to a place [m]: ``0.3 m from rack 'R01'``; empty where nothing does."""
+        at = np.asarray(place)
+
+        def distance(box: Box) -> float:
+            lo, hi = np.asarray(box.lo), np.asarray(box.hi)
+            return float(np.linalg.norm(np.maximum(np.maximum(lo - at, at - hi), 0.0)))
+
+        near = [box for box in self.boxes if box.kind != "floor"]
+        if not near:
+            return ""
+        box = min(near, key=distance)
+        return f"{distance(box):.1f} m from {box.kind} '{box.name}'"
+
+    def failure(self, error: ConvergenceError) -> str:
+        """Say in the room's terms why a solve failed: what, where, the last residuals."""
+        near = f" That is {self.beside(error.place)}." if error.place is not None and self.boxes else ""
+        last = ", ".join(f"{value:.2g}" for value in error.history[-4:])
+        return f"{error}{near}" + (f" Last residuals: {last}." if last else "")
 
     def room_pressure(self, p: NDArray[np.floating]) -> NDArray[np.float64]:
         """Return the volume mean of a pressure over the air between floor and ceiling, by connected space.

@@ -121,7 +121,7 @@ def settle_room(
     except CaseError as error:
         raise InputError(f"{scene.layout.name}: {error}") from error
     except ConvergenceError as error:
-        raise NotConvergedError(f"{scene.layout.name}: {error}") from error
+        raise NotConvergedError(f"{scene.layout.name}: {scene.failure(error)}") from error
     _check_closed(scene.layout.name, result)
     return Settled(model, inputs, result)
 

@@ -214,7 +214,8 @@ class Engine:
         ------
         OutsideError : the disk refused; the former checkpoint stands.
         """
-        fields = {name: np.asarray(value) for name, value in self.state._asdict().items()}
+        kept = {name: value for name, value in self.state._asdict().items() if value is not None}
+        fields = {name: np.asarray(value) for name, value in kept.items()}
         fields |= {"instant": np.asarray(self.time()), "grid": np.asarray(self._grid_digest())}
         write_atomically(path, lambda file: np.savez(file, allow_pickle=False, **fields))
 

@@ -310,3 +310,15 @@ def test_restart_on_the_same_grid_changes_nothing(tiny):
     assert unit_inlet_temperature(model, again) == pytest.approx(
         unit_inlet_temperature(model, state), abs=1e-4
     )
+
+
+def test_a_failed_step_names_time_place_and_residuals(tiny):
+    case, inputs = tiny
+    model = prepare(case)
+    state = initial_state(model)
+    u = state.u.copy()
+    u[3, 2, 4] = np.nan
+    with pytest.raises(ConvergenceError, match=r"t = .*Worst at x = .* m\.") as caught:
+        advance(model, state._replace(u=u), inputs, 1.0)
+    assert caught.value.place is not None
+    assert caught.value.history

@@ -168,7 +168,8 @@ class Run:
             except CaseError as error:
                 raise InputError(f"{self._layout.name}, {begin:.1f} s: {error}") from error
             except ConvergenceError as error:
-                raise NotConvergedError(f"{self._layout.name}, {begin:.1f} s: {error}") from error
+                said = self.scene.failure(error)
+                raise NotConvergedError(f"{self._layout.name}, {begin:.1f} s: {said}") from error
             if _is_multiple(end, self._options["every"]) or end >= self._duration - _TINY:
                 self._ledger.note(end)
                 self._observe(inputs)
