@@ -79,7 +79,7 @@ def _step_time(built: Built, model: AirModel, state: AirState, cfl: float) -> tu
         # the limit on the step rules, so that there are as many steps as are counted
         advance(model, state, built.inputs, _STEPS * dt, cfl=4 * cfl, max_dt=dt)
 
-    return timed(go, seconds=1.0, least=3).best / _STEPS, dt
+    return timed(go, seconds=1.5, least=5).best / _STEPS, dt
 
 
 def exponent(speeds: list[StepSpeed]) -> float | None:
