@@ -115,13 +115,6 @@ def soften_drag(phi, dt, friction, push):
 
 
 @njit(**options)
-def add(x, out):
-    """Add x to out."""
-    for n in range(out.size):
-        out[n] += x[n]
-
-
-@njit(**options)
 def buoyancy(theta, factor, out):
     """Add the acceleration of the faces normal to z: factor = g / T_ref times the mean beside. (E3)."""
     f = np.float32(0.5 * factor)

@@ -15,7 +15,6 @@ from solvers.airflow.fields import AirFields
 from solvers.airflow.geometry import Geometry
 from solvers.airflow.jets import JetMomentum
 from solvers.airflow.kernels import (
-    add,
     average,
     buoyancy,
     net_outflow,
@@ -275,32 +274,6 @@ class Stepper(AirFields):
             openings.count(carried, self.flow, self.units.theta_ambient)
         return openings.gained + walls.given, openings.lost + walls.taken
 
-    def transport_scalar(
-        self,
-        phi: NDArray[np.float32],
-        source: NDArray[np.float32],
-        sink: NDArray[np.float32],
-        molecular: float,
-        turbulent: float,
-        dt: float,
-    ) -> None:
-        """Advance a scalar by one implicit step with the flow of `update_flow`. (E7, E8).
-
-        d(phi)/dt V = fluxes + source - sink phi, in conservation form; walls and patches let nothing through.
-
-        Parameters
-        ----------
-        phi : float32[padded]    Overwritten; held in the ambient.
-        source : float32[padded]    Per cell. [phi m3/s]
-        sink : float32[padded]    Per cell, >= 0, implicit. [m3/s]
-        molecular, turbulent : float    The diffusivity is molecular [m2/s] + turbulent [-] nu_eff.
-        dt : float    [s]
-        """
-        self.relax_scalar(
-            phi, source, sink, molecular, turbulent, dt, self.sweeps, 1.0, False, self._b, which=0
-        )
-        add(self._b, phi)
-
     def _horizontal(self, dt: float) -> None:
         for axis in (0, 1):
             self._predict(axis, dt, which=0, sweeps=self.sweeps)
@@ -372,7 +345,22 @@ class Stepper(AirFields):
         out: NDArray[np.float32],
         which: int = 1,
     ) -> None:
-        """Solve for the increment of a scalar, see `solvers.airflow.transport`, in one of two rings."""
+        """Solve for the increment of a scalar in one implicit step with the flow of `update_flow`. (E7, E8).
+
+        d(phi)/dt V = fluxes + source - sink phi, in conservation form; walls and patches let nothing through.
+
+        Parameters
+        ----------
+        phi : float32[padded]    Stays as it is.
+        source, sink : float32[padded]    Per cell [phi m3/s]; per cell and phi, >= 0, implicit [m3/s].
+        molecular, turbulent : float    The diffusivity is molecular [m2/s] + turbulent [-] nu_eff.
+        dt : float    [s]
+        sweeps : int    Of Jacobi. [-]
+        implicit : float    1, or 0 without sweeps.
+        onward : bool    Go on from the increment in `out`.
+        out : float32[padded]    Increment, 0 in the ambient; overwritten.
+        which : int    Work arrays to use: 0 or 1, one for each thread.
+        """
         relax_scalar(
             phi,
             self.flow,

@@ -39,7 +39,6 @@ def public_kernels() -> tuple:
         kernels.stiffness,
         transport.predict_momentum,
         transport.relax_scalar,
-        kernels.add,
         kernels.average,
         kernels.soften_drag,
         kernels.add_weighted,
