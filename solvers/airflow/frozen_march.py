@@ -74,6 +74,7 @@ class FrozenMarch:
 
     def _set_system(self) -> None:
         self._system = self._operator.system(self._inputs, self._modes)
+        self._mass_norm = math.sqrt(float(np.square(self._system.mass).sum()))
         self._plain = self._operator.matrix(self._system.value)
         self._factored: tuple[float, SparseSolver] | None = None
 
@@ -88,7 +89,7 @@ class FrozenMarch:
         c = _D * dt
         solver = self._solver(c)
         stores = mass > 0
-        floor = _FLOOR * float(np.linalg.norm(mass)) / c
+        floor = _FLOOR * self._mass_norm / c
 
         def rate(y: Floats) -> Floats:
             return system.source - self._plain @ y

@@ -27,7 +27,6 @@ from solvers.linear.kernels import options
 
 _COARSEST = 50  # unknowns of a level that need none below
 _PAYS = 0.7  # unknowns of the next level over those of this one
-_SWEEPS = 10  # on the coarsest level
 
 Vector = NDArray[np.float64]
 Index = NDArray[np.int32]
@@ -44,6 +43,7 @@ class Cycle(NamedTuple):
     parent : int32    Unknown of the next level, counted from its first.
     value : float64    A of each level.
     lower_upper, inverse : float64    Its incomplete factors; 1 / diagonal of U.
+    dense : float64[m, m]    Inverse of the coarsest level.
     """
 
     table: Ints
@@ -54,6 +54,7 @@ class Cycle(NamedTuple):
     value: Vector
     lower_upper: Vector
     inverse: Vector
+    dense: Vector
 
 
 @njit(**options)
@@ -134,37 +135,46 @@ def spread(parent, coarse, lanes, out):
 
 
 @njit(**options)
+def apply_dense(dense, r, lanes, out):
+    """Multiply by the inverse of the coarsest level."""
+    for i in range(r.shape[0]):
+        for c in range(len(lanes)):
+            out[i, c] = 0.0
+        for j in range(r.shape[0]):
+            a = dense[i, j]
+            for c in range(len(lanes)):
+                out[i, c] += a * r[j, c]
+
+
+@njit(**options)
 def cycle(levels, b, lanes, r, x, d, out):
     """Set out to about A^-1 b; r, x and d are scratch for all levels, [unknowns, lanes]."""
     last = levels.table.shape[0] - 1
-    n = levels.table[0, 1]
-    r[:n] = b
     for level in range(last):
         a, m = levels.table[level, 0], levels.table[level, 1]
-        below = levels.table[level + 1, 0]
-        gather(levels.parent[a : a + m], r[a : a + m], lanes, r[below : below + levels.table[level + 1, 1]])
+        fine = b if level == 0 else r[a : a + m]
+        gather(levels.parent[a : a + m], fine, lanes, r[a + m : a + m + levels.table[level + 1, 1]])
     for up in range(last + 1):
         level = last - up
         a, m, e, s = levels.table[level]
-        end = levels.table[level + 1, 2] if up > 0 else levels.value.size
-        if up > 0:
-            spread(levels.parent[a : a + m], x[a + m :], lanes, x[a : a + m])
-        else:
-            x[a : a + m] = 0.0
-        for _ in range(1 if up > 0 else _SWEEPS):
-            correct(
-                levels.start[s : s + m + 1],
-                levels.column[e:end],
-                levels.value[e:end],
-                levels.lower_upper[e:end],
-                levels.diagonal[a : a + m],
-                levels.inverse[a : a + m],
-                r[a : a + m],
-                lanes,
-                x[a : a + m],
-                d[a : a + m],
-            )
-    out[:] = x[:n]
+        right, answer = (b, out) if level == 0 else (r[a : a + m], x[a : a + m])
+        if up == 0:
+            apply_dense(levels.dense, right, lanes, answer)
+            continue
+        end = levels.table[level + 1, 2]
+        spread(levels.parent[a : a + m], x[a + m :], lanes, answer)
+        correct(
+            levels.start[s : s + m + 1],
+            levels.column[e:end],
+            levels.value[e:end],
+            levels.lower_upper[e:end],
+            levels.diagonal[a : a + m],
+            levels.inverse[a : a + m],
+            right,
+            lanes,
+            answer,
+            d[a : a + m],
+        )
 
 
 class _Level(NamedTuple):
@@ -191,6 +201,7 @@ class Hierarchy:
     Attributes
     ----------
     sizes : list of int    Unknowns of each level. [-]
+    space : tuple, optional    Work arrays of the solver.
 
     Raises
     ------
@@ -199,6 +210,7 @@ class Hierarchy:
 
     def __init__(self, start: Index, column: Index, position: Ints, kind: Ints) -> None:
         self.sizes: list[int] = []
+        self.space: tuple[Vector, Vector] | None = None
         self._levels: list[_Level] = []
         while True:
             size = start.size - 1
@@ -243,7 +255,10 @@ class Hierarchy:
             entries = factors[e : e + level.column.size]
             factorise(level.start, level.column, entries, place, level.diagonal, inverse[a : a + m])
         pattern = (self._table, self._start, self._column, self._diagonal, self._parent)
-        return Cycle(*pattern, flat, factors, inverse)
+        last, size = self._levels[-1], self.sizes[-1]
+        dense = np.zeros((size, size))
+        dense[np.repeat(np.arange(size), np.diff(last.start)), last.column] = values[-1]
+        return Cycle(*pattern, flat, factors, inverse, _inverse(dense))
 
     def _allocate(self) -> None:
         entries = np.cumsum([0] + [level.column.size for level in self._levels[:-1]])
@@ -254,6 +269,15 @@ class Hierarchy:
             np.concatenate([np.asarray(level[field], dtype=np.int32) for level in self._levels])
             for field in range(4)
         )
+
+
+def _inverse(dense: Vector) -> Vector:
+    """Inverse of the coarsest level; the pseudo-inverse where no temperature is held."""
+    try:
+        found = np.linalg.inv(dense)
+    except np.linalg.LinAlgError:
+        found = np.linalg.pinv(dense)
+    return np.asarray(found, dtype=np.float64)
 
 
 def _aggregates(rows: Ints, column: Index, block: Ints, kind: Ints) -> Ints:

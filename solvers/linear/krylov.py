@@ -120,7 +120,7 @@ def stabilised(start, column, value, levels, x, work, scratch, target, iteration
 
 
 class SparseSolver:
-    """A matrix and its preconditioner.
+    """A matrix and its preconditioner; solvers of one hierarchy share work arrays: one thread at a time.
 
     Parameters
     ----------
@@ -140,7 +140,7 @@ class SparseSolver:
         self.iterations = 0
         self._start, self._column, self._value = start, column, value
         self._levels = hierarchy.levels_of(value if near is None else near)
-        self._unknowns = int(sum(hierarchy.sizes))
+        self._hierarchy = hierarchy
 
     def apply(self, x: Vector) -> Vector:
         """Return A x for one vector, [n]."""
@@ -150,7 +150,7 @@ class SparseSolver:
 
     def approximate(self, b: Vector) -> Vector:
         """Return about A^-1 b for one vector, [n]: one application of the preconditioner."""
-        out, scratch = np.zeros((b.size, 1)), np.empty((3, self._unknowns, 1))
+        out, (_, scratch) = np.zeros((b.size, 1)), self._space(1)
         right = np.ascontiguousarray(b).reshape(-1, 1)
         cycle(self._levels, right, (0.0,), scratch[0], scratch[1], scratch[2], out)
         return out[:, 0]
@@ -201,15 +201,25 @@ class SparseSolver:
         self.iterations = max(counts, default=0)
         return x.reshape(np.shape(b))
 
+    def _space(self, width: int) -> tuple[Vector, Vector]:
+        """Work arrays; those of one column are kept, for fresh memory costs as much as an iteration."""
+        if width > 1 or self._hierarchy.space is None:
+            size = self._start.size - 1
+            fresh = np.zeros((9, size, width)), np.zeros((3, sum(self._hierarchy.sizes), width))
+            if width > 1:
+                return fresh
+            self._hierarchy.space = fresh
+        return self._hierarchy.space
+
     def _solve_block(self, b: Vector, x: Vector, tolerance, floor, iterations: int, width: int) -> int:
         """Solve for up to `width` columns, writing into x; the iterations taken."""
         size, count = b.shape
         lanes = (0.0,) * width
         system = (self._start, self._column, self._value)
-        right, answer = np.zeros((size, width)), np.zeros((size, width))
+        work, scratch = self._space(width)
+        right, answer, sums = work[7], work[8], np.zeros((9, width))
+        right[:, count:] = answer[:, count:] = 0.0
         right[:, :count], answer[:, :count] = b, x
-        work, sums = np.empty((7, size, width)), np.zeros((9, width))
-        scratch = np.empty((3, self._unknowns, width))
         noise = np.random.default_rng(0)
         norm = np.sqrt(np.einsum("ij,ij->j", right, right))
         answer[:, norm == 0] = 0.0
@@ -233,7 +243,7 @@ class SparseSolver:
                 *system,
                 self._levels,
                 answer,
-                work,
+                work[:7],
                 scratch,
                 0.5 * target,
                 iterations - done,
