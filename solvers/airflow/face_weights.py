@@ -3,7 +3,7 @@
 The limiter of E6 is a ratio of temperature differences, frozen at a state. With b the difference behind the
 upwind cell and a the one across the face its face value is, exactly, both of
 
-    theta_up + a b / (a + b)  =  theta_up + phi (theta_down - theta_up)            phi = b / (a + b)     (E12)
+    theta_up + a b / (a + b)  =  theta_up + phi (theta_down - theta_up)            phi = b / (a + b)     (E18)
                               =  theta_up + (1 - phi) (theta_up - theta_far)
 
     far | up  F> down         phi <= 1/2: the first, between upwind and central
@@ -110,7 +110,7 @@ def divergence_free_flows(model: AirModel, state: AirState) -> tuple[tuple[Float
 
 
 def air_faces(model: AirModel, state: AirState, flows: tuple[Floats, ...]) -> Faces:
-    """Weights of advection (E6, E12) and diffusion (E4) through every open face."""
+    """Weights of advection (E6, E18) and diffusion (E4) through every open face."""
     stepper, closure = model.stepper, model.closure
     geometry, shape = stepper.geometry, stepper.geometry.shape
     room = geometry.fluid.copy() if geometry.ambient is None else geometry.fluid & ~geometry.ambient
@@ -190,7 +190,7 @@ def _along(
 
 
 def _weights(a: Floats, b: Floats, central: bool, leaves: NDArray[np.bool_]) -> tuple[Floats, Floats]:
-    """Weights of theta_down - theta_up and of theta_up - theta_far in the face value. (E12)."""
+    """Weights of theta_down - theta_up and of theta_up - theta_far in the face value. (E18)."""
     none = np.zeros(a.size)
     if central:
         return np.where(leaves, 0.0, 0.5), none

@@ -56,7 +56,7 @@ class AirFields:
         self.pressure = Pressure(
             case.grid, geometry.fluid, geometry.open_area, geometry.resists, geometry.ambient
         )
-        self.units = Units(case, geometry, self.pressure.region, T_ref)
+        self.units = Units(case, geometry, self.pressure.region.astype(np.int64), T_ref)
         self.turbulence = make_turbulence(case, geometry, closure)
         self.walls = Walls(case, geometry, closure, T_ref)
         self.openings = Openings(geometry, case.grid)
@@ -127,7 +127,8 @@ class AirFields:
 
     def count_heat_anew(self) -> None:
         """Begin to count the corrected heat from now."""
-        self.heat.corrected, self._counted_from = 0.0, self.time
+        self.heat.count_anew()
+        self._counted_from = self.time
 
     def heat_exchanged(self, theta_in: NDArray[np.float64]) -> tuple[float, float]:
         """Heat that units, walls and openings give to the air, and what they take out of it, now. [W].

@@ -97,7 +97,7 @@ class FrozenFlow:
 def freeze(model: AirModel, state: AirState, inputs: UnitInputs) -> FrozenFlow:
     """Write down the heat transport of a state as a linear operator.
 
-    Second-order fluxes stay: the limiter of E6 is frozen at the state's temperature (E12), so that there
+    Second-order fluxes stay: the limiter of E6 is frozen at the state's temperature (E18), so that there
     the operator gives the fluxes of `advance`. Leftover divergence is projected out first.
 
     Parameters
@@ -221,7 +221,7 @@ def advance_frozen(
     frozen.steps = 0
     while end - now > 1e-9 * max(1.0, abs(end)):
         left = end - now
-        part = left / math.ceil(left / step - 1e-9)
+        part = left / max(1, math.ceil(left / step - 1e-9))
         fresh, error = march.step(part)
         if dt is None:
             factor = 0.9 * (tolerance / max(error, 1e-12)) ** (1 / 3)

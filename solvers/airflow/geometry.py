@@ -87,9 +87,9 @@ def build_geometry(case: AirCase, closure: Closure) -> Geometry:
     _check_shapes(case)
     if closure.kind not in KINDS:
         raise CaseError(f"closure.kind: {closure.kind!r} is unknown; take one of {', '.join(KINDS)}.")
-    for name in ("constant", "Pr_t", "nu", "Pr"):
-        if not getattr(closure, name) > 0:
-            raise CaseError(f"closure.{name}: {getattr(closure, name)} must be positive.")
+    for name in ("constant", "Pr_t", "nu", "Pr", "vreman", "intensity", "length"):
+        if not 0 < getattr(closure, name) < np.inf:
+            raise CaseError(f"closure.{name}: {getattr(closure, name)} must be positive and finite.")
     shape = case.grid.shape
     fluid, ambient = _fluid_and_ambient(case)
     plates = (case.plate_x, case.plate_y, case.plate_z)

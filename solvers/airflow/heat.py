@@ -66,6 +66,11 @@ class HeatStep:
         """Heat / (rho cp) that changed hands in the last step, region by region. [K m3]."""
         return self._sums[:, 1]
 
+    def count_anew(self) -> None:
+        """Forget the steps before, those of a failed solve too."""
+        self.corrected = 0.0
+        self._sums[:] = 0
+
     def step(self, stepper: Stepper, dt: float, sweeps: int) -> None:
         """Advance the temperature of a stepper by dt; without sweeps explicitly.
 

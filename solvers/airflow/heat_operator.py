@@ -1,10 +1,10 @@
 """The linear operator of heat transport by a frozen flow: air, walls, units.
 
-    m dy/dt = s - K y                                                                          (E13)
+    m dy/dt = s - K y                                                                          (E19)
 
     y = [theta of the air cells | theta of the layers in walls | theta of the units' outlets]
 
-    cell     V    dT/dt = net inflow through faces (E4, E6, E12) + h A (T_layer - T) + V_flow (T_unit - T)
+    cell     V    dT/dt = net inflow through faces (E4, E6, E18) + h A (T_layer - T) + V_flow (T_unit - T)
     layer    C A  dT/dt = h A (T_air - T) + U A (T_behind - T)                     all over rho cp
     unit     C    dT/dt = V_flow (passes T_in + gives - T)                         all over rho cp
 
@@ -22,10 +22,10 @@ from scipy.sparse import coo_array, csr_array
 from solvers.airflow.case import CP, RHO, UnitInputs
 from solvers.airflow.face_weights import Faces
 from solvers.airflow.model import AirModel
+from solvers.airflow.units import STILL_TRANSFER
 from solvers.linear.aggregation import Hierarchy
 from solvers.linear.krylov import SparseSolver
 
-_STILL_TRANSFER = 10.0  # W/(m2 K), of a unit that stands still; see E10
 _EDGE = 1e-7  # K; beyond the set point by which a cooler is at its capacity or idle
 _BARE = 1e-9  # s; so short a step tells the conductance between air and layer alone
 
@@ -73,7 +73,7 @@ class System(NamedTuple):
 
 
 class HeatOperator:
-    """Everything of E13 that belongs to the flow.
+    """Everything of E19 that belongs to the flow.
 
     Parameters
     ----------
@@ -156,13 +156,13 @@ class HeatOperator:
         return Modes(kind, (kind != 1).astype(float), gives)
 
     def system(self, inputs: UnitInputs, modes: Modes) -> System:
-        """Fill in what units do. (E13)."""
+        """Fill in what units do. (E19)."""
         leaks, moving = self.leaks(inputs), self.moving
         heated = np.isnan(inputs.T_supply)
         theta_ambient = inputs.T_ambient - self.T_ref
         scale = np.where(moving, self.V_flow, 1.0)  # a unit that does nothing reads T_out = T_in
         passes = np.where(moving, modes.passes * self.V_flow, np.where(leaks, 0.0, 1.0))
-        passed_on = np.where(leaks, _STILL_TRANSFER * self.outlet_area / (RHO * CP), 0.0)
+        passed_on = np.where(leaks, STILL_TRANSFER * self.outlet_area / (RHO * CP), 0.0)
         carried = np.where(moving, self.V_flow, 0.0)
         out, into = self.outlet, self.inlet
         beside = passed_on[out.unit] * out.share

@@ -1,14 +1,14 @@
 """Influence of every unit's heat and supply on every unit's inlet, by adjoints of a frozen flow.
 
-With the units cut out of E13 the air alone is linear in what the outlets blow::
+With the units cut out of E19 the air alone is linear in what the outlets blow::
 
-    T_in = G T_out + g T_ambient + D Q_flow + walls                                            (E15)
+    T_in = G T_out + g T_ambient + D Q_flow + walls                                            (E20)
 
 G[i, j] is the share of the air at inlet i that came from outlet j without passing another unit. Row i follows
 from one adjoint solve  K^T lambda = inlet i  and lambda answers for any source: outlets, openings, walls. The
 units close the circle in a small dense system: T_out = passes T_in + gives (E10), hence
 
-    T_in = T0 + A Q_flow + B T_supply + a T_ambient,      A, B, a = (I - G passes)^-1 (...)    (E16)
+    T_in = T0 + A Q_flow + B T_supply + a T_ambient,      A, B, a = (I - G passes)^-1 (...)    (E21)
 
 It holds for any load at this flow while every cooler keeps its mode; `Influence.inlets` switches modes as
 `settle_frozen` does. It does not hold for another flow: freeze that; keep one influence per failed cooler.
@@ -20,6 +20,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import coo_array
 
 from solvers.airflow.case import CP, RHO, UnitInputs
 from solvers.airflow.frozen import FrozenFlow
@@ -171,17 +172,18 @@ def capture_indices(frozen: FrozenFlow, found: Influence, inputs: UnitInputs | N
 
 
 def _air(op: HeatOperator, inputs: UnitInputs) -> tuple[Floats, Floats, Floats, Floats]:
-    """G, g, D and walls of E15: adjoint solves, a batch of inlets at a time."""
+    """G, g, D and walls of E20: adjoint solves, a batch of inlets at a time."""
     nothing = np.zeros(op.units)
     cut = op.system(inputs, Modes(np.zeros(op.units, dtype=np.int64), nothing, nothing))
     solver = op.solver(cut, transposed=True)
     still = ~op.moving & np.isnan(inputs.T_supply)
     leaks = op.leaks(inputs)
-    beside = np.zeros((op.count, op.units))
-    at = op.outlet
+    at, leaking = op.outlet, np.flatnonzero(leaks)
     some = (still & ~leaks)[at.unit]
-    beside[at.cell[some], at.unit[some]] = at.share[some]
-    beside[op.unit[leaks], np.flatnonzero(leaks)] = 1.0
+    row = np.concatenate([at.cell[some], op.unit[leaks]])
+    column = np.concatenate([at.unit[some], leaking])
+    share = np.concatenate([at.share[some], np.ones(leaking.size)])
+    beside = coo_array((share, (row, column)), shape=(op.count, op.units)).tocsr()
     shares, D = np.zeros((op.units, op.units)), np.zeros((op.units, op.units))
     g, walls = op.from_ambient.astype(float), np.zeros(op.units)
     inside = np.flatnonzero(~op.from_ambient)
@@ -195,7 +197,7 @@ def _air(op: HeatOperator, inputs: UnitInputs) -> tuple[Floats, Floats, Floats, 
         shares[some_inlets] = adjoint[op.unit].T * np.where(op.moving, op.V_flow, 0.0)
         g[some_inlets] = op.ambient @ adjoint
         walls[some_inlets] = op.warm @ adjoint
-        D[some_inlets] = adjoint.T @ beside / (RHO * CP)
+        D[some_inlets] = (beside.T @ adjoint).T / (RHO * CP)
     return shares, g, D, walls
 
 

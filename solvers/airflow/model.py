@@ -223,7 +223,7 @@ def advance(
         dt = min(limit, cfl / rate if rate > 0 else limit, _GROWTH * dt)
         left = end - stepper.time
         step = stepper.step_explicit if explicit else stepper.step
-        step(left / math.ceil(left / dt - 1e-9), _MASS_TOLERANCE, _PRESSURE_ITERATIONS)
+        step(left / max(1, math.ceil(left / dt - 1e-9)), _MASS_TOLERANCE, _PRESSURE_ITERATIONS)
         if on_step is not None:
             on_step(stepper.state())
     stepper.check()
@@ -375,6 +375,9 @@ def probe(model: AirModel, state: AirState, points: NDArray[np.float64]) -> Prob
     points = np.asarray(points, dtype=np.float64)
     if points.ndim != 2 or points.shape[1] != 3:
         raise GridMismatchError(f"points: shape {points.shape}; [n, 3] is needed.")
+    if not np.isfinite(points).all():
+        row = int(np.argwhere(~np.isfinite(points))[0, 0])
+        raise CaseError(f"points: {points[row].tolist()} in row {row}; coordinates must be finite.")
     corners = corners_around(model.case.grid, model.stepper.geometry, points)
     velocity = np.stack([corners.of(part) for part in cell_velocity(state)], axis=1)
     return Probe(T=corners.of(state.T), velocity=velocity, p=corners.of(state.p))
@@ -441,6 +444,9 @@ def check_state(model: AirModel, state: AirState) -> None:
             raise GridMismatchError(
                 f"state.{name}: shape {np.shape(array)}; the grid asks for floats of {shape}."
             )
+        if not np.isfinite(array).all():
+            at = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])
+            raise CaseError(f"state.{name}: {array[at]} at {at}; every value must be a finite number.")
 
 
 def _theta(model: AirModel, state: AirState) -> NDArray[np.float64]:

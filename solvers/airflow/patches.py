@@ -78,8 +78,11 @@ def find_patches(
             )
         cell = cells[tuple(box)].ravel()
         box[axis] = index
-        if open_faces[axis][tuple(box)].any():
-            raise CaseError(f"{name}: there is air behind it. Put a solid or a plate behind the patch.")
+        behind = index - 1 if side > 0 else index
+        box[axis] = behind
+        if 0 <= behind < shape[axis] and fluid[tuple(box)].any():
+            raise CaseError(f"{name}: there is air behind it. Put a solid behind the patch.")
+        box[axis] = index
         a, b = (widths[d][box[d]] for d in (first, second))
         area = (a[:, None] * b[None, :]).ravel()
         face = cell + (0 if side > 0 else step[axis])

@@ -101,6 +101,6 @@ def _seen(geometry: Geometry, cells, high, air, first) -> NDArray[np.bool_]:
             before = corner ^ (1 << d)
             face = cells[:, corner, everyone]
             face[d] = high[d]
-            is_open = geometry.open_area[d][tuple(face)] > 0
+            is_open = geometry.open_faces[d][tuple(face)]
             seen[corner, everyone] |= seen[before, everyone] & is_open
     return seen

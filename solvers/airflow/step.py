@@ -131,8 +131,10 @@ class Stepper(AirFields):
         self.sweeps = min(self.most_sweeps, 2 + math.ceil(dt * rate))
         restore = self._warm_walls(dt)
         resistance = self._porous.resistance(self.velocity, dt)
-        self._side_by_side(lambda: self._horizontal(dt), lambda: self._heat_and_vertical(dt))
-        restore()
+        try:
+            self._side_by_side(lambda: self._horizontal(dt), lambda: self._heat_and_vertical(dt))
+        finally:
+            restore()
         self.pressure.set_resistance(resistance)
         self._project(dt, tolerance, iterations)
         self._finish(dt, leaked)
@@ -183,8 +185,10 @@ class Stepper(AirFields):
             self.heat.step(self, dt, 0)
             self._predict(2, dt, which=1, sweeps=0)
 
-        self._side_by_side(horizontal, heat_and_vertical)
-        restore()
+        try:
+            self._side_by_side(horizontal, heat_and_vertical)
+        finally:
+            restore()
         self.pressure.set_resistance(resistance)
         self._project(dt, tolerance, iterations)
 
@@ -213,8 +217,10 @@ class Stepper(AirFields):
             other()
             return
         first = self._pool.submit(one)
-        other()
-        first.result()
+        try:
+            other()
+        finally:
+            first.result()  # whatever happens, nobody writes on
 
     def _stiffness(self) -> float:
         """Largest sum of the transport coefficients of a cell over its volume. [1/s]."""
@@ -409,11 +415,10 @@ class Stepper(AirFields):
             sy,
             self._b,
         )
-        target = tolerance * units.V_supply
-        if units.V_supply == 0:
-            target = tolerance * max(float(np.abs(f).sum(dtype=np.float64)) for f in self.flow)
+        moved = units.V_supply or self._moved_flow()
+        target = tolerance * moved
         x = self.pressure.solve(self._b, target, iterations)
-        limit = _LEFTOVER * units.V_supply
+        limit = _LEFTOVER * moved
         if limit > 0 and self.pressure.history[-1] > limit:
             x = self.pressure.solve(self._b, target, _HARD_ITERATIONS)
         history = self.pressure.history
@@ -422,7 +427,7 @@ class Stepper(AirFields):
         if history[-1] > limit > 0:
             raise self.failure(
                 f"the pressure did not converge (step {dt:g} s): a divergence of "
-                f"{history[-1] / units.V_supply:.2g} of the units' flow is left. Lower the Courant number, "
+                f"{history[-1] / moved:.2g} of the flow is left. Lower the Courant number, "
                 "or take out slits of the grid that nearly cut off a part of the room.",
                 history.tolist(),
                 self.pressure.worst_cell,
@@ -443,5 +448,12 @@ class Stepper(AirFields):
             sy,
         )
         self.iterations = self.pressure.iterations
-        scale = units.V_supply if units.V_supply > 0 else 1.0
-        self.divergence = float(history[-1]) / scale
+        self.divergence = float(history[-1]) / (moved or 1.0)
+
+    def _moved_flow(self) -> float:
+        """Flow through the faces of one axis, the largest of the three, where no unit moves air. [m3/s]."""
+        sections = self.geometry.sections
+        return max(
+            float(np.dot(np.abs(field).reshape(-1, self.sx) @ plane, line))
+            for field, plane, line in zip(self.velocity, sections.plane, sections.line, strict=True)
+        )

@@ -33,8 +33,8 @@ class Passage(NamedTuple):
     taken : float    Heat that units in supply mode took out of the air. [J]
     walls : float    Heat out of the walls into the air. [J]
     openings : float
-        Heat above the ambient's temperature that came in through openings, mostly negative: what flows out
-        counts with the temperature of the cell before the opening. [J]
+        Heat above the ambient's temperature that came in through openings, as it was transported; mostly
+        negative. [J]
     corrected : float    Heat that the correction of E8 moved, its size. [J]
     """
 
@@ -109,7 +109,7 @@ def follow(
         allowed = (cfl / rate if rate > 0 else math.inf, max_dt, _GROWTH * dt)
         dt = min(allowed)
         left = end - stepper.time
-        parts = math.ceil(left / dt - 1e-9)
+        parts = max(1, math.ceil(left / dt - 1e-9))
         cut = parts == 1 and left < 0.99 * min(dt, last)
         account.step(left / parts, len(LIMITS) - 1 if cut else allowed.index(dt))
         last = left / parts
@@ -129,9 +129,7 @@ def air_heat(model: AirModel, state: AirState) -> float:
 
 def wall_heat(model: AirModel, state: AirState) -> float:
     """Heat content of the walls' layers above the reference temperature. [J]."""
-    walls = model.stepper.walls
-    walls.load_layers(state.T_surface)
-    return walls.stored_heat() if walls.conducts else 0.0
+    return model.stepper.walls.stored_heat(state.T_surface)
 
 
 class _Account:
@@ -152,7 +150,6 @@ class _Account:
         stepper, units, inputs = self._stepper, self._stepper.units, self._inputs
         before = stepper.theta_unit.copy()
         leaked = units.leaked_heat(before, stepper.theta, dt) if units.leaks else 0.0
-        outflow = stepper.openings.outflow((stepper.u, stepper.v, stepper.w))
         stepper.step(dt, *_PRESSURE)
         given, taken = units.heat(before, units.inlet_theta(stepper.theta), leaked)
         self._released += dt * float(inputs.Q_flow[~self._supply].sum())
@@ -160,9 +157,7 @@ class _Account:
         self._taken += dt * taken
         if stepper.walls.conducts:
             self._walls += dt * (stepper.walls.given - stepper.walls.taken)
-        if outflow.size:
-            warmth = stepper.theta[stepper.openings.inside].astype(np.float64) - units.theta_ambient
-            self._openings -= dt * RHO * CP * float(np.dot(np.maximum(outflow, 0.0), warmth))
+        self._openings += dt * (stepper.openings.gained - stepper.openings.lost)
         self._limited[limit] += 1
         self._shortest, self._longest = min(self._shortest, dt), max(self._longest, dt)
 

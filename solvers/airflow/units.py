@@ -11,7 +11,7 @@ from solvers.errors import CaseError, GridMismatchError
 from solvers.linear.multigrid import flat_cells, padded
 
 _STILL = 1e-6  # m3/s below which a unit counts as standing still
-_STILL_TRANSFER = 10.0  # W/(m2 K); Incropera, Fundamentals of Heat and Mass Transfer, table 1.1: 2 to 25
+STILL_TRANSFER = 10.0  # W/(m2 K); Incropera, Fundamentals of Heat and Mass Transfer, table 1.1: 2 to 25
 _RESOLVED = 1e-4  # K; float32 temperatures near 300 K are 3e-5 K apart
 
 
@@ -100,7 +100,6 @@ class Units:
             raise CaseError("inputs.Q_max: units in supply mode need a capacity >= 0 (inf is allowed).")
         if not (np.isfinite(fresh.T_ambient) and fresh.T_ambient > 0):
             raise CaseError(f"inputs.T_ambient: {fresh.T_ambient} K is no absolute temperature.")
-        self.theta_ambient = fresh.T_ambient - self._T_ref
         flow = np.where(fresh.V_flow > _STILL, fresh.V_flow, 0.0)
         fresh = fresh._replace(V_flow=flow)
         moved = old is None or not np.array_equal(old.V_flow, flow)
@@ -108,6 +107,7 @@ class Units:
             self._check_regions(flow)
             self._set_flows(flow)
         self.inputs = fresh
+        self.theta_ambient = fresh.T_ambient - self._T_ref
         self._supply = supply
         self._moving = flow > 0
         self.V_cooled = float(flow[supply].sum())
@@ -122,8 +122,8 @@ class Units:
         area = np.zeros(self.count)
         inside = ~self._to_ambient
         area[inside] = self._patches.area[self._case.unit_outlet[inside]]
-        self._leaks = ~self._moving & ~supply & (fresh.C > 0)
-        self._conductance = np.where(self._leaks, _STILL_TRANSFER * area, 0.0)
+        self._leaks = ~self._moving & ~supply & (fresh.C > 0) & ~self._to_ambient
+        self._conductance = np.where(self._leaks, STILL_TRANSFER * area, 0.0)
         self._deposit = still[self._outlet[which]] * self._patches.share[which]
         self._carried = flow[self._outlet[which]] * self._patches.share[which]
         return moved

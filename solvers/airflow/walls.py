@@ -194,10 +194,12 @@ class Walls:
         where = self.layers
         self.theta = (self._offer + self._film_now * air)[where] / self._total[where]
 
-    def stored_heat(self) -> float:
-        """Heat content of the layers above T_ref. [J]."""
+    def stored_heat(self, T: NDArray[np.float64] | None) -> float:
+        """Heat content above T_ref of layers of these temperatures [K]; 0 without layers. [J]."""
+        if T is None or not self.layers.size:
+            return 0.0
         area = self._thermal_faces.area[self.layers]
-        return float((self._C[self.layers] * area * self.theta).sum())
+        return float((self._C[self.layers] * area * (np.asarray(T) - self._T_ref)).sum())
 
     def _film(self, velocity, nu_eff, law: WallFunction | None) -> NDArray[np.float64]:
         """Conductance between air and surface over rho cp. [m/s].

@@ -159,13 +159,45 @@ def test_bad_closure_and_state(tiny):
         advance(model, state, inputs, -1.0)
 
 
-def test_a_nan_raises_and_hands_back_nothing(tiny):
+def test_a_nan_is_refused_by_name(tiny):
     case, inputs = tiny
     model = prepare(case)
     state = initial_state(model)
-    with pytest.raises(ConvergenceError, match="Courant"):
+    with pytest.raises(CaseError, match=r"state.u: nan at \(2, 2, 4\)"):
         advance(model, state._replace(u=replaced(state.u, (2, 2, 4), np.nan)), inputs, 0.5)
-    assert np.isfinite(advance(model, state, inputs, 0.5).T).all()  # the model is not spoilt
+    with pytest.raises(CaseError, match=r"points: .* in row 1"):
+        probe(model, state, np.array([[0.1, 0.1, 0.1], [0.1, np.nan, 0.1]]))
+
+
+def test_a_failure_raises_and_does_not_spoil_the_model(tiny):
+    case, inputs = tiny
+    model = prepare(case)
+    state = initial_state(model)
+    clean = advance(model, state, inputs, 0.5)
+    with pytest.raises(ConvergenceError, match="Courant"):
+        advance(model, state._replace(T=replaced(state.T, (2, 2, 4), 1e30)), inputs, 0.5)
+    again = advance(model, state, inputs, 0.5)
+    assert all(np.array_equal(a, b) for a, b in zip(again[:5], clean[:5], strict=True))
+
+
+def test_a_patch_needs_a_solid_behind_it(tiny):
+    """A plate alone is no good: the flow of the patch would drag the air behind it along."""
+    case, _ = tiny
+    plate = case.plate_x.copy()
+    plate[3] = True
+    moved = case._replace(plate_x=plate, patch_index=np.array([3, 0]))
+    with pytest.raises(CaseError, match="Put a solid behind"):
+        prepare(moved)
+
+
+def test_a_still_unit_that_blows_outside_keeps_its_temperature(tiny):
+    case, inputs = tiny
+    ambient = np.zeros(case.solid.shape, dtype=bool)
+    ambient[-1] = True
+    case = case._replace(ambient=ambient, unit_outlet=np.array([-1]))
+    model = prepare(case)
+    still = inputs._replace(V_flow=np.zeros(1), C=np.array([200.0]))
+    assert np.isfinite(advance(model, initial_state(model), still, 1.0).T_unit).all()
 
 
 def test_no_new_signature_after_warm_up(tiny):
@@ -317,7 +349,7 @@ def test_a_failed_step_names_time_place_and_residuals(tiny):
     model = prepare(case)
     state = initial_state(model)
     u = state.u.copy()
-    u[3, 2, 4] = np.nan
+    u[3, 2, 4] = 1e30
     with pytest.raises(ConvergenceError, match=r"t = .*Worst at x = .* m\.") as caught:
         advance(model, state._replace(u=u), inputs, 1.0)
     assert caught.value.place is not None
