@@ -169,8 +169,8 @@ def scalar_terms(
     rows, rows_e = ring.rows[i % slabs], ring.rows[e % slabs]
     fluxes = ring.flux[i % 2], ring.flux[e % 2], ring.flux[2], ring.flux[3]
     scalar_face(
-        phi, flow[0], nu, molecular, turbulent, code, X, metrics.area, metrics.inverse_distance[e], sx, central,
-        at + sx, sy, sx - sy, fluxes[1], rows_e[PLUS_X], rows_e[MINUS_X],
+        phi, flow[0], nu, molecular, turbulent, code, X, metrics.area, metrics.inverse_distance[e], sx,
+        central, at + sx, sy, sx - sy, fluxes[1], rows_e[PLUS_X], rows_e[MINUS_X],
     )  # fmt: skip
     if i == 0:
         return
@@ -241,8 +241,8 @@ def relax_scalar(
     for tick in range(nx + lag + 1):
         if tick <= nx:
             scalar_terms(
-                phi, flow, nu, molecular, turbulent, component, source, sink, central, ring, dt, implicit, tick,
-                sx, sy,
+                phi, flow, nu, molecular, turbulent, component, source, sink, central, ring, dt, implicit,
+                tick, sx, sy,
             )  # fmt: skip
             if onward and tick >= 1:
                 ring.d[0, tick % slabs, sy : sx - sy] = out[tick * sx + sy : (tick + 1) * sx - sy]
