@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import re
+import socket
 import statistics
+import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -26,6 +27,7 @@ Tell = Callable[[str], None]
 TRIAD_SIZE = 2**24
 """Values in each array of the triad: three arrays of 64 MB, beyond any cache."""
 _WORD = 4  # bytes of a float32
+_WORK = "import sys; from twin.benchmark.measure import serve; serve(int(sys.argv[1]))"
 _STATUS, _CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")  # Linux alone
 
 
@@ -177,7 +179,7 @@ def run_apart(function: Callable[..., Any], *args: Any, tell: Tell | None = None
     Parameters
     ----------
     function : callable
-        Of a module, so that it can be found there; called as ``function(*args, tell)``.
+        Of a module, so that it is found there again; called as ``function(*args, tell)``.
     *args
         Anything that can be pickled.
     tell : callable, optional
@@ -192,33 +194,47 @@ def run_apart(function: Callable[..., Any], *args: Any, tell: Tell | None = None
     OutsideError : the process died; it has told why on standard error.
     SolverError, TwinError : what the function raised.
     """
-    context = multiprocessing.get_context("spawn")
-    ours, theirs = context.Pipe()
-    worker = context.Process(target=_work, args=(theirs, function, args), daemon=True)
-    worker.start()
-    theirs.close()
+    ours, theirs = socket.socketpair()
     try:
+        worker = subprocess.Popen(
+            [sys.executable, "-c", _WORK, str(theirs.fileno())],
+            pass_fds=[theirs.fileno()],
+            stdin=subprocess.DEVNULL,
+        )
+    finally:
+        theirs.close()
+    connection = Connection(ours.detach())
+    try:
+        connection.send((function, args))
         while True:
-            kind, content = ours.recv()
+            kind, content = connection.recv()
             if kind == "done":
                 return Apart(*content)
             if kind == "failed":
                 raise content
             if tell is not None:
                 tell(content)
-    except EOFError:
-        worker.join()
-        raise OutsideError(f"the measuring process died with exit code {worker.exitcode}.") from None
+    except (EOFError, BrokenPipeError, ConnectionResetError):
+        code = worker.wait()
+        raise OutsideError(f"the measuring process died with exit code {code}.") from None
     finally:
         worker.terminate()
-        worker.join()
-        ours.close()
+        worker.wait()
+        connection.close()
 
 
-def _work(connection: Connection, function: Callable[..., Any], args: tuple[Any, ...]) -> None:
+def serve(handle: int) -> None:
+    """Do what `run_apart` asks of its process, at the other end of a socket.
+
+    Parameters
+    ----------
+    handle : int    Of the socket.
+    """
     from solvers.airflow.model import warm_up  # noqa: PLC0415 - in the new process only
 
+    connection = Connection(handle)
     try:
+        function, args = connection.recv()
         warm_up()
         before = resident()
         forget_peak()
