@@ -105,6 +105,18 @@ def test_a_wrong_name_is_refused_with_all_of_them():
     assert [finding.value for finding in caught.value.findings] == ["ghia", "trie"]
 
 
+def test_the_page_takes_any_name_and_any_number(tmp_path):
+    from twin.validation.page import record
+
+    result = Result((at_most("largest |div u|", 1.0, np.inf), at_most("e", 1.0, np.nan)), "1")
+    case = Case("one", "One", "s", "c", "m", "n", lambda full, progress: result)
+    page = write_page(tmp_path, ".", (case,), {"one": record(case, result, 1.0, full=True)}).read_text()
+    assert r"| largest \|div u\| | 1 | none | - | at most | **fail** |" in page
+    held = json.loads((tmp_path / "results.json").read_text())
+    assert [row["reached"] for row in held["one"]["quantities"]] == [None, None]
+    assert write_page(tmp_path, ".", (case,), {}).read_text() == page
+
+
 def a_case(name, passed):
     figure = Figure(
         f"{name}_figure", "What it shows.", (Panel("a", "x", "y", (series("s", [1, 2], [1, 2]),)),)

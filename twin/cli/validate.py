@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from twin.cli.terminal import JsonOption, err, out, prepare_kernels, print_json, reporting
+from twin.errors import OutsideError
 
 if TYPE_CHECKING:
     from twin.validation.suite import Verdict
@@ -68,8 +69,12 @@ def validate(
                 _print_verdict(verdict)
             good = sum(verdict.result.passed for verdict in result.verdicts)
             out.print(f"{good} of {len(result.verdicts)} cases passed")
-            if result.folder is not None:
+            if result.folder is not None and not result.faults:
                 out.print(f"page and figures in {result.folder}", markup=False)
+    for fault in result.faults:
+        err.print(fault, markup=False)
+    if result.faults:
+        raise typer.Exit(OutsideError.exit_code)
     if not result.passed:
         raise typer.Exit(FAILED)
 

@@ -86,6 +86,21 @@ def at_least(name: str, limit: float, reached: float, unit: str = "-") -> Quanti
     return Quantity(name, float(limit), float(reached), unit, "at least", bool(reached >= limit))
 
 
+def holds(name: str, true: bool) -> Quantity:
+    """State what is so or is not: 1 asked, 1 or 0 reached.
+
+    Parameters
+    ----------
+    name : str
+    true : bool
+
+    Returns
+    -------
+    Quantity
+    """
+    return at_least(name, 1.0, float(true))
+
+
 @dataclass(frozen=True)
 class Series:
     """Points of a plot.
@@ -129,6 +144,8 @@ class Panel:
     title, x_label, y_label : str
     series : tuple of Series
     log : bool    Both axes logarithmic.
+    names : tuple of str    Of the ticks at x = 1, 2, ...; numbers if there are none.
+    legend_below : bool    Below the axes, where lines fill them.
     """
 
     title: str
@@ -136,6 +153,8 @@ class Panel:
     y_label: str
     series: tuple[Series, ...]
     log: bool = False
+    names: tuple[str, ...] = ()
+    legend_below: bool = False
 
 
 @dataclass(frozen=True)

@@ -71,4 +71,10 @@ def _draw_panel(axes: Axes, panel: Panel) -> None:
     axes.grid(visible=True, which="major", color="#e6eaee", lw=0.7)
     for edge in ("top", "right"):
         axes.spines[edge].set_visible(False)
-    axes.legend(fontsize=7.5, frameon=False)
+    if panel.names:
+        axes.set_xticks(range(1, len(panel.names) + 1), panel.names, rotation=45)
+    if panel.legend_below:
+        count = len(panel.series)
+        axes.legend(fontsize=7.5, frameon=False, loc="upper center", bbox_to_anchor=(0.5, -0.22), ncols=count)
+    else:
+        axes.legend(fontsize=7.5, frameon=False)

@@ -7,15 +7,15 @@ part of the page and leaves the others as they were.
 from __future__ import annotations
 
 import dataclasses
-import json
+import math
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 from twin import __version__
 from twin.validation.case import Case, Quantity, Result
+from twin.validation.store import read_store, write_store, write_text
 
-_STORE = "results.json"
 _HEAD = """\
 # Validation
 
@@ -24,7 +24,7 @@ all of it anew, `racklet validate NAME` one case, `make test` a quick form of ea
 `racklet validate --full --docs docs`.
 
 A case passes when every quantity of its first table does. What stands under *Beside it* has no say in the
-verdict. No constant of the solver was fitted to any of these cases.
+verdict; a case that is *not run* has none. No constant of the solver was fitted to any of these cases.
 """
 
 
@@ -50,10 +50,31 @@ def record(case: Case, result: Result, wall_s: float, full: bool) -> dict[str, A
         "wall_s": round(wall_s, 1),
         "version": __version__,
         "grid": result.grid,
-        "quantities": [dataclasses.asdict(quantity) for quantity in result.quantities],
-        "beside": [dataclasses.asdict(quantity) for quantity in result.beside],
+        "quantities": [_plain(quantity) for quantity in result.quantities],
+        "beside": [_plain(quantity) for quantity in result.beside],
         "figures": [{"name": figure.name, "caption": figure.caption} for figure in result.figures],
         "notes": list(result.notes),
+    }
+
+
+def finite(value: float) -> float | None:
+    """Return a number as JSON has it: None if it is not finite.
+
+    Parameters
+    ----------
+    value : float
+
+    Returns
+    -------
+    float or None
+    """
+    return float(value) if math.isfinite(value) else None
+
+
+def _plain(quantity: Quantity) -> dict[str, Any]:
+    return dataclasses.asdict(quantity) | {
+        "asked": finite(quantity.asked),
+        "reached": finite(quantity.reached),
     }
 
 
@@ -78,30 +99,31 @@ def write_page(folder: Path, figures: str, cases: Sequence[Case], records: dict[
     Raises
     ------
     OSError : the page cannot be written.
+    InputError, OutsideError : what ran before cannot be read.
     """
-    store = folder / figures / _STORE
-    held = json.loads(store.read_text(encoding="utf-8")) if store.is_file() else {}
-    held.update(records)
+    held = read_store(folder / figures) | records
     kept = {case.name: held[case.name] for case in cases if case.name in held}
-    store.write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
-    shown = [case for case in cases if case.name in kept]
-    parts = [_HEAD, _overview(shown, kept)]
-    parts += [_section(case, kept[case.name], figures) for case in shown]
+    write_store(folder / figures, kept)
+    parts = [_HEAD, _overview(cases, kept)]
+    parts += [_section(case, kept[case.name], figures) for case in cases if case.name in kept]
     page = folder / "validation.md"
-    page.write_text("\n".join(parts), encoding="utf-8")
+    write_text(page, "\n".join(parts))
     return page
 
 
 def _overview(cases: Iterable[Case], records: dict[str, dict[str, Any]]) -> str:
     rows = ["| case | | quantities | passed | time |", "|---|---|---|---|---|"]
     for case in cases:
-        body = records[case.name]
+        body = records.get(case.name)
+        if body is None:
+            rows.append(f"| {_cell(case.title)} | not run | - | - | - |")
+            continue
         good = sum(quantity["passed"] for quantity in body["quantities"])
         word = "pass" if body["passed"] else "**fail**"
         quick = "" if body["full"] else " (quick form)"
         rows.append(
-            f"| [{case.title}](#{_anchor(case.title)}) | {word}{quick} | {len(body['quantities'])} | {good} "
-            f"| {body['wall_s']:.0f} s |"
+            f"| [{_cell(case.title)}](#{_anchor(case.title)}) | {word}{quick} | {len(body['quantities'])} "
+            f"| {good} | {body['wall_s']:.0f} s |"
         )
     return "\n".join(rows) + "\n"
 
@@ -136,23 +158,29 @@ def _table(quantities: list[dict[str, Any]], verdict: bool) -> list[str]:
     for quantity in quantities:
         end = f" {'pass' if quantity['passed'] else '**fail**'} |" if verdict else ""
         rows.append(
-            f"| {quantity['name']} | {number(quantity['asked'])} | {number(quantity['reached'])} "
-            f"| {quantity['unit']} | {quantity['rule']} |{end}"
+            f"| {_cell(quantity['name'])} | {number(quantity['asked'])} | {number(quantity['reached'])} "
+            f"| {_cell(quantity['unit'])} | {_cell(quantity['rule'])} |{end}"
         )
     return rows
 
 
-def number(value: float) -> str:
-    """Return a number with four digits, as people write it.
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|")
+
+
+def number(value: float | None) -> str:
+    """Return a number with four digits, as people write it; ``none`` for one that is not finite.
 
     Parameters
     ----------
-    value : float
+    value : float or None
 
     Returns
     -------
     str
     """
+    if value is None or not math.isfinite(value):
+        return "none"
     return f"{value:.4g}" if value == 0 or 1e-3 <= abs(value) < 1e5 else f"{value:.2e}"
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -11,10 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from solvers.errors import SolverError
-from twin.errors import Finding, InputError, OutsideError
-from twin.validation.case import Case, Quantity, Result
+from twin.errors import Finding, InputError, TwinError
+from twin.validation.case import Case, Result, holds
 from twin.validation.chart import draw
-from twin.validation.page import record, write_page
+from twin.validation.page import finite, record, write_page
+from twin.validation.store import check_folder
 
 MODULES = (
     "lid_driven_cavity",
@@ -57,11 +57,13 @@ class Validation:
     verdicts : tuple of Verdict
     full : bool
     folder : Path or None    Where figures and page lie.
+    faults : tuple of str    What could not be written there, and why.
     """
 
     verdicts: tuple[Verdict, ...]
     full: bool
     folder: Path | None
+    faults: tuple[str, ...] = ()
 
     @property
     def passed(self) -> bool:
@@ -74,8 +76,8 @@ class Validation:
             {
                 "name": verdict.case.name,
                 "quantity": quantity.name,
-                "asked": _number(quantity.asked),
-                "reached": _number(quantity.reached),
+                "asked": finite(quantity.asked),
+                "reached": finite(quantity.reached),
                 "unit": quantity.unit,
                 "rule": quantity.rule,
                 "pass": quantity.passed,
@@ -88,6 +90,10 @@ class Validation:
             "cases": quantities,
             "passed": passed,
             "failed": len(self.verdicts) - passed,
+            "quantities_passed": sum(row["pass"] for row in quantities),
+            "quantities_failed": sum(not row["pass"] for row in quantities),
+            "notes": {verdict.case.name: list(verdict.result.notes) for verdict in self.verdicts},
+            "faults": list(self.faults),
             "full": self.full,
             "wall_s": {verdict.case.name: round(verdict.wall_s, 2) for verdict in self.verdicts},
         }
@@ -152,23 +158,27 @@ def validate(
 
     Raises
     ------
-    InputError : there is no case of a name.
-    OutsideError : the folder cannot be written.
+    InputError : there is no case of a name, or what ran before cannot be read.
+    OutsideError : the folder cannot be written. A fault after the first case stands in the answer instead.
     """
     chosen = load_cases(cases)
+    targets = [
+        (Path(path), figures) for path, figures in ((out, "."), (docs, "validation")) if path is not None
+    ]
+    for folder, figures in targets:
+        check_folder(folder, figures)
     verdicts: list[Verdict] = []
+    faults: dict[str, None] = {}
     for case in chosen:
         started = time.perf_counter()
         result = _run(case, full, progress)
         verdicts.append(Verdict(case, result, time.perf_counter() - started))
+        for folder, figures in targets:
+            fault = _write(folder, figures, verdicts[-1], full)
+            faults |= {fault: None} if fault else {}
         if verdict is not None:
             verdict(verdicts[-1])
-    folder = None
-    for target, figures in ((out, "."), (docs, "validation")):
-        if target is not None:
-            folder = Path(target)
-            _write(folder, figures, verdicts, full)
-    return Validation(tuple(verdicts), full, folder)
+    return Validation(tuple(verdicts), full, targets[-1][0] if targets else None, tuple(faults))
 
 
 def _run(case: Case, full: bool, progress: Callable[[str, str, float], None] | None) -> Result:
@@ -179,25 +189,19 @@ def _run(case: Case, full: bool, progress: Callable[[str, str, float], None] | N
     report("starting", 0.0)
     try:
         return case.run(full, report)
-    except SolverError as error:
-        gave_up = Quantity("runs to its end", 1.0, 0.0, "-", "at least", passed=False)
-        return Result((gave_up,), grid="", notes=(f"The solver gave up: {error}",))
+    except (SolverError, TwinError) as error:
+        return Result((holds("runs to its end", False),), grid="", notes=(f"The case gave up: {error}",))
 
 
-def _write(folder: Path, figures: str, verdicts: Sequence[Verdict], full: bool) -> None:
+def _write(folder: Path, figures: str, verdict: Verdict, full: bool) -> str:
+    """Write a case as soon as it ends, so that nothing later can lose it; return what went wrong."""
     try:
-        pictures = folder / figures
-        pictures.mkdir(parents=True, exist_ok=True)
-        for verdict in verdicts:
-            for figure in verdict.result.figures:
-                draw(figure, pictures)
-        records = {v.case.name: record(v.case, v.result, v.wall_s, full) for v in verdicts}
-        write_page(folder, figures, load_cases(), records)
+        for figure in verdict.result.figures:
+            draw(figure, folder / figures)
+        body = record(verdict.case, verdict.result, verdict.wall_s, full)
+        write_page(folder, figures, load_cases(), {verdict.case.name: body})
     except OSError as error:
-        raise OutsideError(
-            f"folder {folder}: cannot be written: {error.strerror or error}. Choose another."
-        ) from error
-
-
-def _number(value: float) -> float | None:
-    return value if math.isfinite(value) else None
+        return f"folder {folder}: cannot be written: {error.strerror or error}. Choose another."
+    except TwinError as error:
+        return str(error)
+    return ""
