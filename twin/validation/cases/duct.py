@@ -14,6 +14,7 @@ from twin.validation.case import (
     Progress,
     Quantity,
     Result,
+    holds,
     observed_orders,
     series,
     within,
@@ -34,18 +35,23 @@ def _run(full: bool, progress: Progress) -> Result:
     panels: list[Panel] = []
     for at, aspect in enumerate((1.0, 0.25)):
         exact = float(table.where("alpha", repr(aspect)).numbers("fRe_series")[0])
-        reached = []
+        reached, settled = [], []
         for n in grids:
             progress(f"{1 / aspect:g}:1 duct, {n} cells a side", (at + n / 40) / 2)
-            reached.append(_f_re(n, aspect))
+            value, calm = _f_re(n, aspect)
+            reached.append(value)
+            settled.append(calm)
         name = "square duct" if aspect == 1.0 else "4:1 duct"
-        quantities.append(within(f"{name}: f Re at {_CELLS} cells a side", exact, reached[-1], 0.01))
+        quantities += [
+            within(f"{name}: f Re at {_CELLS} cells a side", exact, reached[-1], 0.01),
+            holds(f"{name}: settled on every grid", all(settled)),
+        ]
         errors = np.abs(np.array(reached) / exact - 1)
         sizes = 1.0 / np.array(grids, dtype=float)
-        order = observed_orders(sizes, errors)[-1]
+        order = f"observed order {observed_orders(sizes, errors)[-1]:.2f}" if all(settled) else "not settled"
         panels.append(
             Panel(
-                f"{name}: observed order {order:.2f}",
+                f"{name}: {order}",
                 "cell / side",
                 "error of f Re",
                 (
@@ -60,8 +66,8 @@ def _run(full: bool, progress: Progress) -> Result:
     return Result(tuple(quantities), grid, figures=(figure,))
 
 
-def _f_re(n: int, aspect: float) -> float:
-    """Fanning friction factor times Reynolds number, on the hydraulic diameter."""
+def _f_re(n: int, aspect: float) -> tuple[float, bool]:
+    """Fanning friction factor times Reynolds number, on the hydraulic diameter; whether it stands still."""
     height = 1.0
     width = height / aspect
     diameter = 2 * width * height / (width + height)
@@ -83,7 +89,8 @@ def _f_re(n: int, aspect: float) -> float:
         cfl=4.0,
         max_dt=0.02 * height**2 / nu,
     )
-    return _gradient(model, found.state, diameter) * diameter / (2 * RHO * U**2) * (U * diameter / nu)
+    f = _gradient(model, found.state, diameter) * diameter / (2 * RHO * U**2)
+    return f * (U * diameter / nu), found.settled
 
 
 def _gradient(model: AirModel, state: AirState, diameter: float) -> float:

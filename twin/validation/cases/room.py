@@ -21,6 +21,7 @@ from twin.validation.case import (
     Quantity,
     Result,
     at_most,
+    holds,
     rms,
     series,
 )
@@ -75,6 +76,7 @@ def _run(full: bool, progress: Progress) -> Result:
         label = f"{name} at {size:g} m ({room.scene.cells} cells)"
         balances = room.result.balances
         quantities += [
+            holds(f"{label}: settled to {_TOLERANCE:g} K", room.result.converged),
             at_most(f"{label}: energy imbalance over the heat given", _ENERGY, balances.energy_relative),
             at_most(f"{label}: largest |div u|, float64", _DIVERGENCE, _divergence(room), "1/s"),
         ]
@@ -116,7 +118,9 @@ def _study(pods: list[_Room]) -> tuple[tuple[str, ...], Figure]:
     unsettled = [pod.scene.cells for pod in pods if not pod.result.converged]
     if unsettled:
         words.append(f"Not settled to {_TOLERANCE:g} K: {', '.join(map(str, unsettled))} cells.")
-    if len(steps) > 1:
+    if len(steps) > 1 and unsettled:
+        words.append("There is no observed order: not every grid settled.")
+    elif len(steps) > 1:
         order = float(np.log(steps[-2] / steps[-1]) / np.log(sizes[-2] / sizes[-1]))
         if steps[-1] <= 2 * doubt[-1]:
             words.append(
@@ -135,13 +139,20 @@ def _study(pods: list[_Room]) -> tuple[tuple[str, ...], Figure]:
                 f"{steps[-1] / (2 ** max(order, 0.5) - 1):.2f} K from the limit."
             )
     lines = [
-        series(f"{pod.scene.case.grid.shape} cells", np.arange(1, len(racks) + 1), T, "points")
-        for pod, T in zip(pods, inlets, strict=True)
+        series(f"{size:.2g} m, {pod.scene.cells:,} cells", np.arange(1, len(racks) + 1), T, "points")
+        for pod, size, T in zip(pods, sizes, inlets, strict=True)
     ]
     means = [float(T.mean()) for T in inlets]
     hottest = [float(T.max()) for T in inlets]
     panels = (
-        Panel("Rack inlets by grid", "rack", "mean inlet [degC]", tuple(lines)),
+        Panel(
+            "Rack inlets by grid",
+            "",
+            "mean inlet [degC]",
+            tuple(lines),
+            names=tuple(racks),
+            legend_below=True,
+        ),
         Panel(
             "Refinement",
             "mean cell [m]",
@@ -150,6 +161,7 @@ def _study(pods: list[_Room]) -> tuple[tuple[str, ...], Figure]:
                 series("mean of the racks", sizes, means, "points"),
                 series("hottest rack", sizes, hottest, "points"),
             ),
+            legend_below=True,
         ),
     )
     return tuple(words), Figure("room", "Grid-refinement study of pod_two_row.", panels)
