@@ -9,7 +9,7 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from twin.cli.solve import describe
+from twin.cli.solve import describe, started
 from twin.cli.terminal import (
     CellOption,
     ColdOption,
@@ -18,7 +18,6 @@ from twin.cli.terminal import (
     OutOption,
     SetOption,
     ThreadsOption,
-    err,
     find_layout,
     out,
     parse,
@@ -63,6 +62,7 @@ def simulate(
     """Simulate a room through events and write a result folder."""
     with reporting(json_):
         from twin.planning.simulate import simulate as simulate_layout
+        from twin.planning.transient.events import time_text
         from twin.planning.transient.script import example_events
 
         file = events if events.exists() or events.suffix else example_events(str(events))
@@ -75,31 +75,28 @@ def simulate(
                 if now.settling is not None:
                     bar.update(task, completed=now.settling.fraction, description=describe(now.settling))
                     return
-                text = f"Simulated {now.time:.0f} of {now.duration:.0f} s, {now.speed:.1f}x real time"
+                text = f"Simulated {time_text(now.time)} of {time_text(now.duration)}, "
+                text += f"{now.speed:.1f}x real time"
                 if now.hottest:
                     text += f", {now.hottest} at {now.inlet:.1f} degC"
                 bar.update(task, completed=now.time, total=now.duration, description=text)
 
-            try:
-                result = simulate_layout(
-                    find_layout(layout),
-                    file,
-                    duration=parse("duration", duration, "s"),
-                    every=parse("every", every, "s"),
-                    cell=parse("cell", cell, "m"),
-                    overrides=tuple(set_ or ()),
-                    out=out_,
-                    threads=threads,
-                    progress=show,
-                    cfl=cfl,
-                    frozen=frozen,
-                    checkpoint_every=parse("checkpoint-every", checkpoint_every, "s"),
-                    resume=resume,
-                    cold=cold,
-                )
-            except KeyboardInterrupt:
-                err.print("stopped; the same command with --resume goes on from the last checkpoint")
-                raise
+            result = simulate_layout(
+                find_layout(layout),
+                file,
+                duration=parse("duration", duration, "s"),
+                every=parse("every", every, "s"),
+                cell=parse("cell", cell, "m"),
+                overrides=tuple(set_ or ()),
+                out=out_,
+                threads=threads,
+                progress=show,
+                cfl=cfl,
+                frozen=frozen,
+                checkpoint_every=parse("checkpoint-every", checkpoint_every, "s"),
+                resume=resume,
+                cold=cold,
+            )
         if json_:
             print_json(result.as_json())
         else:
@@ -107,8 +104,10 @@ def simulate(
 
 
 def _print_result(result: Any) -> None:
+    from twin.planning.transient.events import time_text
+
     body = result.as_json()
-    minutes = body["simulated_s"] / 60.0
+    whole = time_text(body["simulated_s"])
     changed = f" with {', '.join(body['overrides'])}" if body["overrides"] else ""
     title = Text(f"{body['layout']}{changed}: time until the hottest point of each inlet is critical")
     table = Table(title=title, title_justify="left")
@@ -131,8 +130,8 @@ def _print_result(result: Any) -> None:
             f"{rack['inlet_peak_c']:.1f}",
             f"{rack['peak_at_s']:.0f}",
             f"{rack['inlet_end_c']:.1f}",
-            _critical(rack["time_to_recommended_s"], minutes, "yellow"),
-            _critical(rack["time_to_allowable_s"], minutes, "bold red"),
+            _critical(rack["time_to_recommended_s"], whole, "yellow"),
+            _critical(rack["time_to_allowable_s"], whole, "bold red"),
         )
     out.print(table)
     for event in body["events"]:
@@ -151,10 +150,12 @@ def _print_result(result: Any) -> None:
         f"{body['cells']} cells, {body['steps']} steps, {body['wall_s']:.1f} s: "
         f"{body['real_time_factor']:.1f}x real time, settling included"
     )
+    start = body["start"]
+    out.print(f"settled before the first event: {start['steps']} steps from {started(start['started_from'])}")
     out.print(f"results in {result.folder}")
 
 
-def _critical(time: float | None, minutes: float, style: str) -> str:
+def _critical(time: float | None, whole: str, style: str) -> str:
     if time is None:
-        return f"not within {minutes:.3g} min"
+        return f"not within {whole}"
     return f"[{style}]{f'{time:.0f} s' if time > 0.0 else 'from the start'}[/]"

@@ -80,6 +80,13 @@ def describe(progress: Any) -> str:
     return text
 
 
+def started(start: dict[str, Any] | None) -> str:
+    """Say what a solve started from, as its result has it."""
+    if start is None:
+        return "rest"
+    return f"the stored solution of {start['layout']} ({_DIFFERS[start['differs']]})"
+
+
 def _print_solution(result: Any) -> None:
     body = result.as_json()
     changed = f" with {', '.join(body['overrides'])}" if body["overrides"] else ""
@@ -122,17 +129,17 @@ def _print_solution(result: Any) -> None:
         f"error of the mean as far as that time shows"
     )
     if captured:
+        rest = (
+            "rack to rack in influence.csv"
+            if len(body["racks"]) > 1
+            else "what is left of each is the rack's own exhaust come back, or outside air"
+        )
         out.print(
             "cold %, hot %: capture indices, the share of inlet air straight from coolers and of exhaust "
-            "straight into them; rack to rack in influence.csv"
+            f"straight into them; {rest}"
         )
         apart = body["influence"]["frozen_difference_k"]
         out.print(f"the frozen flow's own steady inlets lie within {apart:.2f} K of the means")
-    start = body["started_from"]
-    since = (
-        "rest"
-        if start is None
-        else f"the stored solution of {start['layout']} ({_DIFFERS[start['differs']]})"
-    )
+    since = started(body["started_from"])
     out.print(f"{body['cells']} cells, {body['steps']} steps from {since}, {body['wall_s']:.1f} s")
     out.print(f"results in {result.folder}")

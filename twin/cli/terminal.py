@@ -75,10 +75,11 @@ def reporting(as_json: bool = False) -> Iterator[None]:
         if as_json:
             print_json({"error": error_as_json(error)})
         raise typer.Exit(error.exit_code) from None
-    except KeyboardInterrupt:
-        err.print("interrupted; nothing half-written stays behind", style="yellow")
+    except KeyboardInterrupt as stop:  # the planning's own says what stands; a plain one says nothing
+        message = str(stop) or "interrupted; nothing half-written stays behind"
+        err.print(message, style="yellow", markup=False, soft_wrap=True)
         if as_json:
-            print_json({"error": {"kind": "Interrupted", "message": "interrupted", "exit_code": INTERRUPTED}})
+            print_json({"error": {"kind": "Interrupted", "message": message, "exit_code": INTERRUPTED}})
         raise typer.Exit(INTERRUPTED) from None
 
 

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numba
 import pandas as pd
 
 from solvers.airflow.case import AirState
@@ -19,8 +18,8 @@ from twin.model.scene import Scene
 from twin.model.schema import Layout
 from twin.planning.results import default_folder, usable_folder, write_folder, write_json, write_yaml
 from twin.planning.solve import check_moves, read_layout, use_threads
-from twin.planning.transient.events import Script
-from twin.planning.transient.run import Run, SimulateProgress
+from twin.planning.transient.events import Script, time_text
+from twin.planning.transient.run import Run, SimulateProgress, digest
 from twin.planning.transient.script import check_script, read_script
 from twin.planning.transient.series import Series
 from twin.planning.transient.timeline import draw_timeline
@@ -60,6 +59,23 @@ class SimulateResult:
         return self.summary
 
 
+class StoppedError(KeyboardInterrupt):
+    """A simulation was stopped by hand, and its checkpoint stands.
+
+    Parameters
+    ----------
+    checkpoint : Path
+    at : float    Simulated time of the checkpoint. [s]
+    """
+
+    def __init__(self, checkpoint: Path, at: float) -> None:
+        super().__init__(
+            f"stopped; the same command with --resume goes on from {time_text(at)}, where the checkpoint "
+            f"{checkpoint} stands"
+        )
+        self.checkpoint, self.at = checkpoint, at
+
+
 def simulate(
     layout: str | Path | Layout,
     events: str | Path | Script,
@@ -94,7 +110,8 @@ def simulate(
     overrides : sequence of str
         ``path=value`` changes to a layout file.
     out : path, optional
-        Result folder, as for ``solve``; without it ``results/NAME-EVENTS``.
+        Result folder, as for ``solve``; without it ``results/NAME-EVENTS-xxxxxx``, one for each layout file,
+        events, overrides and options.
     threads : int, optional
     progress : callable, optional
         Called with a SimulateProgress.
@@ -111,7 +128,7 @@ def simulate(
         without it, 600 s where the flow is frozen. [s]
     resume : bool
         Go on from the checkpoint of a run that was stopped; the result equals that of a run without stop,
-        bit by bit on the same machine with the same number of threads.
+        bit by bit on the same machine, with any number of threads.
     cold : bool
         Settle from rest, not from the nearest stored solution.
     write : bool
@@ -127,6 +144,7 @@ def simulate(
     NotConvergedError : the room does not settle at first, or the flow diverged; nothing is written but the
         last checkpoint.
     OutsideError : the folder cannot be written.
+    StoppedError : Ctrl-C after the first checkpoint; before it a plain KeyboardInterrupt.
     """
     source, loaded = read_layout(layout, overrides)
     if isinstance(events, Script):
@@ -140,18 +158,25 @@ def simulate(
     use_threads(threads)
     target = kept = None
     if write:
-        wanted = default_folder(source, *overrides, cell, suffix=f"-{Path(named).stem or 'events'}")
+        wanted = default_folder(
+            source, *overrides, cell, duration, every, cfl, max_dt, frozen, digest(script),
+            suffix=f"-{Path(named).stem or 'events'}",
+        )  # fmt: skip
         target = usable_folder(wanted if out is None else Path(out), RESULT_FILES)
         kept = target.parent / f"{target.name}.checkpoint.npz"
     options = {"cell": cell, "cfl": cfl, "max_dt": max_dt, "frozen": frozen, **times}
-    options["threads"] = numba.get_num_threads()
     run = Run(loaded, script, options, kept, progress)
     check_moves(run.scene, source)
-    if resume:
-        run.resume()
-    else:
-        run.settle(cold)
-    run.march()
+    try:
+        if resume:
+            run.resume()
+        else:
+            run.settle(cold)
+        run.march()
+    except KeyboardInterrupt as error:
+        if kept is None or run.kept_at is None:
+            raise
+        raise StoppedError(kept, run.kept_at) from error
     summary = {
         "layout": loaded.name,
         "file": source,
@@ -184,7 +209,12 @@ def _times(
     }
     findings = [
         Finding(
-            "options", "", f"--{name.replace('_', '-')}", f"{value:g}", "must be positive", "Give another"
+            "options",
+            "",
+            f"--{name.replace('_', '-')}",
+            f"{value:g}" if name == "cfl" else f"{value:g} s",
+            "must be positive",
+            "Give another",
         )
         for name, value in {**chosen, "cfl": cfl, "max_dt": max_dt}.items()
         if not 0.0 < value < math.inf

@@ -1,7 +1,7 @@
 """Checkpoints of a simulation: all that a run needs to go on as if it had never stopped.
 
 A file is written beside the old one and then takes its place, so a kill at any moment leaves a whole one. It
-fits one layout, one script and one set of options, whose digest it carries.
+fits one layout, one script and one set of options, which it carries.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from twin.planning.results import write_atomically
 from twin.planning.transient.ledger import Ledger
 from twin.planning.transient.series import Series
 
-VERSION = 1
+VERSION = 2
 
 
 @dataclass(frozen=True)
@@ -31,14 +31,14 @@ class Checkpoint:
 
     Attributes
     ----------
-    digest : str      Of layout, script and options.
+    identity : dict   What makes it this simulation: digests of layout and events, version, options.
     state : AirState
     series : Series
     ledger : Ledger
     about : dict      What the result says of the start, and the wall time spent so far.
     """
 
-    digest: str
+    identity: dict[str, Any]
     state: AirState
     series: Series
     ledger: Ledger
@@ -58,7 +58,7 @@ class Checkpoint:
         }
         about = {
             "version": VERSION,
-            "digest": self.digest,
+            "identity": self.identity,
             "columns": self.series.columns,
             "ledger": dataclasses.asdict(self.ledger) | {"passage": list(self.ledger.passage)},
             "about": self.about,
@@ -70,12 +70,18 @@ class Checkpoint:
         )
 
 
-def read_checkpoint(path: Path, digest: str) -> Checkpoint:
+def read_checkpoint(path: Path, identity: dict[str, Any]) -> Checkpoint:
     """Read a checkpoint that fits.
+
+    Parameters
+    ----------
+    path : Path
+    identity : dict    Of the simulation that resumes, as in `Checkpoint`.
 
     Raises
     ------
-    InputError : there is none, it is damaged, of another version, or of another simulation.
+    InputError : there is none, it is damaged, of another version, or of another simulation; says
+        what differs.
     """
 
     def refuse(rule: str, remedy: str) -> InputError:
@@ -91,10 +97,11 @@ def read_checkpoint(path: Path, digest: str) -> Checkpoint:
         raise refuse("cannot be read", "Run without --resume") from error
     if head.get("version") != VERSION:
         raise refuse("was written by another version", "Run without --resume")
-    if head["digest"] != digest:
+    apart = _apart(head["identity"], identity)
+    if apart:
         raise refuse(
-            "belongs to another simulation: layout, events or options differ",
-            "Give those that it was started with, or run without --resume",
+            f"belongs to another simulation: {apart}",
+            "Give what it was started with, or run without --resume",
         )
     parts = {name.removeprefix("state."): value for name, value in fields.items() if name != "rows"}
     for name in ("time", "heat_corrected"):
@@ -103,9 +110,29 @@ def read_checkpoint(path: Path, digest: str) -> Checkpoint:
     passage = ledger.pop("passage")
     passage[1] = tuple(passage[1])
     return Checkpoint(
-        digest,
+        identity,
         AirState(**parts),
         Series(head["columns"], fields["rows"]),
         Ledger(passage=Passage(*passage), **ledger),
         head["about"],
     )
+
+
+def _apart(stored: dict[str, Any], wanted: dict[str, Any]) -> str:
+    """Say what differs between two identities; empty where nothing does."""
+
+    def said(name: str) -> str:
+        if name in ("layout", "events"):
+            return f"another {name}" if name == "layout" else "other events"
+        was, now = (_shown(side.get(name)) for side in (stored, wanted))
+        option = name if name == "version" else f"--{name.replace('_', '-')}"
+        return f"{option} is {now}, was {was}"
+
+    names = [*stored, *(name for name in wanted if name not in stored)]
+    return "; ".join(said(name) for name in names if stored.get(name) != wanted.get(name))
+
+
+def _shown(value: Any) -> str:
+    if value is None:
+        return "not given"
+    return f"{value:g}" if isinstance(value, float) else str(value)

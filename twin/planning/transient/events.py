@@ -220,8 +220,16 @@ class Script(Part):
     events: tuple[Annotated[Event, Field(discriminator="kind")], ...] = ()
 
 
+def time_text(seconds: float) -> str:
+    """Say a length of time in a unit that suits it: ``90 s``, ``12 min``, ``3 h``, ``30 days``."""
+    for unit, length in (("days", 86400.0), ("h", 3600.0), ("min", 60.0)):
+        if abs(seconds) >= 3.0 * length:
+            return f"{seconds / length:.4g} {unit}"
+    return f"{seconds:.4g} s"
+
+
 def _over(seconds: float) -> str:
-    return f" over {seconds:g} s" if seconds > 0.0 else ""
+    return f" over {time_text(seconds)}" if seconds > 0.0 else ""
 
 
 def _slot(rack: str, slot: int | None) -> str:

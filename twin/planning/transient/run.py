@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import json
+import logging
 import math
 import time
 from collections.abc import Callable
@@ -19,10 +19,10 @@ from solvers.airflow.model import restart
 from solvers.airflow.transient import air_heat, follow
 from solvers.errors import CaseError, ConvergenceError
 from twin import __version__
-from twin.errors import InputError, NotConvergedError
+from twin.errors import InputError, NotConvergedError, OutsideError
 from twin.model.operating import Operating
 from twin.model.scene import Scene, build_scene
-from twin.model.schema import Layout
+from twin.model.schema import Layout, Part
 from twin.planning.numbers import room_numbers, too_hot
 from twin.planning.settle import SolveProgress, fans_at, prepare_room
 from twin.planning.solve import start_and_settle
@@ -39,6 +39,10 @@ CHANGING = 1.0
 """The same while a fan is on its way to another speed. [s]"""
 _RELAXATION = 0.5  # of a cooler's flow towards what its fan curve says, from one look to the next
 _TINY = 1e-6  # s; instants nearer than this are one
+_BEFORE = 1e-3  # s, by which the row just before an event lies before it
+_RESOLVED = 1e-6  # of a time: what the table's digits tell apart
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -69,8 +73,8 @@ class Run:
     ----------
     layout : Layout
     script : Script       Sorted, its names checked.
-    options : dict        ``cell``, ``cfl``, ``max_dt``, ``frozen``, ``duration``, ``every``,
-        ``checkpoint_every`` and whatever else a resumed run must share.
+    options : dict        ``cell``, ``cfl``, ``max_dt``, ``frozen``, ``duration``, ``every`` and
+        ``checkpoint_every``; a resumed run must share them.
     kept : Path or None   The checkpoint's file; None keeps none.
     progress : callable, optional
 
@@ -78,6 +82,7 @@ class Run:
     ----------
     state : AirState      Of now.
     series : Series       So far.
+    kept_at : float or None    Simulated time of this run's last checkpoint. [s]
 
     Raises
     ------
@@ -111,6 +116,7 @@ class Run:
         self._ice = Ice(settling_time(self._model, flow))
         self.series, self._ledger = Series(), Ledger()
         self.state: AirState
+        self.kept_at: float | None = None
 
     @property
     def scene(self) -> Scene:
@@ -141,13 +147,15 @@ class Run:
         self.state = _single(settled.result.state)._replace(time=0.0, heat_corrected=0.0)
         self._ledger.note(0.0)
         self._observe(self._inputs(0.0, 0.0))
+        self._keep_old()
         self._checkpoint()
 
     def resume(self) -> None:
         """Take over where the checkpoint stands."""
         if self._kept is None:
             raise InputError("resume needs a result folder: checkpoints lie beside it.")
-        stored = read_checkpoint(self._kept, self._digest())
+        stored = read_checkpoint(self._kept, self._identity())
+        self.kept_at = stored.state.time
         self.state, self.series, self._ledger = stored.state, stored.series, stored.ledger
         self._about, self._spent = stored.about, stored.about["wall_s"]
         self._yield = np.array(stored.about["yield"], np.float64)
@@ -170,8 +178,12 @@ class Run:
             except ConvergenceError as error:
                 said = self.scene.failure(error)
                 raise NotConvergedError(f"{self._layout.name}, {begin:.1f} s: {said}") from error
-            if _is_multiple(end, self._options["every"]) or end >= self._duration - _TINY:
+            outputs = _is_multiple(end, self._options["every"]) or end >= self._duration - _TINY
+            if outputs:
                 self._ledger.note(end)
+            if any(abs(event.at - end) < _TINY for event in self._script.events):
+                self._observe_event(inputs)
+            elif outputs:
                 self._observe(inputs)
             if _is_multiple(end, self._options["checkpoint_every"]):
                 self._checkpoint()
@@ -287,10 +299,22 @@ class Run:
         self._ledger.reshaped += air_heat(self._model, self.state) - heat
         self._ice.thaw(self.state.time + self._ice.settling)
 
-    def _observe(self, inputs: UnitInputs) -> None:
-        now = self._course.operating(self.state.time, self.state.time)
-        points = read_points(self.scene, self._model, self.state, inputs, now, self._course)
-        self.series.add(points)
+    def _observe(self, inputs: UnitInputs, at: float | None = None) -> None:
+        """Add a row of the state of now, as of a time: that of the state without one."""
+        state = self.state if at is None else self.state._replace(time=at)
+        now = self._course.operating(state.time, state.time)
+        self.series.add(read_points(self.scene, self._model, state, inputs, now, self._course))
+
+    def _observe_event(self, inputs: UnitInputs) -> None:
+        """Add a row just before an event and one just after it, so that a step reads as a step."""
+        at = self.state.time
+        before = at - max(_BEFORE, _RESOLVED * at)
+        if before > self.series.rows[-1][0]:
+            self._observe(inputs, before)
+        flows = self._yield.copy()  # a look ahead must not move the coolers along their curves
+        after = self._inputs(at, at)
+        self._yield = flows
+        self._observe(after)
 
     def _checkpoint(self) -> None:
         if self._kept is None:
@@ -302,14 +326,33 @@ class Run:
             "V_flow": None if self._ice.V_flow is None else self._ice.V_flow.tolist(),
         }
         self._about["wall_s"] = self._spent + time.perf_counter() - self._began
-        Checkpoint(self._digest(), self.state, self.series, self._ledger, self._about).write(self._kept)
+        stand = Checkpoint(self._identity(), self.state, self.series, self._ledger, self._about)
+        stand.write(self._kept)
+        self.kept_at = self.state.time
 
-    def _digest(self) -> str:
-        body = (
-            self._layout.model_dump(mode="json"), self._script.model_dump(mode="json"), self._options,
-            __version__,
+    def _keep_old(self) -> None:
+        """Put the checkpoint of an earlier run aside; this run begins anew."""
+        if self._kept is None or not self._kept.exists():
+            return
+        old = self._kept.with_name(self._kept.name.removesuffix(".npz") + ".old.npz")
+        try:
+            self._kept.replace(old)
+        except OSError as error:
+            raise OutsideError(f"{self._kept}: cannot be put aside: {error.strerror}") from error
+        logger.warning(
+            "%s is the checkpoint of a run that was stopped, and this run begins anew: it is kept as %s. "
+            "Give --resume to go on from a checkpoint, or --out for a result of its own.",
+            self._kept, old.name,
         )  # fmt: skip
-        return hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()
+
+    def _identity(self) -> dict[str, Any]:
+        """Return what a resumed run must share: layout, events, version, options."""
+        return {
+            "layout": digest(self._layout),
+            "events": digest(self._script),
+            "version": __version__,
+            **self._options,
+        }
 
     def _tell(self, begun: tuple[float, float]) -> None:
         if self._progress is None:
@@ -327,6 +370,11 @@ class Run:
         total = max(sum(self._ledger.limits.values()), 1)
         parts = sorted(((n, name) for name, n in self._ledger.limits.items() if n), reverse=True)
         return "; ".join(f"{n / total:.0%} by {WHY[name]}" for n, name in parts)
+
+
+def digest(part: Part) -> str:
+    """Return a digest of what a layout or a script says, however its file is written."""
+    return hashlib.sha256(part.model_dump_json().encode()).hexdigest()
 
 
 def _after(begin: float, step: float) -> float:

@@ -24,7 +24,7 @@ from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from twin.errors import Finding, InputError
 from twin.model.schema import Layout, Part
-from twin.planning.transient.events import KINDS, Event, Script
+from twin.planning.transient.events import KINDS, LONGEST, Event, Script, time_text
 
 _ONE = TypeAdapter(Annotated[Event, Field(discriminator="kind")])
 _FRAME = ("name", "description", "duration", "every", "events")
@@ -169,15 +169,16 @@ class _Reader:
         if fault["type"] == "extra_forbidden":
             rule, remedy = f"the key '{field}' is unknown", _nearest(field, list(model.model_fields))
         elif fault["type"] == "missing":
-            rule, remedy = "is missing", f"Add {field}: {about}" if about != field else f"Add {field}"
+            rule, remedy = "is missing", f"Add {field}: {_lower(about)}" if about != field else f"Add {field}"
         elif fault["type"] == "literal_error":
             rule, remedy = f"must be {fault['ctx']['expected']}", "Choose one of them"
         elif fault["type"] == "string_pattern_mismatch":
             rule, remedy = "is no name of an object", "Give the id that the layout has"
         else:
             rule = str(fault.get("ctx", {}).get("rule") or fault["msg"])
-            rule = (rule[0].lower() + rule[1:]).replace("input should be", "must be")
-            remedy = f"Give {about}"
+            rule = _lower(rule).replace("input should be", "must be")
+            rule = rule.replace(f" and at most {LONGEST:g} s", f" s and at most {time_text(LONGEST)}")
+            remedy = f"Give `{field}`: {_lower(about)}" if about != field else f"Give `{field}`"
         self._fault(item, subject, field, rule, remedy)
 
     def _fault(
@@ -191,6 +192,11 @@ class _Reader:
         self._findings.append(
             Finding(str(self._path), subject or "events file", field, value, rule, remedy, line=line)
         )
+
+
+def _lower(text: str) -> str:
+    """Return a description as it reads in a sentence."""
+    return text[:1].lower() + text[1:]
 
 
 def _unknown(event: Event | dict[str, str], layout: Layout) -> list[tuple[str, str, str, str]]:

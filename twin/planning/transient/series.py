@@ -68,7 +68,8 @@ def read_points(
     """Return every point of the telemetry table at a state, ``time`` first.
 
     Beside what sensors would read there are the mean and the maximum over each rack's inlet,
-    ``R01.inlet_temperature.mean`` and ``.max``.
+    ``R01.inlet_temperature.mean`` and ``.max``. A cooler that stands still supplies nothing: its supply
+    temperature is NaN.
 
     Parameters
     ----------
@@ -94,7 +95,7 @@ def read_points(
         values[f"{rack.id}.power"] = course.rack_power(rack.id, at)
     for cooler in scene.layout.coolers:
         unit = scene.cooler_units[cooler.id]
-        values[f"{cooler.id}.supply_temperature"] = float(T_out[unit])
+        values[f"{cooler.id}.supply_temperature"] = float(T_out[unit]) if V[unit] > 0.0 else math.nan
         values[f"{cooler.id}.return_temperature"] = float(T_in[unit])
         values[f"{cooler.id}.air_flow"] = float(V[unit])
         values[f"{cooler.id}.fan_speed"] = course.cooler_speed(cooler.id, at)

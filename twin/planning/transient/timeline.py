@@ -12,11 +12,13 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from twin.planning.picture import INK, MUTED, PAPER
+from twin.planning.transient.events import time_text
 from twin.planning.transient.series import Series
 
 NAMED = 6
 """Racks drawn in colour and by name, the hottest; the others are grey."""
-_MINUTES = 300.0  # s, from which on the axis counts minutes
+_AXES = ((4 * 86400.0, "days", 86400.0), (4 * 3600.0, "h", 3600.0), (300.0, "min", 60.0))
+"""From which length on the axis counts what, and how long that is. [s]"""
 _WIDTH = 15.0
 _CHARACTERS = 165  # of a line at the foot
 
@@ -36,8 +38,8 @@ def draw_timeline(series: Series, summary: dict[str, Any], path: Path) -> None:
     """
     figure = Figure(figsize=(_WIDTH, 9.6), facecolor=PAPER)
     FigureCanvasAgg(figure)
-    minutes = series.of("time")[-1] > _MINUTES
-    time = series.of("time") / (60.0 if minutes else 1.0)
+    unit, length = _axis(float(series.of("time")[-1]))
+    time = series.of("time") / length
     inlets = figure.add_axes((0.055, 0.40, 0.83, 0.47))
     supply = figure.add_axes((0.055, 0.085, 0.375, 0.235))
     heat = figure.add_axes((0.51, 0.085, 0.375, 0.235))
@@ -46,15 +48,20 @@ def draw_timeline(series: Series, summary: dict[str, Any], path: Path) -> None:
     _heat(heat, time, series)
     for axes in (inlets, supply, heat):
         axes.set_xlim(time[0], time[-1] if time[-1] > time[0] else time[0] + 1.0)
-        axes.set_xlabel("Time, min" if minutes else "Time, s", fontsize=8.5, color=MUTED, labelpad=2)
+        axes.set_xlabel(f"Time, {unit}", fontsize=8.5, color=MUTED, labelpad=2)
         for spine in axes.spines.values():
             spine.set_color("#c9d1d9")
         axes.tick_params(labelsize=8.5, colors=MUTED, length=2.5)
         axes.grid(axis="y", color="#e6eaee", linewidth=0.7)
         axes.set_axisbelow(True)
-    _events(inlets, summary, 60.0 if minutes else 1.0)
+    _events(inlets, summary, length)
     _header(figure, summary)
     figure.savefig(path, dpi=110, facecolor=PAPER)
+
+
+def _axis(duration: float) -> tuple[str, float]:
+    """Return the unit of the time axis and its length. [s]."""
+    return next(((unit, length) for most, unit, length in _AXES if duration > most), ("s", 1.0))
 
 
 def _inlets(axes: Axes, time: np.ndarray, series: Series, summary: dict[str, Any]) -> None:
@@ -156,7 +163,7 @@ def _header(figure: Figure, summary: dict[str, Any]) -> None:
     changed = ", ".join(summary["overrides"])
     line = (
         f"{summary['cells']:,} cells, {summary['steps']:,} steps, {summary['wall_s']:.1f} s for "
-        f"{summary['simulated_s']:.0f} s simulated.  Heat closes to "
+        f"{time_text(summary['simulated_s'])} simulated.  Heat closes to "
         f"{summary['balances']['energy_relative']:.2%}." + (f"  {changed}" if changed else "")
     )
     figure.text(0.055, 0.925, line, fontsize=9, color=MUTED, va="center")
@@ -169,7 +176,7 @@ def _header(figure: Figure, summary: dict[str, Any]) -> None:
         first, name = min(critical)
         text, word = f"{first:.0f} s", f"until the allowable limit is passed, at {name} first"
     else:
-        text, word = "none", f"above its allowable limit within {summary['simulated_s'] / 60:.0f} min"
+        text, word = "none", f"above its allowable limit within {time_text(summary['simulated_s'])}"
     figure.text(0.885, 0.962, text, fontsize=14, color=INK, fontweight="bold", va="center", ha="right")
     figure.text(0.885, 0.93, word, fontsize=9, color=MUTED, va="center", ha="right")
     events = "   ".join(f"{n} {event['text']}" for n, event in enumerate(summary["events"], 1))

@@ -14,7 +14,7 @@ import pytest
 from solvers.airflow.case import CP, RHO
 from twin.errors import InputError, NotConvergedError
 from twin.model.load import example_layout, load_layout
-from twin.planning.simulate import RESULT_FILES, simulate
+from twin.planning.simulate import RESULT_FILES, StoppedError, simulate
 from twin.planning.transient.events import Script
 from twin.planning.transient.script import read_script
 from twin.planning.transient.series import first_above
@@ -57,7 +57,7 @@ def test_the_account_of_heat_closes(stirred):
     rise = stirred.series.of("C1.supply_temperature")
     assert heat["stored_coils_j"] == pytest.approx(5e3 * (rise[-1] - rise[0]), rel=1e-6)
     over = stirred.heat
-    assert over["time"].tolist() == list(range(0, 241, 10))
+    assert over["time"].tolist() == list(range(0, 241, 10))  # its rows are the outputs
     assert over["released_j"].iloc[-1] == heat["released_j"]
 
 
@@ -72,7 +72,8 @@ def test_a_room_without_cooling_warms_as_its_masses_demand(stirred):
     slope = np.polyfit(at[late], stored, 1)[0]
     # a room of 36 m3 that turns over in two minutes is not one temperature: 3 % of its rise
     assert slope == pytest.approx(rate, rel=0.03)
-    outlet = stirred.series.of("R01.outlet_temperature")
+    at, outlet = stirred.series.of("time"), stirred.series.of("R01.outlet_temperature")
+    late = at >= 150.0
     assert np.polyfit(at[late], outlet[late], 1)[0] == pytest.approx(rate, rel=0.1)
 
 
@@ -139,10 +140,16 @@ def test_the_series_is_a_telemetry_table(folder):
     result, place = folder
     table = pd.read_csv(place / "result" / "series.csv")
     assert list(table.columns) == result.series.columns
-    assert list(table["time"]) == [0, 4, 8, 12, 16, 20, 24]
+    # a row just before and one just after each event
+    assert list(table["time"]) == [0, 2.999, 3, 4, 6.999, 7, 8, 10.499, 10.5, 12, 13.999, 14, 16, 20, 24]
     for point in table.columns[1:]:
         assert quantity_of(point).name  # every point is in the unit table
-    assert table["R01.power"].tolist() == pytest.approx([6e3, 6.5e3, 8.5e3, 9e3, 4.5e3, 4.5e3, 4.5e3])
+    output = table[table["time"] % 4 == 0]
+    assert output["R01.power"].tolist() == pytest.approx([6e3, 6.5e3, 8.5e3, 9e3, 4.5e3, 4.5e3, 4.5e3])
+    shut = table[(table["time"] > 13.0) & (table["time"] < 15.0)]
+    assert shut["R01.power"].tolist() == pytest.approx([9e3, 4.5e3])  # a step, not a ramp
+    assert shut["R01.air_flow"].iloc[1] == pytest.approx(shut["R01.air_flow"].iloc[0] / 2)
+    assert shut["R01.outlet_temperature"].notna().all()
     columnar = pd.read_parquet(place / "result" / "series.parquet")
     assert columnar["R01.inlet_temperature.mean"].to_numpy() == pytest.approx(
         table["R01.inlet_temperature.mean"].to_numpy(), rel=1e-6
@@ -163,8 +170,8 @@ import sys
 from twin.planning.simulate import simulate
 def show(now):
     print(now.time, flush=True)
-simulate(sys.argv[1], sys.argv[2], cell=0.3, out=sys.argv[3], checkpoint_every=8.0, threads=1, cold=True,
-         resume=sys.argv[4] == "resume", progress=show)
+simulate(sys.argv[1], sys.argv[2], cell=0.6, out=sys.argv[3], checkpoint_every=8.0, threads=1, cold=True,
+         progress=show)
 """
 
 
@@ -181,14 +188,12 @@ def test_a_killed_run_resumes_bit_by_bit(tmp_path):
     text = ONE_RACK.read_text().replace(
         "    air_flow: 0.32\n", f"    air_flow: 0.32\n    fan_curve: {curve}\n"
     )
-    layout.write_text(text.replace("    fan_power: 400\n", "    fan_power: 400\n    coast_down: 4 s\n"))
+    layout.write_text(text.replace("coast_down: 10 s", "coast_down: 4 s"))
 
-    def start(out, how):
-        command = [sys.executable, "-c", COMMAND, str(layout), str(events), str(tmp_path / out), how]
-        return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=os.environ)
-
-    simulate(layout, events, cell=0.3, out=tmp_path / "whole", checkpoint_every=8.0, threads=1, cold=True)
-    with start("killed", "anew") as killed:
+    options = {"cell": 0.6, "checkpoint_every": 8.0, "cold": True}
+    simulate(layout, events, out=tmp_path / "whole", **options)
+    command = [sys.executable, "-c", COMMAND, str(layout), str(events), str(tmp_path / "killed")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=os.environ) as killed:
         assert killed.stdout is not None
         for line in killed.stdout:
             if float(line) >= 17.0:  # the last checkpoint is the one at 16 s, as the tile is taken out
@@ -198,10 +203,9 @@ def test_a_killed_run_resumes_bit_by_bit(tmp_path):
     assert killed.returncode == -signal.SIGKILL
     assert not (tmp_path / "killed").exists()
     assert (tmp_path / "killed.checkpoint.npz").exists()
-    with start("killed", "resume") as resumed:
-        printed = resumed.communicate(timeout=300)[0].split()
-    assert resumed.returncode == 0
-    assert float(printed[0]) > 16.0  # it did not begin anew
+    told = []
+    simulate(layout, events, out=tmp_path / "killed", resume=True, progress=told.append, **options)
+    assert told[0].time > 16.0  # it did not begin anew
     for name in ("series.csv", "series.parquet", "heat.csv", "events.yaml"):
         assert (tmp_path / "killed" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes(), name
     first, second = (json.loads((tmp_path / n / "result.json").read_text()) for n in ("whole", "killed"))
@@ -210,31 +214,83 @@ def test_a_killed_run_resumes_bit_by_bit(tmp_path):
     assert first == second
 
 
-def test_a_checkpoint_of_another_simulation_is_refused(tmp_path):
+def test_a_checkpoint_of_another_simulation_is_refused(tmp_path, caplog):
     events = tmp_path / "trip.yaml"
     events.write_text("duration: 4 s\nevents: [{at: 1, kind: cooler_trip, cooler: C1}]\n")
     with pytest.raises(InputError, match="there is none"):
         simulate(ONE_RACK, events, cell=0.3, out=tmp_path / "r", resume=True)
 
-    class StoppedError(Exception):
-        pass
-
     def stop(now):
         if now.time > 2.0:
-            raise StoppedError
+            raise InterruptedError
 
-    with pytest.raises(StoppedError):
+    with pytest.raises(InterruptedError):
         simulate(ONE_RACK, events, cell=0.3, out=tmp_path / "r", progress=stop)
     kept = tmp_path / "r.checkpoint.npz"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["r.checkpoint.npz", "trip.yaml"]
-    with pytest.raises(InputError, match="belongs to another simulation"):
-        simulate(ONE_RACK, events, duration=9, cell=0.3, out=tmp_path / "r", resume=True)
+    with pytest.raises(InputError, match=r"another simulation: --cfl is 3, was 4; --duration is 9, was 4\."):
+        simulate(ONE_RACK, events, duration=9.0, cfl=3.0, cell=0.3, out=tmp_path / "r", resume=True)
+    with pytest.raises(InputError, match=r"another simulation: another layout; other events\."):
+        hotter = ["racks[R01].power=7 kW"]
+        simulate(ONE_RACK, script(TRIP, duration=4), 4.0, None, 0.3, hotter, tmp_path / "r", resume=True)
     half = kept.read_bytes()[: kept.stat().st_size // 2]
     kept.write_bytes(half)
     with pytest.raises(InputError, match="cannot be read"):
         simulate(ONE_RACK, events, cell=0.3, out=tmp_path / "r", resume=True)
+    caplog.clear()
     simulate(ONE_RACK, events, cell=0.3, out=tmp_path / "r")
     assert not kept.exists()
+    assert (tmp_path / "r.checkpoint.old.npz").read_bytes() == half  # nothing is thrown away unasked
+    (said,) = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert str(kept) in said
+    assert "--resume" in said
+
+
+def test_ctrl_c_says_what_stands(tmp_path):
+    def stop(now, at):
+        if now.settling is None and now.time > at:
+            raise KeyboardInterrupt
+
+    def run(at):
+        simulate(
+            ONE_RACK, script(TRIP), 20, 5, 0.3, out=tmp_path / "r", checkpoint_every=4,
+            progress=lambda now: stop(now, at),
+        )  # fmt: skip
+
+    with pytest.raises(StoppedError, match=r"--resume goes on from 4 s, .*r\.checkpoint\.npz stands"):
+        run(5.0)
+    assert (tmp_path / "r.checkpoint.npz").exists()
+
+    def at_once(now):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt) as caught:
+        simulate(ONE_RACK, script(TRIP), cell=0.3, out=tmp_path / "s", cold=True, progress=at_once)
+    assert not str(caught.value)  # it was settling: there is nothing to go on from
+    assert not (tmp_path / "s.checkpoint.npz").exists()
+
+
+def test_what_changes_a_result_changes_its_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    events = tmp_path / "trip.yaml"
+    seen = []
+    for at, options in ((5, {}), (6, {}), (5, {"frozen": True}), (5, {"every": 2}), (5, {"cfl": 2.0})):
+        events.write_text(f"duration: 4 s\nevents: [{{at: {at}, kind: cooler_trip, cooler: C1}}]\n")
+        with pytest.raises(InputError, match="there is none") as caught:
+            simulate(ONE_RACK, events, cell=0.3, resume=True, **options)
+        seen.append(caught.value.findings[0].value)
+    assert len(set(seen)) == len(seen)
+    assert all("one_rack-trip-" in name for name in seen)
+
+
+def test_a_cooler_that_stands_still_supplies_nothing(tmp_path):
+    layout = load_layout(ONE_RACK, ["coolers[C1].coast_down=0"])
+    result = simulate(layout, script({**TRIP, "at": 3}), 6, 5, 0.3, out=tmp_path / "r")
+    assert result.series.of("time").tolist() == pytest.approx([0, 2.999, 3, 5, 6])
+    supply = result.series.of("C1.supply_temperature")
+    assert np.isnan(supply).tolist() == [False, False, True, True, True]
+    assert result.series.of("C1.cooling_power")[1:3].tolist() == [pytest.approx(4.8e3, rel=0.1), 0.0]
+    assert pd.read_csv(tmp_path / "r" / "series.csv")["C1.supply_temperature"].isna().sum() == 3
 
 
 def test_server_fans_follow_the_air(tmp_path):

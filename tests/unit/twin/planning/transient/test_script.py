@@ -56,7 +56,7 @@ FAULTS = [
     ("{at: 1, cooler: C1}", "kind", "is missing", "Use one of rack_power"),
     ("{kind: cooler_trip, cooler: C1}", "at", "is missing", "Add at"),
     ("{at: 1 furlong, kind: cooler_trip, cooler: C1}", "at", "does not measure the same as s", "Give"),
-    ("{at: -1, kind: cooler_trip, cooler: C1}", "at", "at least 0", "Give"),
+    ("{at: -1, kind: cooler_trip, cooler: C1}", "at", "at least 0 s and at most 30 days", "Give `at`: when"),
     ("{at: 1, kind: rack_power, rack: R44, power: 3}", "rack", "no such rack", "Did you mean 'R04'?"),
     ("{at: 1, kind: rack_power, rack: R04, power: much}", "power", "must be a number in W", "Give"),
     ("{at: 1, kind: rack_power, rack: R04, power: 3, ower: 2}", "ower", "unknown", "Did you mean 'power'?"),
