@@ -25,25 +25,24 @@ from twin.validation.page import write_page
 from twin.validation.reference import read_reference
 from twin.validation.suite import MODULES, Validation, Verdict, load_cases, validate
 
-HONEST_FAILS = {
-    "data_centre_mockup": "a pressure and the speeds miss their limits on any grid; see docs/validation.md"
+# What the mock-up misses on the coarse grid of its quick form; see docs/validation.md. The flow is
+# unsteady, its mean over a finite time: other rounding takes another path to it. 5 % leaves room for that and
+# is a fifth of what the pressures may be off; a larger change is one of the solver or the layout, and belongs on the page.
+KNOWN_FAILS = {
+    "data_centre_mockup": {
+        "mixing_length: pressure, subfloor less cold aisle": pytest.approx(14.70, rel=0.05),
+        "mixing_length: pressure, hot aisle less ceiling plenum": pytest.approx(22.54, rel=0.05),
+        "mixing_length: rms error of the speed at 65 points": pytest.approx(0.579, rel=0.05),
+    }
 }
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        pytest.param(name, marks=pytest.mark.xfail(reason=HONEST_FAILS[name], strict=True))
-        if name in HONEST_FAILS
-        else name
-        for name in MODULES
-    ],
-)
-def test_case_passes_in_its_quick_form(name):
-    found = validate([name]).verdicts[0]
-    wrong = [quantity for quantity in found.result.quantities if not quantity.passed]
-    assert not wrong, f"{wrong} {found.result.notes}"
-    assert found.result.quantities and found.result.grid and found.result.figures
+@pytest.mark.parametrize("name", MODULES)
+def test_case_reaches_what_is_known_in_its_quick_form(name):
+    result = validate([name]).verdicts[0].result
+    missed = {quantity.name: quantity.reached for quantity in result.quantities if not quantity.passed}
+    assert missed == KNOWN_FAILS.get(name, {}), result.notes
+    assert result.quantities and result.grid and result.figures
 
 
 def test_rules():
