@@ -223,9 +223,9 @@ class Script(Part):
 def time_text(seconds: float) -> str:
     """Say a length of time in a unit that suits it: ``90 s``, ``12 min``, ``3 h``, ``30 days``."""
     for unit, length in (("days", 86400.0), ("h", 3600.0), ("min", 60.0)):
-        if abs(seconds) >= 3.0 * length:
+        if abs(seconds) >= 3.0 * length and (length > 60.0 or seconds % 6.0 == 0.0):  # min: tenths only
             return f"{seconds / length:.4g} {unit}"
-    return f"{seconds:.4g} s"
+    return f"{seconds:.5g} s"
 
 
 def _over(seconds: float) -> str:
