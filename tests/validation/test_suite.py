@@ -27,7 +27,8 @@ from twin.validation.suite import MODULES, Validation, Verdict, load_cases, vali
 
 # What the mock-up misses on the coarse grid of its quick form; see docs/validation.md. The flow is
 # unsteady, its mean over a finite time: other rounding takes another path to it. 5 % leaves room for that and
-# is a fifth of what the pressures may be off; a larger change is one of the solver or the layout, and belongs on the page.
+# is a fifth of what the pressures may be off; a larger change is one of the solver or the layout, and belongs
+# on the page.
 KNOWN_FAILS = {
     "data_centre_mockup": {
         "mixing_length: pressure, subfloor less cold aisle": pytest.approx(14.70, rel=0.05),
