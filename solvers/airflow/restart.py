@@ -9,12 +9,15 @@ from numpy.typing import NDArray
 from scipy.spatial import KDTree
 
 from solvers.airflow.case import AirState
-from solvers.airflow.sample import Corners, corners_around
+from solvers.airflow.sample import corners_around
 from solvers.airflow.wall_faces import wall_centres
 from solvers.errors import GridMismatchError
+from solvers.grid import Grid
 
 if TYPE_CHECKING:
     from solvers.airflow.model import AirModel
+
+_BLOCK = 50_000  # cells
 
 
 def move_state(model_to: AirModel, model_from: AirModel, state: AirState) -> AirState:
@@ -25,9 +28,8 @@ def move_state(model_to: AirModel, model_from: AirModel, state: AirState) -> Air
         )
     old, new = model_from.case.grid, model_to.case.grid
     fluid = model_to.stepper.geometry.fluid
-    index = np.argwhere(fluid)
-    points = np.stack([new.centres[d][index[:, d]] for d in range(3)], axis=1)
-    corners = corners_around(old, model_from.stepper.geometry, points)
+    cells = {name: getattr(state, name) for name in ("T", "p", "k", "epsilon")}
+    sampled = _sampled(model_from, new, fluid, {n: f for n, f in cells.items() if f is not None})
     faces = []
     for axis, field in enumerate(state[:3]):
         source = [old[d] if d == axis else old.centres[d] for d in range(3)]
@@ -37,21 +39,33 @@ def move_state(model_to: AirModel, model_from: AirModel, state: AirState) -> Air
         faces.append(values.astype(np.float32))
     return AirState(
         *faces,
-        p=_sampled(state.p, corners, fluid),
-        T=_sampled(state.T, corners, fluid),
+        p=sampled["p"],
+        T=sampled["T"],
         T_unit=np.array(state.T_unit, dtype=np.float64),
         time=state.time,
-        k=None if state.k is None else _sampled(state.k, corners, fluid),
-        epsilon=None if state.epsilon is None else _sampled(state.epsilon, corners, fluid),
+        k=sampled.get("k"),
+        epsilon=sampled.get("epsilon"),
         T_surface=_layers(model_to, model_from, state),
     )
 
 
-def _sampled(values: NDArray[np.floating], corners: Corners, fluid: NDArray[np.bool_]) -> NDArray[np.float32]:
-    """Sample a cell field at the centres of the new air cells; solids take the nearest of them."""
-    out = np.zeros(fluid.shape, dtype=np.float32)
-    out[fluid] = corners.of(values)
-    return _fill_solids(out, fluid)
+def _sampled(
+    model: AirModel, grid: Grid, fluid: NDArray[np.bool_], fields: dict[str, NDArray[np.floating]]
+) -> dict[str, NDArray[np.float32]]:
+    """Sample cell fields of a model at the air cells of another grid; solids take the nearest of them.
+
+    Goes through the cells in blocks: the eight corners of a point take 300 bytes.
+    """
+    out = {name: np.zeros(fluid.shape, dtype=np.float32) for name in fields}
+    cells = np.flatnonzero(fluid)
+    for first in range(0, cells.size, _BLOCK):
+        block = cells[first : first + _BLOCK]
+        index = np.unravel_index(block, fluid.shape)
+        points = np.stack([c[i] for c, i in zip(grid.centres, index, strict=True)], axis=1)
+        corners = corners_around(model.case.grid, model.stepper.geometry, points)
+        for name, field in fields.items():
+            out[name].ravel()[block] = corners.of(field)
+    return {name: _fill_solids(values, fluid) for name, values in out.items()}
 
 
 def _layers(model_to: AirModel, model_from: AirModel, state: AirState) -> NDArray[np.float64] | None:
