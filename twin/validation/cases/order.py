@@ -226,7 +226,7 @@ def _manufactured(n: int) -> tuple[_Errors, bool]:
         unit_inputs(),
         lambda state: errors(state)[:3],  # the pressure wavers by 1 % of its error for ever; see `_run`
         stretch=4.0,
-        tolerance=2e-3,
+        tolerance=1e-2,  # moves the order by 0.015; rounding wavers below it
         longest=80.0,
         cfl=1.0,
         max_dt=0.4 / n,
