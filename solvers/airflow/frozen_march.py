@@ -22,7 +22,7 @@ from solvers.linear.krylov import SparseSolver
 
 _D = 1 - math.sqrt(0.5)
 _W = math.sqrt(2) / 4
-_EXACT, _FLOOR = 1e-6, 1e-6  # residual of a stage, relative and as temperature [K]
+_EXACT, _FLOOR = 1e-4, 1e-5  # residual of a stage, relative and as temperature [K]; keeps heat to 1e-6
 _SWITCHES = 20  # of the units' modes in one step
 
 Floats = NDArray[np.float64]
