@@ -202,7 +202,9 @@ def predict_momentum(
     ring : Ring    Of at least sweeps + 3 slabs.
     sweeps : int    Jacobi sweeps from d = right. [-]
     implicit : float    1; 0 with no sweeps: the transport is explicit, only friction is implicit.
+    dt : float    [s]
     axis : int    Of the component.
+    nx, sx, sy : int    Slabs of cells, and the strides of the padded arrays.
     """
     t = sx if axis == 0 else (sy if axis == 1 else 1)
     lag = max(sweeps, 1)

@@ -106,7 +106,9 @@ def resist(levels: Levels, number: int, resistors: Resistors, area, resistance: 
 
     Parameters
     ----------
+    levels : Levels    Overwritten where this level's conductances lie.
     number : int    Of the level.
+    resistors : Resistors    Of this level.
     area, resistance : float64[resisting faces]    [m2], [m]
     """
     arrays = (levels.cx, levels.cy, levels.cz) if len(resistors.slot) == 3 else (levels.c,)
