@@ -5,4 +5,5 @@ from pathlib import Path
 
 from twin.model.schema import json_schema
 
-Path(sys.argv[1]).write_text(json_schema(), encoding="utf-8")
+if __name__ == "__main__":
+    Path(sys.argv[1]).write_text(json_schema(), encoding="utf-8")
