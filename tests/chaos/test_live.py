@@ -118,7 +118,7 @@ def test_a_killed_agent_comes_back(live_system, process, agent, spoken):
     killed = time.time()
     live_system.until(
         lambda: (
-            (s := live_system.get("/api/snapshot"))["agents"]["names"][agent]
+            (s := live_system.get("/api/snapshot"))["agents"]["names"].get(agent)
             and spoken(s) is not None
             and s["wall"] - spoken(s) > killed
         ),
