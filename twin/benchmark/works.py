@@ -78,7 +78,6 @@ MOVES = {
     "predict_momentum": Moves(updates="phi", scratch="ring", word=_SWEEPS),
     "relax_scalar": Moves("out", scratch="ring", word=_SWEEPS),
     "heat_defect": Moves("sums", word=_SUMS),
-    "add": Moves(updates="out"),
     "add_weighted": Moves(updates="out"),
     "buoyancy": Moves(updates="out"),
     "net_outflow": Moves("out"),
