@@ -149,7 +149,7 @@ def test_vreman_is_the_textbook_one(noise, compiled):
     assert unpad(out, None, SHAPE)[fluid] == pytest.approx(NU + expected[fluid], rel=1e-5)  # rounding
 
 
-@pytest.mark.parametrize(("along", "across"), permutations(range(3), 2))
+@pytest.mark.parametrize(("along", "across"), list(permutations(range(3), 2)))
 def test_vreman_vanishes_in_shear(along, across):
     # a flow along one axis that varies along another: no eddy viscosity, walls and all
     case = room(walls=False)
