@@ -71,35 +71,23 @@ def divergence_free_flows(model: AirModel, state: AirState) -> tuple[tuple[Float
     ConvergenceError : 1e-7 is not reached.
     """
     stepper = model.stepper
-    geometry, pressure, shape = stepper.geometry, stepper.pressure, stepper.geometry.shape
+    geometry, pressure = stepper.geometry, stepper.pressure
     velocity = [np.array(field, dtype=np.float64) for field in state[:3]]
     for field, area in zip(velocity, geometry.open_area, strict=True):
         field[area == 0] = 0
     moved = sum(float((np.abs(f) * a).sum()) for f, a in zip(velocity, geometry.open_area, strict=True))
     scale = stepper.units.V_supply or moved
-    held = np.zeros(shape, dtype=bool) if geometry.ambient is None else geometry.ambient
     if scale > 0:
         pressure.set_resistance(np.zeros(pressure.resisting_faces[0].size))
     divergence, history = 0.0, []
     for attempt in range(_PROJECTIONS + 1):
-        outflow = np.where(
-            held, 0.0, outflow_of(model, state._replace(u=velocity[0], v=velocity[1], w=velocity[2]))
-        )
+        outflow = outflow_of(model, state._replace(u=velocity[0], v=velocity[1], w=velocity[2]))
         divergence = float(np.abs(outflow).sum()) / scale if scale > 0 else 0.0
         history.append(divergence)
         stalled = attempt > 0 and divergence > 0.3 * history[-2]
         if divergence < _CLEAN or attempt == _PROJECTIONS or stalled:
             break
-        size = float(np.abs(outflow).max())
-        b = np.zeros(stepper.size, dtype=np.float32)
-        unpad(b, None, shape)[...] = -outflow / size
-        x = pressure.solve(b, 0.0, 10).astype(np.float64) * size
-        levels = pressure.levels
-        for axis, (field, c) in enumerate(zip(velocity, (levels.cx, levels.cy, levels.cz), strict=True)):
-            stride = (stepper.sx, stepper.sy, 1)[axis]
-            change = unpad(c[: stepper.size] * (x - np.roll(x, stride)), axis, shape)
-            area = geometry.open_area[axis]
-            np.subtract(field, np.divide(change, area, out=np.zeros_like(area), where=area > 0), out=field)
+        stepper.take_off_divergence(velocity, outflow, iterations=10)
     if divergence > _CLEAN_ENOUGH:
         raise ConvergenceError(
             f"the flow to freeze keeps a divergence of {divergence:.2g} of the units' flow. Advance the "

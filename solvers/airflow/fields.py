@@ -154,6 +154,26 @@ class AirFields:
             )
         )
 
+    def take_off_divergence(self, velocity, outflow: NDArray[np.float64], iterations: int) -> None:
+        """One round of refinement: solve in single precision, correct in double precision. (E9).
+
+        Parameters
+        ----------
+        velocity : sequence of three float64[nx+1, ny, nz], ...    Corrected in place. [m/s]
+        outflow : float64[nx, ny, nz]    Net outflow of each cell, not 0 everywhere. [m3/s]
+        iterations : int    Of the pressure.
+        """
+        shape, levels = self.geometry.shape, self.pressure.levels
+        scale = float(np.abs(outflow).max())
+        b = np.zeros(self.size, dtype=np.float32)
+        unpad(b, None, shape)[...] = -outflow / scale
+        x = scale * self.pressure.solve(b, 0.0, iterations).astype(np.float64)
+        steps = (self.sx, self.sy, 1)
+        for axis, (field, c) in enumerate(zip(velocity, (levels.cx, levels.cy, levels.cz), strict=True)):
+            flow = unpad(c[: self.size] * (x - np.roll(x, steps[axis])), axis, shape)
+            area = self.geometry.open_area[axis]
+            np.subtract(field, np.divide(flow, area, out=np.zeros_like(area), where=area > 0), out=field)
+
     def check(self) -> None:
         """Raise ConvergenceError if velocity or temperature have run away."""
         fastest = max(self.velocity, key=lambda field: float(np.abs(field).max()))

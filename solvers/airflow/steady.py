@@ -424,22 +424,13 @@ def _remove_divergence(model: AirModel, state: AirState) -> None:
     Each round solves in single precision for what is left and takes it off in double precision.
     """
     stepper = model.stepper
-    geometry, shape, pressure = stepper.geometry, stepper.geometry.shape, stepper.pressure
-    pressure.set_resistance(np.zeros(pressure.resisting_faces[0].size))
-    levels, size = pressure.levels, stepper.size
+    stepper.pressure.set_resistance(np.zeros(stepper.pressure.resisting_faces[0].size))
     volume = model.case.grid.volumes
     for _ in range(_PROJECTIONS):
         outflow = outflow_of(model, state)
         if np.abs(outflow / volume).max() < _DIVERGENCE:
             break
-        b = np.zeros(size, dtype=np.float32)
-        scale = np.abs(outflow).max()
-        unpad(b, None, shape)[...] = -outflow / scale
-        x = scale * pressure.solve(b, 0.0, 8).astype(np.float64)
-        for axis, (field, c) in enumerate(zip(state[:3], (levels.cx, levels.cy, levels.cz), strict=True)):
-            stride = (stepper.sx, stepper.sy, 1)[axis]
-            change = c[:size] * geometry.inverse_area(axis) * (x - np.roll(x, stride))
-            np.subtract(field, unpad(change, axis, shape), out=field)
+        stepper.take_off_divergence(state[:3], outflow, iterations=8)
 
 
 def _balances(model: AirModel, state: AirState, inputs: UnitInputs, mean: _Mean) -> Balances:
