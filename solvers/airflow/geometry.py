@@ -70,11 +70,6 @@ class Geometry(NamedTuple):
         values, sx = self.sections.inverse_width[axis], self.sections.plane[0].size
         return np.where(self.volume[cell] > 0, values[cell // sx if axis == 0 else cell % sx], 0.0)
 
-    def inverse_area(self, axis: int) -> NDArray[np.float32]:
-        """1 / area of the faces of an axis, open or not, flat and padded. [1/m2]."""
-        sections = self.sections
-        return (sections.inverse_line[axis][:, None] * sections.inverse_plane[axis]).ravel()
-
 
 def build_geometry(case: AirCase, closure: Closure) -> Geometry:
     """Check a case and compute its metrics.

@@ -42,10 +42,10 @@ __all__ = [
 ]
 
 _MAX_DT = 1.0  # s, where nothing moves yet
-_FIRST_DT = 0.2  # s
-_GROWTH = 1.3  # of the step, from one to the next
-_MASS_TOLERANCE = 1e-5  # leftover divergence over the supply flow that ends the pressure iterations
-_PRESSURE_ITERATIONS = 8
+FIRST_DT = 0.2  # s
+GROWTH = 1.3  # of the step, from one to the next
+MASS_TOLERANCE = 1e-5  # leftover divergence over the supply flow that ends the pressure iterations
+PRESSURE_ITERATIONS = 8
 _COURANT = {"implicit": 4.0, "explicit": 0.5}
 _EXPLICIT_LIMIT = 0.7  # Courant number, diffusion included
 
@@ -217,13 +217,13 @@ def advance(
     end = state.time + duration
     if moved and duration > 0:
         stepper.settle_flow()
-    dt = _FIRST_DT if moved else limit
+    dt = FIRST_DT if moved else limit
     while end - stepper.time > 1e-9 * max(1.0, abs(end)):
         rate = stepper.explicit_rate() if explicit else stepper.courant()
-        dt = min(limit, cfl / rate if rate > 0 else limit, _GROWTH * dt)
+        dt = min(limit, cfl / rate if rate > 0 else limit, GROWTH * dt)
         left = end - stepper.time
         step = stepper.step_explicit if explicit else stepper.step
-        step(left / max(1, math.ceil(left / dt - 1e-9)), _MASS_TOLERANCE, _PRESSURE_ITERATIONS)
+        step(left / max(1, math.ceil(left / dt - 1e-9)), MASS_TOLERANCE, PRESSURE_ITERATIONS)
         if on_step is not None:
             on_step(stepper.state())
     stepper.check()

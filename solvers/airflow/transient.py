@@ -8,16 +8,19 @@ from typing import NamedTuple
 import numpy as np
 
 from solvers.airflow.case import CP, RHO, AirState, UnitInputs
-from solvers.airflow.model import AirModel, check_state
+from solvers.airflow.model import (
+    FIRST_DT,
+    GROWTH,
+    MASS_TOLERANCE,
+    PRESSURE_ITERATIONS,
+    AirModel,
+    check_state,
+)
 from solvers.airflow.step import Stepper
 from solvers.errors import CaseError
 
 LIMITS = ("cfl", "max_dt", "growth", "end")
 """What can limit a step: Courant number, largest step, growth after a change of flow, the end asked for."""
-
-_FIRST_DT = 0.2  # s, after a flow has changed
-_GROWTH = 1.3  # of the step, from one to the next
-_PRESSURE = (1e-5, 8)  # leftover divergence over the supply flow that ends the iterations; iterations
 
 
 class Passage(NamedTuple):
@@ -103,10 +106,10 @@ def follow(
         stepper.settle_flow()
     account = _Account(stepper)
     end = state.time + duration
-    dt, last = _FIRST_DT if moved else max_dt, math.inf
+    dt, last = FIRST_DT if moved else max_dt, math.inf
     while end - stepper.time > 1e-9 * max(1.0, abs(end)):
         rate = stepper.courant()
-        allowed = (cfl / rate if rate > 0 else math.inf, max_dt, _GROWTH * dt)
+        allowed = (cfl / rate if rate > 0 else math.inf, max_dt, GROWTH * dt)
         dt = min(allowed)
         left = end - stepper.time
         parts = max(1, math.ceil(left / dt - 1e-9))
@@ -150,7 +153,7 @@ class _Account:
         stepper, units, inputs = self._stepper, self._stepper.units, self._inputs
         before = stepper.theta_unit.copy()
         leaked = units.leaked_heat(before, stepper.theta, dt) if units.leaks else 0.0
-        stepper.step(dt, *_PRESSURE)
+        stepper.step(dt, MASS_TOLERANCE, PRESSURE_ITERATIONS)
         given, taken = units.heat(before, units.inlet_theta(stepper.theta), leaked)
         self._released += dt * float(inputs.Q_flow[~self._supply].sum())
         self._given += dt * given
