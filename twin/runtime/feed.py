@@ -137,6 +137,7 @@ class FeedServer:
         self._hello = encode_frame({"type": "hello", **hello})
         self._handlers = dict(handlers or {})
         self._connections: set[_Connection] = set()
+        self._arrived: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
         self._latest: bytes | None = None
         self._loop = asyncio.new_event_loop()
         self._started = threading.Event()
@@ -205,16 +206,24 @@ class FeedServer:
     async def _serve(self) -> None:
         await self._refuse_if_in_use()
         self.path.unlink(missing_ok=True)
-        server = await asyncio.start_unix_server(self._converse, self.path)
+        server = await asyncio.start_unix_server(self._arrive, self.path)
         self.path.chmod(0o600)
         self._started.set()
         await self._stop.wait()
+        for listening in server.sockets:
+            self._loop.remove_reader(listening.fileno())  # a server closed first would lose who just arrives
+        await self._drop_clients()
         server.close()
-        tasks = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
         self.path.unlink(missing_ok=True)
+
+    async def _drop_clients(self) -> None:
+        """Close every connection, also one that is just being accepted and has not begun to converse."""
+        await asyncio.sleep(0)  # asyncio's own task that holds an accepted socket must have begun
+        while tasks := asyncio.all_tasks() - {asyncio.current_task()}:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            await asyncio.sleep(0)  # what the cancelled ones left to the loop: an arrival, a close
 
     async def _refuse_if_in_use(self) -> None:
         if not self.path.exists():
@@ -223,6 +232,15 @@ class FeedServer:
             _, writer = await asyncio.open_unix_connection(self.path)
             writer.close()
             raise OSError("another twin service listens on it")
+
+    def _arrive(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.ensure_future(self._converse(reader, writer))
+        self._arrived[task] = writer
+        task.add_done_callback(self._leave)
+
+    def _leave(self, task: asyncio.Task[None]) -> None:
+        """Close the connection of a conversation that ended, or was cancelled before its first line ran."""
+        self._arrived.pop(task).close()
 
     async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         connection = _Connection(writer)
@@ -241,7 +259,6 @@ class FeedServer:
         finally:
             pump.cancel()
             self._connections.discard(connection)
-            writer.close()
 
     def _answer(self, request: Header) -> Header:
         reply: Header = {"type": "reply", "request": request.get("request")}

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import socket
 import stat
 
 import numpy as np
@@ -112,8 +114,6 @@ def test_a_second_service_on_the_same_socket_is_refused(server, socket_path):
 
 
 def test_a_socket_left_by_a_killed_service_is_replaced(socket_path):
-    import socket
-
     with socket.socket(socket.AF_UNIX) as dead:
         dead.bind(str(socket_path))
     FeedServer(socket_path, {}).close()
@@ -123,3 +123,13 @@ def test_a_socket_left_by_a_killed_service_is_replaced(socket_path):
 def test_a_path_too_long_for_a_socket_is_named(tmp_path):
     with pytest.raises(OutsideError, match="shorter state folder"):
         FeedServer(tmp_path / ("x" * 120), {})
+
+
+def test_clients_that_arrive_as_the_service_ends_leave_no_open_socket(tmp_path):
+    for number in range(200):
+        path = tmp_path / f"{number}.sock"
+        server = FeedServer(path, {})
+        with socket.socket(socket.AF_UNIX) as client:
+            client.connect(str(path))
+            server.close()
+    gc.collect()  # an open one is a ResourceWarning, and warnings are errors
