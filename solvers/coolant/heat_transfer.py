@@ -40,7 +40,7 @@ def nusselt(
     """Nusselt number of laminar flow in a rectangular duct on D_h = 4 A / P, P wetted.              (C7, C8).
 
     The fully developed value is a polynomial through the resolved solutions of `duct`, refined to 1e-4. With
-    `x_star` the thermal entrance is blended in, as Muzychka and Yovanovich do, on D_h with an n that suits it:
+    `x_star` the thermal entrance is blended in as Muzychka and Yovanovich do, on D_h with an n that suits it:
 
         Nu = (Nu_developed^n + (c (f Re / x*)^(1/3))^n)^(1/n), n = 4.5, c = 0.409 (T), 0.501 (H1); mean: 3/2 c
 
