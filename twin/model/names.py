@@ -22,6 +22,7 @@ def named(layout: Layout) -> Iterator[Named]:
         ("rack", layout.racks),
         ("racklet", layout.racklets),
         ("cooler", layout.coolers),
+        ("loop", layout.loops),
         ("tile", layout.tiles),
         ("grille", layout.grilles),
         ("opening", layout.openings),
@@ -37,6 +38,12 @@ def named(layout: Layout) -> Iterator[Named]:
     for kind, items in groups:
         for n, item in enumerate(items):
             yield Named(kind, item.id, f"{kind}s[{n}]")
+    for n, loop in enumerate(layout.loops):
+        yield Named("CDU", loop.cdu.id, f"loops[{n}].cdu")
+        for k, pump in enumerate(loop.cdu.pumps):
+            yield Named("pump", pump.id, f"loops[{n}].cdu.pumps[{k}]")
+        for k, branch in enumerate(loop.branches):
+            yield Named("branch", branch.id, f"loops[{n}].branches[{k}]")
     for n, group in enumerate(layout.containments):
         for k, panel in enumerate(group.panels):
             yield Named("panel", panel.id, f"containments[{n}].panels[{k}]")

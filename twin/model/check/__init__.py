@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from twin.errors import Finding
 from twin.model.check.equipment import check_coolers, check_ducts, check_racklets, check_racks
+from twin.model.check.loops import check_loops
 from twin.model.check.places import (
     check_gaps,
     check_holes,
@@ -42,6 +43,7 @@ def check_layout(layout: Layout, file: str = "", dropped: frozenset[str] = froze
         check_racklets,
         check_coolers,
         check_ducts,
+        check_loops,
         check_storeys,
         check_places,
         check_overlaps,

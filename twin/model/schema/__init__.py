@@ -23,6 +23,7 @@ from twin.model.schema.equipment import (
     Slot,
 )
 from twin.model.schema.layout import Feed, Layout, Sensor, Workload, json_schema
+from twin.model.schema.loops import Branch, Cdu, ColdPlates, Loop, Pump, RearDoor
 from twin.model.schema.quantity import CELL_SIZE, Facing, Part, Quantity
 from twin.model.schema.room import Air, Closure, Envelope, Grille, Perforated, Room, Surface, Tile
 from twin.model.schema.structure import (
@@ -40,7 +41,10 @@ __all__ = [
     "CELL_SIZE",
     "U_HEIGHT",
     "Air",
+    "Branch",
+    "Cdu",
     "Closure",
+    "ColdPlates",
     "Containment",
     "Cooler",
     "CoolerFanCurve",
@@ -54,16 +58,19 @@ __all__ = [
     "Feed",
     "Grille",
     "Layout",
+    "Loop",
     "Obstacle",
     "Opening",
     "Panel",
     "Part",
     "Perforated",
     "PowerModule",
+    "Pump",
     "Quantity",
     "Rack",
     "RackAir",
     "Racklet",
+    "RearDoor",
     "Room",
     "Sensor",
     "Slot",

@@ -8,6 +8,7 @@ from typing import Literal, TypeVar
 from pydantic import Field, model_validator
 
 from twin.model.schema.equipment import Cooler, Rack, Racklet
+from twin.model.schema.loops import Branch, Loop
 from twin.model.schema.quantity import Height, Identifier, Part, Point, PositivePower, Power
 from twin.model.schema.room import Air, Grille, Room, Tile
 from twin.model.schema.structure import Containment, Duct, Obstacle, Opening, Panel, Wall
@@ -60,6 +61,7 @@ class Layout(Part):
     racks: tuple[Rack, ...] = ()
     racklets: tuple[Racklet, ...] = ()
     coolers: tuple[Cooler, ...] = ()
+    loops: tuple[Loop, ...] = Field(default=(), description="Of coolant")
     tiles: tuple[Tile, ...] = ()
     grilles: tuple[Grille, ...] = Field(default=(), description="In the drop ceiling")
     openings: tuple[Opening, ...] = Field(default=(), description="In outer walls, to the outside")
@@ -86,6 +88,13 @@ class Layout(Part):
     def cooler(self, name: str) -> Cooler:
         """Return the cooler with this id; KeyError if there is none."""
         return _named(self.coolers, name)
+
+    def branch_of(self, racklet: str) -> tuple[Loop, Branch] | None:
+        """Return the loop and the branch that feed a racklet's cold plates; None where it has its own."""
+        return next(
+            ((loop, branch) for loop in self.loops for branch in loop.branches if branch.racklet == racklet),
+            None,
+        )
 
     def racklet_of(self, rack: str) -> Racklet | None:
         """Return the first racklet in a rack, the one whose fans and pump serve it; None if there is none."""

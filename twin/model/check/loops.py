@@ -1,0 +1,154 @@
+"""Coolant loops: what they feed, what they can deliver, and whether their fluid stays liquid and safe."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from solvers.coolant.fluids import fluid
+from twin.model.check.report import Report
+from twin.model.operating import liquid_share
+from twin.model.schema import Branch, Loop
+from twin.units import celsius
+
+FREEZE_MARGIN = 3.0
+"""Nearer to its freezing point than this a coolant may gel at a cold spot. [K]"""
+
+
+def check_loops(report: Report) -> None:
+    """Each loop by itself, and what is fed twice."""
+    fed = Counter(b.racklet for loop in report.layout.loops for b in loop.branches if b.racklet is not None)
+    for n, loop in enumerate(report.layout.loops):
+        _check_fluid(report, n, loop)
+        _check_cdu(report, n, loop)
+        _check_valves(report, n, loop)
+        for k, branch in enumerate(loop.branches):
+            _check_branch(report, f"loops[{n}].branches[{k}]", loop, branch, fed)
+
+
+def _check_fluid(report: Report, n: int, loop: Loop) -> None:
+    """Every temperature that the loop can reach lies between freezing and boiling or flash point."""
+    liquid, cdu = fluid(loop.fluid), loop.cdu
+    places = {
+        f"loops[{n}].cdu.supply_temperature": cdu.supply_temperature,
+        f"loops[{n}].cdu.facility.supply_temperature": cdu.facility.supply_temperature,
+    }
+    for field, temperature in places.items():
+        if temperature < liquid.T_freeze + FREEZE_MARGIN:
+            report.error(
+                f"loop '{loop.id}'", field, f"{celsius(temperature):g} degC",
+                f"{loop.fluid} freezes at {celsius(liquid.T_freeze):.1f} degC; stay "
+                f"{FREEZE_MARGIN:g} K above it",
+                "Raise the temperature, or take a fluid that freezes lower",
+            )  # fmt: skip
+    hottest = max(
+        (b.cold_plates.limit_temperature for b in loop.branches if b.cold_plates is not None),
+        default=cdu.supply_temperature,
+    )
+    if hottest > liquid.T_hot:
+        what = "boils" if liquid.hot_is == "boiling" else "has its flash point"
+        report.error(
+            f"loop '{loop.id}'", f"loops[{n}].fluid", loop.fluid,
+            f"{what} at {celsius(liquid.T_hot):.1f} degC, and chips may reach {celsius(hottest):g} degC",
+            "Lower limit_temperature of its cold plates, or take another fluid",
+        )  # fmt: skip
+
+
+def _check_cdu(report: Report, n: int, loop: Loop) -> None:
+    cdu, subject = loop.cdu, f"CDU '{loop.cdu.id}'"
+    if cdu.supply_temperature <= cdu.facility.supply_temperature:
+        report.error(
+            subject, f"loops[{n}].cdu.supply_temperature", f"{celsius(cdu.supply_temperature):g} degC",
+            f"facility water of {celsius(cdu.facility.supply_temperature):g} degC cannot cool it so far",
+            "Raise the set point, or lower the facility's supply temperature",
+        )  # fmt: skip
+    wanted = sum(branch.design_flow for branch in loop.branches)
+    working = [pump for pump in cdu.pumps if not pump.standby]
+    if not working:
+        report.error(
+            subject, f"loops[{n}].cdu.pumps", "all standby", "no pump runs", "Set standby: false on one"
+        )
+        return
+    given = sum(pump.design_flow for pump in working)
+    if given < 0.5 * wanted:
+        report.error(
+            subject, f"loops[{n}].cdu.pumps", f"{given:.3g} m3/s",
+            f"the pumps that run give less than half of the {wanted:.3g} m3/s that the branches want",
+            "Add a pump, raise design_flow, or lower the branches' design flows",
+        )  # fmt: skip
+    needed = max(
+        (b.cold_plates.pressure_drop if b.cold_plates else 0.0)
+        + (b.rear_door.pressure_drop if b.rear_door else 0.0)
+        for b in loop.branches
+    )
+    needed += cdu.exchanger.pressure_drop + cdu.filter.pressure_drop
+    highest = max(pump.shutoff_pressure for pump in working)
+    if needed >= highest:
+        report.error(
+            subject, f"loops[{n}].cdu.pumps", f"{highest:g} Pa",
+            f"plates, exchanger and filter alone take {needed:g} Pa at their design flows",
+            "Raise shutoff_pressure and design_pressure, or take wider plates",
+        )  # fmt: skip
+    tank = cdu.reservoir
+    if tank.level <= tank.alarm_level:
+        report.warn(
+            subject, f"loops[{n}].cdu.reservoir.level", f"{tank.level:g}",
+            f"lies at or below its alarm level of {tank.alarm_level:g}", "Fill the reservoir",
+        )  # fmt: skip
+
+
+def _check_valves(report: Report, n: int, loop: Loop) -> None:
+    if all(branch.valve_open == 0.0 for branch in loop.branches):
+        pumps = ", ".join(f"'{pump.id}'" for pump in loop.cdu.pumps)
+        report.error(
+            f"loop '{loop.id}'", f"loops[{n}].branches[0].valve_open", "0",
+            f"every balancing valve is shut: the valves isolate pump {pumps}",
+            "Open a valve, or leave the loop out",
+        )  # fmt: skip
+
+
+def _check_branch(report: Report, field: str, loop: Loop, branch: Branch, fed: Counter[str | None]) -> None:
+    subject, layout = f"branch '{branch.id}'", report.layout
+    racklets = {unit.id: unit for unit in layout.racklets}
+    if branch.racklet is not None and branch.racklet not in report.dropped:
+        unit = racklets.get(branch.racklet)
+        if unit is None:
+            report.error(
+                subject, f"{field}.racklet", branch.racklet, "there is no racklet with this id",
+                f"Use one of {', '.join(racklets)}" if racklets else "Add a racklet with this id",
+            )  # fmt: skip
+        elif unit.cooling_module.kind != "liquid":
+            report.error(
+                subject, f"{field}.racklet", branch.racklet, "its cooling module is not liquid",
+                "Set cooling_module.kind to liquid, or leave the branch out",
+            )  # fmt: skip
+        elif unit.rack in report.racks:
+            _check_plates(report, field, loop, branch, unit.rack)
+        if fed[branch.racklet] > 1:
+            report.error(
+                subject, f"{field}.racklet", branch.racklet, "is fed by more than one branch",
+                "Give each racklet one branch",
+            )  # fmt: skip
+    rack = branch.rear_door_of
+    if rack is not None and rack not in report.racks and rack not in report.dropped:
+        report.error(
+            subject, f"{field}.rear_door_of", rack, "there is no rack with this id",
+            f"Use one of {', '.join(report.racks)}",
+        )  # fmt: skip
+
+
+def _check_plates(report: Report, field: str, loop: Loop, branch: Branch, name: str) -> None:
+    """Chips stay below their limit at nominal power."""
+    rack, plates = report.racks[name], branch.cold_plates
+    assert plates is not None
+    sharing = sum(
+        unit.rack == name and unit.cooling_module.kind == "liquid" for unit in report.layout.racklets
+    )
+    heat = rack.nominal_power * liquid_share(rack) / max(sharing, 1)
+    chip = loop.cdu.supply_temperature + plates.resistance * heat
+    if chip > plates.limit_temperature:
+        report.warn(
+            f"branch '{branch.id}'", f"{field}.cold_plates.resistance", f"{plates.resistance:g} K/W",
+            f"with {heat:g} W the chips reach {celsius(chip):.0f} degC, over their limit of "
+            f"{celsius(plates.limit_temperature):g} degC",
+            "Lower the resistance or the supply temperature, or put less heat under the plates",
+        )  # fmt: skip
