@@ -16,13 +16,13 @@ from twin import __version__
 from twin.errors import Finding, InputError
 from twin.model.scene import Scene
 from twin.model.schema import Layout
-from twin.planning.results import default_folder, usable_folder, write_folder, write_json, write_yaml
 from twin.planning.solve import check_moves, read_layout, use_threads
 from twin.planning.transient.events import Script, time_text
 from twin.planning.transient.run import Run, SimulateProgress, digest
 from twin.planning.transient.script import check_script, read_script
 from twin.planning.transient.series import Series
 from twin.planning.transient.timeline import draw_timeline
+from twin.results import default_folder, usable_folder, write_folder, write_json, write_yaml
 
 RESULT_FILES = (
     "layout.yaml", "events.yaml", "result.json", "series.csv", "series.parquet", "heat.csv", "picture.png",

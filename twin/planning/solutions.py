@@ -28,7 +28,7 @@ from solvers.errors import SolverError
 from twin.errors import OutsideError, TwinError
 from twin.model.scene import Scene, build_scene
 from twin.model.schema import Layout
-from twin.planning.results import write_atomically
+from twin.results import write_atomically
 
 MOST_BYTES = 512 * 2**20
 MOST_SOLUTIONS = 64

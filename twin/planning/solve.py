@@ -23,9 +23,9 @@ from twin.planning.fields import write_fields
 from twin.planning.influence import RoomInfluence, room_influence
 from twin.planning.numbers import room_numbers, too_hot
 from twin.planning.picture import draw_picture
-from twin.planning.results import default_folder, usable_folder, write_folder, write_json, write_yaml
 from twin.planning.settle import Settled, SolveProgress, prepare_room, settle_room
 from twin.planning.solutions import Solutions, Start
+from twin.results import default_folder, usable_folder, write_folder, write_json, write_yaml
 
 __all__ = ["RESULT_FILES", "SolveProgress", "SolveResult", "solve"]
 

@@ -106,7 +106,7 @@ def _check_valves(report: Report, n: int, loop: Loop) -> None:
         )  # fmt: skip
 
 
-def _check_branch(report: Report, field: str, loop: Loop, branch: Branch, fed: Counter[str | None]) -> None:
+def _check_branch(report: Report, field: str, loop: Loop, branch: Branch, fed: Counter[str]) -> None:
     subject, layout = f"branch '{branch.id}'", report.layout
     racklets = {unit.id: unit for unit in layout.racklets}
     if branch.racklet is not None and branch.racklet not in report.dropped:
@@ -143,8 +143,18 @@ def _check_plates(report: Report, field: str, loop: Loop, branch: Branch, name: 
     sharing = sum(
         unit.rack == name and unit.cooling_module.kind == "liquid" for unit in report.layout.racklets
     )
+    liquid = fluid(loop.fluid)
+    inlet = loop.cdu.supply_temperature
+    least = 1.0 / float(branch.design_flow * liquid.density(inlet) * liquid.specific_heat(inlet))
+    if plates.resistance <= least:
+        report.error(
+            f"branch '{branch.id}'", f"{field}.cold_plates.resistance", f"{plates.resistance:g} K/W",
+            f"the coolant's own warming at its design flow already gives {least:.3g} K/W",
+            "Raise the resistance (mean chip over inlet temperature per heat), or the design flow",
+        )  # fmt: skip
+        return
     heat = rack.nominal_power * liquid_share(rack) / max(sharing, 1)
-    chip = loop.cdu.supply_temperature + plates.resistance * heat
+    chip = inlet + plates.resistance * heat
     if chip > plates.limit_temperature:
         report.warn(
             f"branch '{branch.id}'", f"{field}.cold_plates.resistance", f"{plates.resistance:g} K/W",

@@ -18,9 +18,9 @@ import numpy as np
 from solvers.airflow.case import AirState
 from solvers.airflow.transient import Passage
 from twin.errors import Finding, InputError
-from twin.planning.results import write_atomically
 from twin.planning.transient.ledger import Ledger
 from twin.planning.transient.series import Series
+from twin.results import write_atomically
 
 VERSION = 2
 

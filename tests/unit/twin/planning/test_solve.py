@@ -18,9 +18,9 @@ from twin.model.load import example_layout, load_layout
 from twin.model.operating import LIQUID_PLANT_COP
 from twin.model.schema import Layout
 from twin.planning.numbers import too_hot
-from twin.planning.results import write_folder
 from twin.planning.settle import settle_room
 from twin.planning.solve import RESULT_FILES, _fill, solve
+from twin.results import write_folder
 
 CELL = 0.15
 
