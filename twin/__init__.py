@@ -4,6 +4,7 @@ One function per command, with the same name and arguments; each is imported whe
 ``import twin`` costs nothing::
 
     twin.solve(layout, ...)      steady room: inlets, balances, result folder
+    twin.coldplate(spec, ...)    a cold plate or a 3D-ICE stack: temperatures, pressure drop, result folder
     twin.simulate(layout, ...)   the room through events: time to critical, balances, result folder
     twin.doctor(...)             what this machine has and lacks
     twin.load_layout(path, ...)  read and check a layout file
@@ -19,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from twin.benchmark.bench import bench
+    from twin.coldplate.run import coldplate
     from twin.model.load import example_layout, load_layout
     from twin.planning.simulate import simulate
     from twin.planning.solve import solve
@@ -26,10 +28,11 @@ if TYPE_CHECKING:
     from twin.validation.suite import validate
 
 __version__ = "0.1.0"
-__all__ = ["bench", "doctor", "example_layout", "load_layout", "simulate", "solve", "validate"]
+__all__ = ["bench", "coldplate", "doctor", "example_layout", "load_layout", "simulate", "solve", "validate"]
 
 _HOME = {
     "bench": "twin.benchmark.bench",
+    "coldplate": "twin.coldplate.run",
     "doctor": "twin.runtime.doctor",
     "example_layout": "twin.model.load",
     "load_layout": "twin.model.load",

@@ -267,3 +267,24 @@ def _extrapolated(past: list[Array], theta: Array) -> Array:
     if len(past) == 1:
         return 2.0 * theta - past[0]
     return 3.0 * theta - 3.0 * past[-1] + past[-2]
+
+
+def warm_up() -> None:
+    """Compile the kernels, or load them from the cache."""
+    one = np.ones((2, 2, 2))
+    zero = np.zeros((2, 2, 0))
+    rate = np.ones((2, 2))
+    system = System(
+        np.ones((2, 1, 2)),
+        np.ones((2, 2, 1)),
+        zero,
+        9.0 * one,
+        0.0 * one,
+        0.0 * one,
+        one,
+        rate,
+        one,
+        one,
+        300.0,
+    )
+    Solver(system).solve(one)

@@ -17,6 +17,7 @@ from rich.table import Table
 
 from twin import __version__
 from twin.cli.bench import bench
+from twin.cli.coldplate import coldplate
 from twin.cli.simulate import simulate
 from twin.cli.solve import solve
 from twin.cli.terminal import (
@@ -85,6 +86,7 @@ def _options(
 app.command()(bench)
 app.command()(solve)
 app.command()(simulate)
+app.command()(coldplate)
 app.command()(validate)
 
 

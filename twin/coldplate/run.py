@@ -1,0 +1,117 @@
+"""Solve a cold plate or a chip stack from its file and keep the answer as a folder."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from solvers.coldplate.system import Array
+from twin import __version__
+from twin.coldplate.fields import PlateFields, write_vtk
+from twin.coldplate.ice_model import build_ice
+from twin.coldplate.ice_reader import read_stack
+from twin.coldplate.ice_results import ice_fields, ice_numbers, write_maps, write_probes
+from twin.coldplate.ice_run import run_ice
+from twin.errors import Finding, InputError
+from twin.results import default_folder, usable_folder, write_folder, write_json
+
+__all__ = ["RESULT_FILES", "PlateResult", "coldplate"]
+
+RESULT_FILES = ("spec.stk", "spec.yaml", "result.json", "fields.vtr", "picture.png", "probes.csv", "maps.txt")
+"""What a result folder may hold, and all it may hold to be replaced."""
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class PlateResult:
+    """A solved plate or stack.
+
+    Attributes
+    ----------
+    fields : PlateFields
+    summary : dict           What ``result.json`` holds.
+    maps : dict              Name of a map -> times [s] and float64[ny, nx].
+    folder : Path or None    Where it was written.
+    """
+
+    fields: PlateFields
+    summary: dict[str, Any]
+    maps: dict[str, list[tuple[float, Array]]] = field(default_factory=dict)
+    folder: Path | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the numbers of the result, ready for JSON."""
+        return self.summary
+
+
+def coldplate(
+    spec: str | Path,
+    out: str | Path | None = None,
+    progress: Callable[[float], None] | None = None,
+    *,
+    write: bool = True,
+) -> PlateResult:
+    """Solve a cold plate (.yaml) or a 3D-ICE stack (.stk).
+
+    Parameters
+    ----------
+    spec : path
+    out : path, optional
+        Result folder; ``results/NAME`` without it.
+    progress : callable, optional
+        Called with the share that is done.
+    write : bool
+        False keeps the result in memory only.
+
+    Returns
+    -------
+    PlateResult
+
+    Raises
+    ------
+    InputError : the file, or the folder, is no good.
+    NotConvergedError : the solver gave no answer.
+    OutsideError : the folder cannot be written.
+    """
+    path = Path(spec)
+    if path.suffix not in (".stk", ".yaml", ".yml"):
+        rule, remedy = "is neither .stk nor .yaml", "Give a 3D-ICE stack or a cold plate in YAML"
+        raise InputError([Finding(str(path), "spec", "", path.suffix, rule, remedy)])
+    target = (
+        usable_folder(default_folder(str(path)) if out is None else Path(out), RESULT_FILES)
+        if write
+        else None
+    )
+    result = _solve_stack(path, progress)
+    if target is not None:
+        result = replace(result, summary={**result.summary, "folder": str(target)}, folder=target)
+        write_folder(target, lambda draft: _fill(draft, path, result), RESULT_FILES)
+        logger.info("result in %s", target)
+    return result
+
+
+def _solve_stack(path: Path, progress: Callable[[float], None] | None) -> PlateResult:
+    begun = time.perf_counter()
+    model = build_ice(read_stack(path))
+    answers = run_ice(model, progress)
+    wall = time.perf_counter() - begun
+    summary = {"name": path.stem, **ice_numbers(model, answers), "wall_s": wall, "version": __version__}
+    return PlateResult(ice_fields(model, answers), summary, answers.maps)
+
+
+def _fill(draft: Path, path: Path, result: PlateResult) -> None:
+    from twin.coldplate.picture import draw_plate  # noqa: PLC0415  (a second of import, only where needed)
+
+    shutil.copyfile(path, draft / f"spec{'.stk' if path.suffix == '.stk' else '.yaml'}")
+    write_json(result.summary, draft / "result.json")
+    write_probes(result.summary["probes"], draft / "probes.csv")
+    if result.maps:
+        write_maps(result.maps, draft / "maps.txt")
+    write_vtk(result.fields, draft / "fields.vtr")
+    draw_plate(result.fields, result.summary, draft / "picture.png")
