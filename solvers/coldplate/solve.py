@@ -283,6 +283,7 @@ def warm_up() -> None:
         0.0 * one,
         one,
         rate,
+        0.0,
         one,
         one,
         300.0,

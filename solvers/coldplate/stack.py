@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from solvers.coldplate.system import Array, Cells, Leak, System, assemble
+from solvers.coldplate.system import Array, Cells, Leak, Scheme, System, assemble
 from solvers.errors import CaseError
 
 POROUS_LAYERS = 4
@@ -95,6 +95,7 @@ class Stack(NamedTuple):
     outer_faces : bool
         Whether the unknowns of the lowest and highest layer lie on their outer faces instead of in their
         middle, where nothing is beyond.
+    scheme : str    Of the coolant along y, see `assemble`.
     """
 
     x: Array
@@ -105,6 +106,7 @@ class Stack(NamedTuple):
     bottom: tuple[float, float] | None = None
     top: tuple[float, float] | None = None
     outer_faces: bool = False
+    scheme: Scheme = "central"
 
     @property
     def first(self) -> tuple[int, ...]:
@@ -174,7 +176,7 @@ def build(stack: Stack) -> System:
             leaks.append(Leak(half * film_conductance / (half + film_conductance), film[1], layer))
         elif stack.outer_faces:
             inner[:, :, layer] *= 0.5
-    return assemble(cells, rate, stack.inlet, tuple(leaks), skip)
+    return assemble(cells, rate, stack.inlet, tuple(leaks), skip, stack.scheme)
 
 
 def _fill_slab(cells: Cells, at: int, slab: Slab, stack: Stack) -> None:

@@ -8,7 +8,7 @@ cell. Temperatures are excesses over `reference`, the temperature at the inlet.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from solvers.errors import CaseError, GridMismatchError
 
 Array = NDArray[np.float64]
+Scheme = Literal["central", "central_held", "upwind"]
 
 
 class Cells(NamedTuple):
@@ -62,6 +63,7 @@ class System(NamedTuple):
     diagonal, before, after : float64[ny, nx, nz]    Entries of A: own, plane before, plane after. [W/K]
     capacity : float64[ny, nx, nz]    [J/K]
     rate : float64[nx, nz]    Heat capacity rate of the coolant, positive along +y. [W/K]
+    extrapolation : float    e in the outlet's temperature, (1 + e) T_last - e T_before_last. [-]
     leak : float64[ny, nx, nz]    Conductance to the surroundings. [W/K]
     held : float64[ny, nx, nz]    Heat that the surroundings bring into cells at `reference`. [W]
     reference : float    Temperature of the coolant at the inlet. [K]
@@ -75,6 +77,7 @@ class System(NamedTuple):
     after: Array
     capacity: Array
     rate: Array
+    extrapolation: float
     leak: Array
     held: Array
     reference: float
@@ -125,7 +128,7 @@ def assemble(
     reference: float,
     leaks: tuple[Leak, ...] = (),
     skip: Array | None = None,
-    upwind: bool = False,
+    scheme: Scheme = "central",
 ) -> System:
     """Build the system of a block of cells.
 
@@ -136,9 +139,11 @@ def assemble(
     reference : float    Temperature of the coolant at the inlet. [K]
     leaks : tuple of Leak
     skip : float64[ny, nx, nz - 2], optional    See `System`.
-    upwind : bool
-        Whether the coolant leaves a cell with its temperature. Otherwise with the mean of it and the next,
-        which is second order and exact where it rises uniformly; at the outlet with that of the last cell.
+    scheme : str
+        Temperature with which the coolant leaves a cell. ``central``: the mean of this and the next one, at the
+        outlet the line through the last two; second order, exact where the coolant warms up uniformly.
+        ``central_held``: the same, at the outlet that of the last cell, which makes cells before it zigzag by
+        half of a cell's rise; so does 3D-ICE. ``upwind``: that of the cell; first order, no new extremes.
 
     Returns
     -------
@@ -169,23 +174,34 @@ def assemble(
     diagonal[1:] += along
     before[1:] -= along
     after[:-1] -= along
-    if upwind:
-        before[1:] -= np.maximum(rate, 0.0)
-        after[:-1] += np.minimum(rate, 0.0)
-        diagonal += np.abs(rate)
+    extrapolation = 0.0
+    forth, back = np.maximum(rate, 0.0), np.maximum(-rate, 0.0)
+    if scheme == "upwind" or shape[0] == 1:
+        before[1:] -= forth
+        after[:-1] -= back
+        diagonal += forth + back
     else:
         before[1:] -= 0.5 * rate
         after[:-1] += 0.5 * rate
-        diagonal[0] += 0.5 * np.abs(rate)
-        diagonal[-1] += 0.5 * np.abs(rate)
+        diagonal[0] += 0.5 * (forth + back)
+        diagonal[-1] += 0.5 * (forth + back)
+        if scheme == "central":
+            extrapolation = 0.5
+            diagonal[-1] += extrapolation * forth
+            before[-1] -= extrapolation * forth
+            diagonal[0] += extrapolation * back
+            after[0] -= extrapolation * back
     leak, held = np.zeros(shape), np.zeros(shape)
     for item in leaks:
         leak[:, :, item.layer] += item.conductance
         held[:, :, item.layer] += item.conductance * (item.temperature - reference)
     diagonal += leak
+    alone = (diagonal == 0.0) & (before == 0.0) & (after == 0.0)
+    diagonal[alone] = 1.0  # they stay at the reference
     return System(
-        across, up, skip, diagonal, before, after, cells.capacity, rate, leak, held, float(reference)
-    )
+        across, up, skip, diagonal, before, after, cells.capacity, rate, extrapolation, leak, held,
+        float(reference),
+    )  # fmt: skip
 
 
 def check_outlet(system: System) -> None:
@@ -232,7 +248,11 @@ def coolant_heat(system: System, theta: Array) -> float:
     float    [W]
     """
     forth, back = np.maximum(system.rate, 0.0), np.maximum(-system.rate, 0.0)
-    return float((forth * theta[-1]).sum() + (back * theta[0]).sum())
+    out_forth, out_back = theta[-1], theta[0]
+    if system.extrapolation > 0.0:
+        out_forth = out_forth + system.extrapolation * (theta[-1] - theta[-2])
+        out_back = out_back + system.extrapolation * (theta[0] - theta[1])
+    return float((forth * out_forth).sum() + (back * out_back).sum())
 
 
 def balance(system: System, theta: Array, heat: Array, stored: float = 0.0) -> Balance:

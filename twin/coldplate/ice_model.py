@@ -200,6 +200,7 @@ def build_ice(ice: IceStack) -> IceModel:
         bottom=None if ice.bottom is None else (ice.bottom.coefficient, ice.bottom.temperature),
         top=None if ice.top is None else (ice.top.coefficient, ice.top.temperature),
         outer_faces=True,
+        scheme="central_held",
     )
     return IceModel(ice, stack, number)
 

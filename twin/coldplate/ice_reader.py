@@ -108,6 +108,8 @@ class _Reader:
             rule, remedy = "is a part of 3D-ICE that is not modelled here", "Give a heat transfer coefficient"
         else:
             rule, remedy = "is a section that is not known", f"Known are {_SECTIONS}"
+            if section.heading.tokens[-1].line > line:
+                remedy = "Is a ';' missing in it?"
         self.faults.add("heading", "", text, rule, remedy, line)
 
     # -- frame -----------------------------------------------------------------------------------------------

@@ -1,0 +1,91 @@
+"""``racklet coldplate``: one JSON object, a result folder, errors with their exit code."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from typer.testing import CliRunner
+
+from twin.cli.commands import app
+
+RUNNER = CliRunner()
+STACK = """
+material silicon : thermal conductivity 1.30e-04 ; volumetric heat capacity 1.63566e-12 ;
+microchannel 2rm :
+   height 100 ; channel length 50 ; wall length 50 ; wall material silicon ; coolant flow rate 48 ;
+   coolant heat transfer coefficient 5e-8 ; coolant volumetric heat capacity 4.17e-12 ;
+   coolant incoming temperature 300.0 ;
+dimensions : chip length 10000, width 10000 ; cell length 1000, width 1000 ;
+die lower : layer 48 silicon ; source 2 silicon ;
+die upper : source 2 silicon ; layer 48 silicon ;
+stack : die die2 upper floorplan "all.flp" ; channel gap ; die die1 lower floorplan "all.flp" ;
+solver : steady ; initial temperature 300 ;
+output : T (die1, 5000, 4800, "node1.txt", final) ; Tmap (die1, "map.txt", final) ;
+"""
+
+
+@pytest.fixture
+def stack(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "all.flp").write_text("all : position 0, 0 ; dimension 10000, 10000 ; power values 50 ;")
+    (tmp_path / "two.stk").write_text(STACK)
+    return tmp_path
+
+
+def test_a_stack_gives_its_numbers_and_files(stack):
+    result = RUNNER.invoke(app, ["coldplate", "two.stk", "--json"])
+    assert result.exit_code == 0, result.output
+    body = json.loads(result.stdout)
+    assert body["energy_relative"] < 1e-6
+    assert body["coolant_rise_k"] == pytest.approx(100.0 / (0.8e-6 * 4.17e6), rel=1e-6)
+    ((time, value),) = body["probes"]["node1"]
+    assert time == 0.0 and 300.0 < value < body["max_k"]
+    assert {"pressure_drop_pa", "wall_s", "cells", "model", "channel_flow"} <= body.keys()
+    folder = stack / "results/two"
+    assert {file.name for file in folder.iterdir()} == {
+        "spec.stk", "result.json", "fields.vtr", "picture.png", "probes.csv", "maps.txt"
+    }  # fmt: skip
+    assert json.loads((folder / "result.json").read_text()) == body
+    assert len((folder / "maps.txt").read_text().split("\n")[1].split("\t")) == 10
+    again = RUNNER.invoke(app, ["coldplate", "two.stk", "--json"])
+    assert again.exit_code == 0  # replaces its own result
+
+
+def test_the_vtk_file_holds_the_temperatures(stack):
+    from vtkmodules.util.numpy_support import vtk_to_numpy
+    from vtkmodules.vtkIOXML import vtkXMLRectilinearGridReader
+
+    body = json.loads(RUNNER.invoke(app, ["coldplate", "two.stk", "--json"]).stdout)
+    reader = vtkXMLRectilinearGridReader()
+    reader.SetFileName(str(stack / "results/two/fields.vtr"))
+    reader.Update()
+    grid = reader.GetOutput()
+    assert grid.GetDimensions() == (11, 11, 6)
+    T = vtk_to_numpy(grid.GetCellData().GetArray("temperature")) + 273.15
+    assert T.max() == pytest.approx(body["max_k"], abs=1e-3)  # float32
+    heat = vtk_to_numpy(grid.GetCellData().GetArray("heat"))
+    assert heat.sum() * 1e-3 * 1e-3 * 2e-6 == pytest.approx(100.0, rel=1e-5)
+
+
+def test_bad_input_is_one_object_with_every_finding(stack):
+    text = (stack / "two.stk").read_text()
+    (stack / "two.stk").write_text(text.replace("flow rate 48", "flow rate 0").replace("steady ;", "soon ;"))
+    result = RUNNER.invoke(app, ["coldplate", "two.stk", "--json"])
+    assert result.exit_code == 2
+    findings = json.loads(result.stdout)["error"]["findings"]
+    assert {finding["value"] for finding in findings} >= {"0", "soon"}
+    assert not (stack / "results").exists() or not list((stack / "results").iterdir())
+
+
+def test_other_files_are_refused(stack):
+    result = RUNNER.invoke(app, ["coldplate", "two.txt", "--json"])
+    assert result.exit_code == 2
+    assert "neither .stk nor .yaml" in json.loads(result.stdout)["error"]["message"]
+
+
+def test_for_people_it_prints_a_table(stack):
+    result = RUNNER.invoke(app, ["coldplate", "two.stk"])
+    assert result.exit_code == 0
+    for part in ("node1", "coolant +", "heat closes to", "porous 2-resistor", "results"):
+        assert part in result.stdout
