@@ -53,7 +53,12 @@ class Builder:
         self._fluids = [fluid]
         self._nodes: list[dict[str, Any]] = []
         self._branches: list[dict[str, Any]] = []
-        self._lists: dict[str, list[dict[str, Any]]] = {"pumps": [], "plates": [], "exchangers": [], "vessels": []}
+        self._lists: dict[str, list[dict[str, Any]]] = {
+            "pumps": [],
+            "plates": [],
+            "exchangers": [],
+            "vessels": [],
+        }
         self._faults: list[str] = []
         self._outside: dict[int, int] = {}
 
@@ -168,7 +173,16 @@ class Builder:
         )
 
     def channel(
-        self, name: str, a: int, b: int, length: float, width: float, height: float, *, count: int = 1, loss: float = 0.0
+        self,
+        name: str,
+        a: int,
+        b: int,
+        length: float,
+        width: float,
+        height: float,
+        *,
+        count: int = 1,
+        loss: float = 0.0,
     ) -> int:
         """Add equal rectangular channels side by side, laminar or turbulent.
 
@@ -274,7 +288,9 @@ class Builder:
         int
         """
         if characteristic not in ("equal", "linear"):
-            self._faults.append(f"valve {name!r}: characteristic {characteristic!r} must be 'equal' or 'linear'")
+            self._faults.append(
+                f"valve {name!r}: characteristic {characteristic!r} must be 'equal' or 'linear'"
+            )
         return self.branch(
             *(name, a, b, opening),
             quadratic=float(loss_of_flow_coefficient(kv)),
@@ -311,9 +327,7 @@ class Builder:
         -------
         int
         """
-        return self.branch(
-            name, a, b, fouling, quadratic=float(loss_of_flow_coefficient(kv)), role=c.FOULING
-        )
+        return self.branch(name, a, b, fouling, quadratic=float(loss_of_flow_coefficient(kv)), role=c.FOULING)
 
     def pump(
         self,
@@ -466,7 +480,15 @@ class Builder:
         return len(self._lists["exchangers"]) - 1
 
     def resistance(
-        self, name: str, a: int, b: int, m_nominal: float, dp_nominal: float, *, volume: float = 0.0, T_nominal: float = 298.15
+        self,
+        name: str,
+        a: int,
+        b: int,
+        m_nominal: float,
+        dp_nominal: float,
+        *,
+        volume: float = 0.0,
+        T_nominal: float = 298.15,
     ) -> int:
         """Add a quadratic resistance by one point: the side of an exchanger, a coil.
 
@@ -580,7 +602,14 @@ class Builder:
         return case
 
     def _vessel(
-        self, node: int, kind: int, area: float, volume: float, p_gas: float, polytropic: float, p_start: float
+        self,
+        node: int,
+        kind: int,
+        area: float,
+        volume: float,
+        p_gas: float,
+        polytropic: float,
+        p_start: float,
     ) -> None:
         self._lists["vessels"].append(
             {
@@ -601,7 +630,7 @@ def _column(rows: list[dict[str, Any]], key: str) -> Any:
 
 
 def _exchangers(rows: list[dict[str, Any]]) -> c.Exchangers:
-    pairs = {
-        key: _column(rows, key).reshape(-1, 2) for key in ("side", "UA", "m_nominal", "exponent")
-    }
-    return c.Exchangers(**pairs, resistance=_column(rows, "resistance"), arrangement=_column(rows, "arrangement"))
+    pairs = {key: _column(rows, key).reshape(-1, 2) for key in ("side", "UA", "m_nominal", "exponent")}
+    return c.Exchangers(
+        **pairs, resistance=_column(rows, "resistance"), arrangement=_column(rows, "arrangement")
+    )

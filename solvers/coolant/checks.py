@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from solvers.coolant.components import EQUAL, FOULING, LEAK, LINEAR, SPEED, Case, Index, Vector
+from solvers.coolant.components import EQUAL, FOULING, LEAK, LINEAR, SPEED, Case, Index, Inputs, Vector
 from solvers.coolant.terms import SHUT
 
 _FASTEST = 1.5  # times the nominal speed; more is a unit that was mistaken
@@ -93,6 +93,75 @@ def check_pumps(case: Case, setting: Vector) -> list[str]:
     ]
 
 
+def check_drives(case: Case, setting: Vector, inputs: Inputs) -> list[str]:
+    """Heated circuits that nothing drives at present: all their pumps stand.
+
+    Parameters
+    ----------
+    case : Case
+    setting : float64[nb]    Pumps without drive at 0.
+    inputs : Inputs
+
+    Returns
+    -------
+    list of str    One a circuit.
+    """
+    number, part, _ = _circuits(case)
+    running = (case.branches.role == SPEED) & (setting > 0)
+    driven = np.zeros(number, dtype=bool)
+    driven[part[case.branches.a[running]]] = True
+    held = np.bincount(part[_held(case)], minlength=number)
+    fed = np.zeros(number, dtype=bool)
+    fed[part[inputs.supply != 0]] = True
+    heated = np.zeros(number, dtype=bool)
+    heated[part[case.branches.a[inputs.heat != 0]]] = True
+    stands = np.flatnonzero(heated & ~driven & ~fed & (held < 2))
+    return [
+        f"circuit of {_some(_inside(case, part, which))}: it is heated and no pump of it runs"
+        for which in stands.tolist()
+    ]
+
+
+def check_sinks(case: Case, m_flow: Vector, inputs: Inputs, warm: Vector) -> list[str]:
+    """Circuits that are heated and cannot give the heat away: they have no steady temperature.
+
+    Parameters
+    ----------
+    case : Case
+    m_flow : float64[nb]
+    inputs : Inputs
+    warm : float64[nb]    Heat of friction. [W]
+
+    Returns
+    -------
+    list of str    One a circuit.
+    """
+    branches, exchangers, nn = case.branches, case.exchangers, case.fluid.size
+    moves = m_flow != 0
+    two = exchangers.side[:, 1] >= 0
+    pairs = exchangers.side[two]
+    pairs = pairs[moves[pairs].all(axis=1)] if pairs.size else pairs
+    start = np.concatenate([branches.a[moves], branches.a[pairs[:, 0]]])
+    end = np.concatenate([branches.b[moves], branches.a[pairs[:, 1]]])
+    number, part = connected_components(
+        coo_array((np.ones(start.size), (start, end)), shape=(nn, nn)), directed=False
+    )
+    cooled = np.zeros(number, dtype=bool)
+    cooled[part[branches.a[moves & (branches.UA > 0)]]] = True
+    air = exchangers.side[~two, 0][inputs.air_flow[~two] > 0]
+    cooled[part[branches.a[air[moves[air]]]]] = True
+    net = np.bincount(branches.a, m_flow, minlength=nn) - np.bincount(branches.b, m_flow, minlength=nn)
+    comes = np.where(np.isnan(case.p_fixed), inputs.supply, net)
+    cooled[part[comes > 1e-9 * max(float(np.abs(m_flow).max()), 1e-9)]] = True
+    heat = np.where(moves, inputs.heat + warm, 0.0)
+    warmed = np.bincount(part[branches.a], np.abs(heat), minlength=number) > 0
+    return [
+        f"circuit of {_some(_inside(case, part, which))}: it is heated (friction included) and has no exchanger, no "
+        "loss to the surroundings and no fresh coolant; it would warm for ever"
+        for which in np.flatnonzero(warmed & ~cooled).tolist()
+    ]
+
+
 def _merged(case: Case) -> tuple[Index, Index]:
     """Ends of the branches with all boundary nodes made one: what leaves at one may come in at another."""
     node = np.arange(case.fluid.size)
@@ -107,7 +176,9 @@ def _shapes(case: Case) -> list[str]:
     if nb == 0:
         return ["no branches"]
     for names, what in ((case.node_names, "node"), (case.branch_names, "branch")):
-        double = sorted({name for name in names if names.count(name) > 1}) if len(set(names)) < len(names) else []
+        double = (
+            sorted({name for name in names if names.count(name) > 1}) if len(set(names)) < len(names) else []
+        )
         faults += [f"{what} {name!r}: the name is given twice" for name in double]
     if len(case.node_names) != nn or len(case.branch_names) != nb:
         faults.append("there must be as many names as nodes and branches")
@@ -131,7 +202,14 @@ def _shapes(case: Case) -> list[str]:
 def _numbers(case: Case) -> list[str]:
     branches, names = case.branches, case.branch_names
     faults = []
-    for field, lowest in (("length", 0), ("loss", 0), ("viscous", 0), ("quadratic", 0), ("volume", 0), ("UA", 0)):
+    for field, lowest in (
+        ("length", 0),
+        ("loss", 0),
+        ("viscous", 0),
+        ("quadratic", 0),
+        ("volume", 0),
+        ("UA", 0),
+    ):
         values = getattr(branches, field)
         faults += [
             f"branch {names[i]!r}: {field} {values[i]:g} must not be below {lowest}"
@@ -155,7 +233,9 @@ def _numbers(case: Case) -> list[str]:
         if one == two or not (case.exchangers.UA[number] > 0).all():
             faults.append(f"exchanger at branch {names[one]!r}: needs two sides and films with UA above 0")
     for number, branch in enumerate(case.plates.branch.tolist()):
-        if not (case.plates.UA[number] > 0 and case.plates.C[number] >= 0 and case.plates.m_nominal[number] > 0):
+        if not (
+            case.plates.UA[number] > 0 and case.plates.C[number] >= 0 and case.plates.m_nominal[number] > 0
+        ):
             faults.append(f"cold plate {names[branch]!r}: UA and nominal flow must be above 0, C not below")
     return faults + check_settings(case, case.setting)
 
@@ -181,13 +261,9 @@ def _ends(case: Case) -> list[str]:
 
 
 def _parts(case: Case) -> list[str]:
-    """Faults of each connected part: no pressure, two pressures, nothing that drives."""
+    """Faults of each circuit: no pressure, two pressures, nothing that drives."""
     branches, nn = case.branches, case.fluid.size
-    tight = branches.role != LEAK
-    ends = (branches.a[tight], branches.b[tight])
-    graph = coo_array((np.ones(ends[0].size), ends), shape=(nn, nn))
-    number, part = connected_components(graph, directed=False)
-    degree = np.bincount(np.concatenate(ends), minlength=nn)
+    number, part, degree = _circuits(case)
     boundary = ~np.isnan(case.p_fixed)
     vessel = np.zeros(nn, dtype=bool)
     vessel[case.vessels.node] = True
@@ -204,7 +280,7 @@ def _parts(case: Case) -> list[str]:
         if degree[inside].max() == 0:  # where leaks go to
             continue
         held = np.flatnonzero(inside & (boundary | vessel))
-        name = _some([case.branch_names[i] for i in np.flatnonzero(part[branches.a] == which).tolist()])
+        name = _some(_inside(case, part, which))
         if held.size == 0:
             faults.append(
                 f"circuit of {name}: nothing holds its pressure; add an accumulator, a reservoir or a boundary"
@@ -213,12 +289,25 @@ def _parts(case: Case) -> list[str]:
         if pins.size > 1:
             listed = ", ".join(f"{case.node_names[i]!r} at {pressure[i]:.0f} Pa" for i in pins.tolist())
             faults.append(
-                f"circuit of {name}: its pressure is fixed {pins.size} times, at {listed}. Keep one; the others would "
-                "feed or drain the circuit for ever"
+                f"circuit of {name}: its pressure is fixed {pins.size} times, at {listed}. Keep one; the others "
+                "would feed or drain the circuit for ever"
             )
         if not pumped[which] and held.size < 2 and not case.supply[inside].any():
             faults.append(f"circuit of {name}: no pump and no difference of pressure drives it; add a pump")
     return faults
+
+
+def _circuits(case: Case) -> tuple[int, Index, Index]:
+    """Number of connected parts, the part of each node, branches at each node; leaks connect nothing."""
+    nn, tight = case.fluid.size, case.branches.role != LEAK
+    ends = (case.branches.a[tight], case.branches.b[tight])
+    graph = coo_array((np.ones(ends[0].size), ends), shape=(nn, nn))
+    number, part = connected_components(graph, directed=False)
+    return number, part, np.bincount(np.concatenate(ends), minlength=nn)
+
+
+def _inside(case: Case, part: Index, which: int) -> list[str]:
+    return [case.branch_names[i] for i in np.flatnonzero(part[case.branches.a] == which).tolist()]
 
 
 def _held(case: Case) -> NDArray[np.bool_]:

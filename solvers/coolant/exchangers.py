@@ -90,7 +90,9 @@ def gain(exchangers: Exchangers, m_flow: Vector, C_flow: Vector) -> Vector:
     flows = least > 0
     safe = np.where(flows, least, 1.0)
     UA = conductance(exchangers, m_flow)
-    share = effectiveness(UA / safe, np.where(flows, safe / np.maximum(most, 1e-300), 0.0), exchangers.arrangement)
+    share = effectiveness(
+        UA / safe, np.where(flows, safe / np.maximum(most, 1e-300), 0.0), exchangers.arrangement
+    )
     return np.where(flows, share * least, 0.0)
 
 

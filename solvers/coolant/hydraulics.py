@@ -191,9 +191,7 @@ class Hydraulics:
         for _ in range(_CUTS):
             if fall == 0.0:
                 fall = float(change @ (drive - self._losses(given, m)[0]))
-            left = float(
-                change @ (drive - self._losses(given, m + at * change)[0] - inertia * (at * change))
-            )
+            left = float(change @ (drive - self._losses(given, m + at * change)[0] - inertia * (at * change)))
             if left >= -0.5 * fall and (at == 1.0 or left <= 0.5 * fall):
                 break
             low, high = (low, at) if left < 0.0 else (at, high)

@@ -1,70 +1,63 @@
-"""Flows and pressures of a coolant network: prepared once, solved again and again.
+"""Coolant networks: prepared once, then solved as often as settings, heats and boundaries change.
 
-    node     sum of m_flow in - sum out + supply = 0 (a vessel: what it stores)                  (C14)
-    branch   p_a - p_b + rho g (z_a - z_b) = dp(m_flow) [+ inertance dm_flow/dt]                 (C15)
+    network = prepare(builder.build())
+    inputs = network.inputs()                     arrays to write into: openings, speeds, heat ...
+    state = solve(network, inputs)                a steady state
+    state = solve(network, inputs, state)         the next one, from the last: a millisecond
 
-Newton's method on both at once. The flows are eliminated branch by branch, which leaves a symmetric system for
-the pressures (Todini and Pilati 1988). Every loss grows with its flow, so the solution minimises a convex
-function, the content, and a step is shortened where the content would rise: Newton then converges from
-anywhere, through zero flow, reversal, and check valves that open and close.
+`transient` carries a state through time.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
-from numpy.typing import NDArray
 
-from solvers.coolant.checks import check_case, check_inputs
-from solvers.coolant.components import SPEED, Case, Inputs, Vector
-from solvers.coolant.factor import analyse, factorise, substitute
-from solvers.coolant.terms import losses
+from solvers.coolant.checks import check_case, check_drives, check_pumps, check_settings
+from solvers.coolant.components import Case, Inputs, Vector
+from solvers.coolant.delay import Delay
+from solvers.coolant.hydraulics import Conditions, Flow, Hydraulics
+from solvers.coolant.thermal import STILL, Temperatures, Thermal
 from solvers.errors import CaseError, ConvergenceError, GridMismatchError
-from solvers.linear.kernels import options
 
-GRAVITY = 9.81
-"""[m/s2]"""
-_ITERATIONS = 80
-_SHOWN = 5  # last iterates in an error
-_CUTS = 12  # of a step, at most
-_TOLERANCE = 1e-10  # of the largest flow and pressure difference
+_T_START = 293.15
+_ROUNDS = 30  # of flow and temperature in turn
+_AGREE = 1e-6  # K, change of the temperatures that ends them
+_SHOWN = 8  # of nodes with the same fault
 
 
-class Flow(NamedTuple):
-    """Result of `solve`.
+class Steady(NamedTuple):
+    """Steady state of a network.
 
     Attributes
     ----------
     p : float64[nn]    [Pa]
     m_flow : float64[nb]    Positive from a to b. [kg/s]
     dp : float64[nb]    Lost from a to b, negative in a running pump. [Pa]
-    mass_relative : float    Largest imbalance of a node over the largest flow. [-]
-    iterations : int
+    T : float64[nn]    Of the nodes. [K]
+    T_in, T_out : float64[nb]    Of the branches, along the flow. [K]
+    T_solid : float64[nc]    Of the cold plates. [K]
+    Q_flow : float64[nb]    Heat into the coolant of each branch, friction included. [W]
+    power : float64[np]    At the pumps' shafts. [W]
+    mass_relative, energy_relative : float    Imbalance of mass and energy. [-]
+    iterations : int    Of Newton's method on the flows, all rounds.
+    findings : tuple of str    What is wrong with this state; see `Network.findings`, `Network.hot_and_cold`.
     """
 
     p: Vector
     m_flow: Vector
     dp: Vector
+    T: Vector
+    T_in: Vector
+    T_out: Vector
+    T_solid: Vector
+    Q_flow: Vector
+    power: Vector
     mass_relative: float
+    energy_relative: float
     iterations: int
-
-
-class Storage(NamedTuple):
-    """What a time step adds to the equations; `None` in a steady solve.
-
-    Attributes
-    ----------
-    dt : float    [s]
-    m_old : float64[nb]    Flows at its start. [kg/s]
-    mass_old : float64[nv]    Coolant in the vessels at its start. [kg]
-    """
-
-    dt: float
-    m_old: Vector
-    mass_old: Vector
+    findings: tuple[str, ...]
 
 
 class Network:
@@ -73,55 +66,45 @@ class Network:
     Attributes
     ----------
     case : Case
+    hydraulics : Hydraulics
+    thermal : Thermal
+    delay : Delay
     """
 
     def __init__(self, case: Case) -> None:
         self.case = case
-        branches = case.branches
-        self._a, self._b = branches.a, branches.b
-        self._pattern = analyse(case.fluid.size, np.column_stack([branches.a, branches.b]))
-        self._boundary = ~np.isnan(case.p_fixed)
-        self._vessel = np.zeros(case.fluid.size, dtype=bool)
-        self._vessel[case.vessels.node] = True
-        self._groups = [
-            (fluid, np.flatnonzero(case.fluid[branches.a] == number))
-            for number, fluid in enumerate(case.fluids)
-        ]
-        self._node_groups = [
-            (fluid, np.flatnonzero(case.fluid == number)) for number, fluid in enumerate(case.fluids)
-        ]
-        self._drop = case.elevation[branches.a] - case.elevation[branches.b]
-        self._pumping = branches.role[case.pumps.branch] == SPEED if case.pumps.branch.size else np.zeros(0)
-        self._checked: tuple[bytes, tuple[str, ...]] = (b"", ())
-        nodes = case.fluid.size
-        self._work = np.zeros(nodes)
-        self._value = np.zeros(self._pattern.column.size)
-        self._dp, self._slope, self._trial = (np.zeros(branches.a.size) for _ in range(3))
+        self.hydraulics = Hydraulics(case)
+        self.thermal = Thermal(case)
+        self.delay = Delay(case, self.thermal)
+        self._branch = {name: i for i, name in enumerate(case.branch_names)}
+        self._node = {name: i for i, name in enumerate(case.node_names)}
+        self._seen: tuple[bytes, tuple[str, ...]] = (b"", ())
 
     def inputs(self) -> Inputs:
         """Inputs as the network was built: nothing heated, all pumps driven, 293.15 K around.
 
         Returns
         -------
-        Inputs    Own arrays; change them at will.
+        Inputs    Own arrays, to be written into.
         """
         case = self.case
-        nb, nn, nx = case.setting.size, case.fluid.size, case.exchangers.resistance.size
-        T = np.where(np.isnan(case.T_fixed), 293.15, case.T_fixed)
+        nb, nx = case.setting.size, case.exchangers.resistance.size
+        p = np.where(np.isnan(case.p_fixed), 0.0, case.p_fixed)
+        p[case.vessels.node] = case.vessels.p_start
         return Inputs(
             setting=case.setting.copy(),
             drive=np.ones(case.pumps.branch.size, dtype=bool),
             heat=np.zeros(nb),
-            p=np.where(np.isnan(case.p_fixed), 0.0, case.p_fixed),
-            T=T,
-            supply=np.zeros(nn),
-            T_ambient=np.full(nb, 293.15),
+            p=p,
+            T=np.where(np.isnan(case.T_fixed), _T_START, case.T_fixed),
+            supply=case.supply.copy(),
+            T_ambient=np.full(nb, _T_START),
             air_flow=np.zeros(nx),
-            T_air=np.full(nx, 293.15),
+            T_air=np.full(nx, _T_START),
         )
 
-    def find_branch(self, name: str) -> int:
-        """Index of a branch by its name.
+    def branch(self, name: str) -> int:
+        """Index of a branch.
 
         Parameters
         ----------
@@ -133,14 +116,12 @@ class Network:
 
         Raises
         ------
-        CaseError    There is none.
+        CaseError    There is none of that name.
         """
-        if name not in self.case.branch_names:
-            raise CaseError(f"branch {name!r}: the network has none of that name")
-        return self.case.branch_names.index(name)
+        return _find(self._branch, name, "branch")
 
-    def find_node(self, name: str) -> int:
-        """Index of a node by its name.
+    def node(self, name: str) -> int:
+        """Index of a node.
 
         Parameters
         ----------
@@ -152,29 +133,11 @@ class Network:
 
         Raises
         ------
-        CaseError    There is none.
+        CaseError    There is none of that name.
         """
-        if name not in self.case.node_names:
-            raise CaseError(f"node {name!r}: the network has none of that name")
-        return self.case.node_names.index(name)
+        return _find(self._node, name, "node")
 
-    def findings(self, inputs: Inputs) -> tuple[str, ...]:
-        """Say what is wrong with the present settings: a running pump whose way is shut, no drive at all.
-
-        Parameters
-        ----------
-        inputs : Inputs
-
-        Returns
-        -------
-        tuple of str    One a fault; looked up if openings and drives are as before.
-        """
-        key = (inputs.setting > 0).tobytes() + inputs.drive.tobytes()
-        if self._checked[0] != key:
-            self._checked = (key, check_inputs(self.case, self.running(inputs)))
-        return self._checked[1]
-
-    def running(self, inputs: Inputs) -> Vector:
+    def speeds(self, inputs: Inputs) -> Vector:
         """Settings with the speed of pumps without drive at 0.
 
         Parameters
@@ -185,198 +148,98 @@ class Network:
         -------
         float64[nb]
         """
-        setting = inputs.setting.astype(np.float64)
+        setting = np.array(inputs.setting, dtype=np.float64)
         branch = self.case.pumps.branch
         setting[branch] = np.where(inputs.drive, setting[branch], 0.0)
         return setting
 
-    def density(self, T: Vector) -> Vector:
-        """Density in branches of given temperature. [kg/m3].
+    def findings(self, inputs: Inputs) -> tuple[str, ...]:
+        """Say what is wrong with the settings: out of range, a running pump without a way, nothing that drives.
 
         Parameters
         ----------
-        T : float64[nb]    [K]
+        inputs : Inputs
 
         Returns
         -------
-        float64[nb]
+        tuple of str    One a fault. Looked up if the settings are those of the call before.
         """
-        out = np.empty(self._a.size)
-        for fluid, which in self._groups:
-            out[which] = fluid.density(T[which])
-        return out
+        setting = self.speeds(inputs)
+        key = setting.tobytes() + (inputs.supply != 0).tobytes()
+        if self._seen[0] != key:
+            faults = check_settings(self.case, inputs.setting)
+            faults += check_pumps(self.case, setting)
+            faults += check_drives(self.case, setting, inputs)
+            self._seen = (key, tuple(faults))
+        return self._seen[1]
 
-    def viscosity(self, T: Vector) -> Vector:
-        """Dynamic viscosity in branches of given temperature. [Pa s].
+    def hot_and_cold(self, T: Vector) -> tuple[str, ...]:
+        """Say where coolant freezes, boils or passes its flash point.
 
         Parameters
         ----------
-        T : float64[nb]    [K]
+        T : float64[nn]    Of the nodes. [K]
 
         Returns
         -------
-        float64[nb]
+        tuple of str    One a node, eight of a kind and how many more there are.
         """
-        out = np.empty(self._a.size)
-        for fluid, which in self._groups:
-            out[which] = fluid.viscosity(T[which])
-        return out
+        found: list[str] = []
+        for number, fluid in enumerate(self.case.fluids):
+            here = np.flatnonzero(self.case.fluid == number)
+            for wrong in (T[here] <= fluid.T_freeze, T[here] >= fluid.T_hot):
+                names = here[wrong].tolist()
+                found += [f"node {self.case.node_names[i]!r}: {fluid.faults(T[i])}" for i in names[:_SHOWN]]
+                if len(names) > _SHOWN:
+                    found.append(f"and {len(names) - _SHOWN} more nodes")
+        return tuple(found)
 
-    def solve(
-        self,
-        setting: Vector,
-        inputs: Inputs,
-        p_vessel: Vector,
-        T: Vector,
-        guess: Flow | None = None,
-        storage: Storage | None = None,
-    ) -> Flow:
-        """Flows and pressures at given settings and temperatures; the public way in is the function `solve`.
+    def conditions(self, setting: Vector, inputs: Inputs, T_branch: Vector, T: Vector) -> Conditions:
+        """What the flows depend on.
 
         Parameters
         ----------
         setting : float64[nb]    Speeds of pumps as they turn.
-        inputs : Inputs    Its settings and drives are not read.
-        p_vessel : float64[nv]    Pressure of the vessels' nodes; in a time step where to start. [Pa]
-        T : float64[nb]    Mean temperature of the branches. [K]
-        guess : Flow, optional
-        storage : Storage, optional    A time step.
+        inputs : Inputs
+        T_branch : float64[nb]    Mean temperature of the branches. [K]
+        T : float64[nn]    [K]
 
         Returns
         -------
-        Flow
+        Conditions
+        """
+        thermal = self.thermal
+        rho = thermal.of_branches("density", T_branch)
+        mu = thermal.of_branches("viscosity", T_branch)
+        node = self.case.vessels.node
+        rho_vessel = thermal.of_nodes("density", T)[node] if node.size else np.zeros(0)
+        return Conditions(setting, inputs.p, inputs.supply, rho, mu, rho_vessel)
+
+    def check_shapes(self, inputs: Inputs) -> None:
+        """Refuse inputs of wrong size or without number.
+
+        Parameters
+        ----------
+        inputs : Inputs
 
         Raises
         ------
-        ConvergenceError    Newton's method did not converge; names the worst node.
+        GridMismatchError    Names every field that is wrong.
         """
-        case, branches = self.case, self.case.branches
-        rho, mu = self.density(T), self.viscosity(T)
-        m = np.zeros(self._a.size) if guess is None else guess.m_flow.astype(np.float64)
-        p = np.where(self._boundary, inputs.p, 2e5 if guess is None else guess.p)
-        p[case.vessels.node] = p_vessel
-        lift = rho * GRAVITY * self._drop
-        held = self._boundary | self._vessel if storage is None else self._boundary
-        inertia = np.zeros(m.size) if storage is None else branches.inertance / storage.dt
-        m_old = m if storage is None else storage.m_old
-        vessels = _Stored(case, rho, self._vessel_density(T)) if storage is not None else None
-        dp, slope, step = self._dp, self._slope, np.empty_like(p)
-        history: list[tuple[float, float]] = []
-        for iteration in range(_ITERATIONS):
-            losses(branches, m, rho, mu, setting, dp, slope)
-            dp += inertia * (m - m_old)
-            slope += inertia
-            error = p[self._a] - p[self._b] + lift - dp
-            lack = inputs.supply - _outflow(self._a, self._b, m, p.size)
-            capacity = np.zeros(p.size)
-            if vessels is not None and storage is not None:
-                mass, compliance = vessels.at(p)
-                lack[case.vessels.node] -= (mass - storage.mass_old) / storage.dt
-                capacity[case.vessels.node] = compliance / storage.dt
-            lack[held] = 0.0
-            scale_m, scale_p = self._scales(m, p, dp)
-            history.append((float(np.abs(error).max() / scale_p), float(np.abs(lack).max() / scale_m)))
-            if iteration and max(history[-1]) <= _TOLERANCE:
-                dp -= inertia * (m - m_old)
-                return Flow(p, m, dp.copy(), history[-1][1], iteration)
-            self._step(error, lack, capacity, held, slope, step)
-            change = (error + step[self._a] - step[self._b]) / slope
-            part = self._shorten(change, error, m, lift, p, m_old, inertia, (rho, mu, setting))
-            m = m + part * change
-            p = p + part * step
-        raise self._failed(history, error, lack)
-
-    def _step(
-        self,
-        error: Vector,
-        lack: Vector,
-        capacity: Vector,
-        held: NDArray[np.bool_],
-        slope: Vector,
-        step: Vector,
-    ) -> None:
-        """Set step to the change of the pressures."""
-        pattern, value = self._pattern, self._value
-        right = _assemble(
-            *(self._a, self._b, 1.0 / slope, error, lack, capacity, held),
-            *(pattern.diagonal, pattern.off_diagonal, value),
-        )
-        row = factorise(pattern.start, pattern.column, pattern.middle, value, self._work)
-        if row >= 0:  # cannot be: every branch conducts and every part holds a pressure
-            name = self.case.node_names[int(pattern.order[row])]
-            raise ConvergenceError(f"node {name!r}: nothing holds its pressure; the matrix is singular")
-        substitute(
-            pattern.order, pattern.start, pattern.column, pattern.middle, value, right, self._work, step
-        )
-
-    def _shorten(
-        self,
-        change: Vector,
-        error: Vector,
-        m: Vector,
-        lift: Vector,
-        p: Vector,
-        m_old: Vector,
-        inertia: Vector,
-        state: tuple[Vector, Vector, Vector],
-    ) -> float:
-        """Part of the step at which the content is near its least along it. (C16)."""
-        fall = float(change @ error)
-        if not fall > 0.0:  # the flows do not balance yet: take the step that makes them
-            return 1.0
-        low, high, at = 0.0, 1.0, 1.0
-        rho, mu, setting = state
-        for _ in range(_CUTS):
-            trial = m + at * change
-            losses(self.case.branches, trial, rho, mu, setting, self._dp, self._trial)
-            here = self._dp + inertia * (trial - m_old)
-            left = float(change @ (p[self._a] - p[self._b] + lift - here))
-            if left > -0.5 * fall and (at == 1.0 or left < 0.5 * fall):
-                return at
-            if left < 0.0:
-                high = at
-            else:
-                low = at
-            at = 0.5 * (low + high)
-        return at
-
-    def _scales(self, m: Vector, p: Vector, dp: Vector) -> tuple[float, float]:
-        return max(float(np.abs(m).max()), 1e-9), max(float(np.abs(dp).max()), float(np.ptp(p)), 1.0)
-
-    def _vessel_density(self, T: Vector) -> Vector:
-        case = self.case
-        out = np.empty(case.vessels.node.size)
-        for i, node in enumerate(case.vessels.node.tolist()):
-            beside = (self._a == node) | (self._b == node)
-            out[i] = float(case.fluids[case.fluid[node]].density(float(T[beside].mean())))
-        return out
-
-    def _failed(self, history: list[tuple[float, float]], error: Vector, lack: Vector) -> ConvergenceError:
-        worst = np.abs(lack) / max(float(np.abs(lack).max()), 1e-300)
-        if history[-1][0] >= history[-1][1]:
-            node = int(self._b[np.abs(error).argmax()])
-            what = f"branch {self.case.branch_names[int(np.abs(error).argmax())]!r} is off by {np.abs(error).max():.3g} Pa"
-        else:
-            node = int(worst.argmax())
-            what = f"its flows are off by {np.abs(lack).max():.3g} kg/s"
-        last = "; ".join(f"{a:.2e} Pa/Pa, {b:.2e} kg/kg" for a, b in history[-_SHOWN:])
-        return ConvergenceError(
-            f"network: no solution after {len(history)} iterations. Worst node {self.case.node_names[node]!r}: {what}. "
-            f"Last residuals: {last}. Look at the settings around it; start from a solved state.",
-            [max(pair) for pair in history],
-        )
-
-
-class _Stored:
-    """Coolant in the vessels as a function of the pressure at their nodes."""
-
-    def __init__(self, case: Case, rho: Vector, rho_vessel: Vector) -> None:
-        self._vessels, self._rho = case.vessels, rho_vessel
-
-    def at(self, p: Vector) -> tuple[Vector, Vector]:
-        from solvers.coolant.vessels import stored  # noqa: PLC0415
-
-        return stored(self._vessels, p[self._vessels.node], self._rho)
+        nb, nn, nx = self.case.setting.size, self.case.fluid.size, self.case.exchangers.resistance.size
+        sizes = Inputs(nb, self.case.pumps.branch.size, nb, nn, nn, nn, nb, nx, nx)  # type: ignore[arg-type]
+        faults = [
+            f"{field}: {np.shape(value)} is not ({size},)"
+            for field, value, size in zip(Inputs._fields, inputs, sizes, strict=True)
+            if np.shape(value) != (size,)
+        ]
+        faults += [
+            f"{field}[{int(np.flatnonzero(~np.isfinite(value))[0])}]: no finite number"
+            for field, value in zip(Inputs._fields, inputs, strict=True)
+            if not faults and not np.isfinite(value).all()
+        ]
+        if faults:
+            raise GridMismatchError("inputs of the network: " + "; ".join(faults))
 
 
 def prepare(case: Case) -> Network:
@@ -400,30 +263,101 @@ def prepare(case: Case) -> Network:
     return Network(case)
 
 
-@njit(**options)
-def _outflow(a, b, m, nodes):
-    out = np.zeros(nodes)
-    for i in range(m.size):
-        out[a[i]] += m[i]
-        out[b[i]] -= m[i]
-    return out
+def solve(
+    network: Network,
+    inputs: Inputs,
+    guess: Steady | None = None,
+    *,
+    thermal: bool = True,
+    strict: bool = True,
+) -> Steady:
+    """Find the steady state: flows, pressures and temperatures that agree.
+
+    Parameters
+    ----------
+    network : Network
+    inputs : Inputs
+    guess : Steady, optional    A state near it; the last one, in live use.
+    thermal : bool
+        Whether to solve for the temperatures; without, they are those of the guess or 293.15 K.
+    strict : bool    Whether findings are errors. Otherwise they come with the result.
+
+    Returns
+    -------
+    Steady
+
+    Raises
+    ------
+    CaseError
+        A finding, if strict: settings out of range, a running pump whose way is shut, nothing that drives a
+        circuit, coolant that freezes, boils or passes its flash point. A heated circuit without a way to give
+        its heat away.
+    ConvergenceError    No solution was found; names the worst node and shows the last iterates.
+    GridMismatchError    An input has the wrong size.
+    """
+    network.check_shapes(inputs)
+    findings = network.findings(inputs)
+    _raise(findings, strict)
+    case, setting = network.case, network.speeds(inputs)
+    T, T_branch, flow = _begin(network, inputs, guess)
+    found: Temperatures | None = None
+    iterations = 0
+    for _ in range(_ROUNDS):
+        given = network.conditions(setting, inputs, T_branch, T)
+        flow = network.hydraulics.solve(given, flow)
+        iterations += flow.iterations
+        if not thermal:
+            break
+        found = network.thermal.steady(flow, given.rho, setting, inputs, T)
+        mean = 0.5 * (found.T_in + found.T_out)
+        change = float(np.abs(mean - T_branch).max())
+        T, T_branch = found.T, mean
+        if change <= _AGREE:
+            break
+    else:
+        raise ConvergenceError(
+            f"network: flow and temperature do not agree after {_ROUNDS} rounds; they still change by {change:.2e} K"
+        )
+    if found is None:
+        found = _isothermal(network, inputs, flow, T)
+    hot = network.hot_and_cold(found.T) if thermal else ()
+    _raise(hot, strict)
+    return Steady(
+        *(flow.p, flow.m_flow, flow.dp, found.T, found.T_in, found.T_out, found.T_solid, found.Q_flow),
+        *(found.power, flow.mass_relative, found.energy_relative, iterations, (*findings, *hot)),
+    )
 
 
-@njit(**options)
-def _assemble(a, b, conductance, error, lack, capacity, held, diagonal, off_diagonal, value):
-    """Fill the matrix of the pressures' changes and return its right-hand side. (C14, C15)."""
-    right = lack.copy()
-    value[:] = 0.0
-    for n in range(lack.size):
-        value[diagonal[n]] = 1.0 if held[n] else capacity[n]
-    for i in range(a.size):
-        g = conductance[i]
-        if not held[a[i]]:
-            value[diagonal[a[i]]] += g
-            value[off_diagonal[i, 0]] -= g
-            right[a[i]] -= g * error[i]
-        if not held[b[i]]:
-            value[diagonal[b[i]]] += g
-            value[off_diagonal[i, 1]] -= g
-            right[b[i]] += g * error[i]
-    return right
+def _begin(network: Network, inputs: Inputs, guess: Steady | None) -> tuple[Vector, Vector, Flow | None]:
+    case = network.case
+    if guess is not None:
+        T_branch = 0.5 * (guess.T_in + guess.T_out)
+        return guess.T, T_branch, Flow(guess.p, guess.m_flow, guess.dp, guess.mass_relative, 0)
+    # each fluid starts at the mean of what comes in at its boundaries
+    T = np.full(case.fluid.size, _T_START)
+    for number in range(len(case.fluids)):
+        here = case.fluid == number
+        known = here & ~np.isnan(case.T_fixed)
+        if known.any():
+            T[here] = float(inputs.T[known].mean())
+    return T, T[case.branches.a], None
+
+
+def _isothermal(network: Network, inputs: Inputs, flow: Flow, T: Vector) -> Temperatures:
+    still = np.abs(flow.m_flow) <= STILL * max(float(np.abs(flow.m_flow).max()), 1e-9)
+    T_in = T[network.thermal.upstream(np.where(still, 0.0, flow.m_flow))]
+    rho = network.thermal.of_branches("density", T_in)
+    _, power = network.thermal.warming(flow, rho, network.speeds(inputs))
+    plates = network.case.plates.branch
+    return Temperatures(T, T_in, T_in, T_in[plates], np.zeros(T_in.size), power, 0.0)
+
+
+def _raise(findings: tuple[str, ...], strict: bool) -> None:
+    if findings and strict:
+        raise CaseError("network: " + "; ".join(findings))
+
+
+def _find(names: dict[str, int], name: str, what: str) -> int:
+    if name not in names:
+        raise CaseError(f"{what} {name!r}: the network has none of that name")
+    return names[name]

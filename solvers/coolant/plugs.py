@@ -102,22 +102,23 @@ def flow_out(mass, h, count, m_flow, dt, gain, rate, around, alpha, beta, alpha_
 
 
 @njit(**options)
-def flow_in(mass, h, count, m_flow, dt, inside, h_new):
+def flow_in(mass, h, count, m_flow, inside, h_new):
     """Let a step's coolant into every pipe, after `flow_out`.
 
     Parameters
     ----------
     mass, h, count : see `flow_out`
     m_flow : float64[pipes]
-    dt : float    [s]
     inside : float64[pipes]    Mass that each pipe holds. [kg]
     h_new : float64[pipes]    Enthalpy of what came in and stays. [J/kg]
     """
     for i in range(count.size):
-        comes = min(abs(m_flow[i]) * dt, inside[i])
-        if comes <= 0.0:
-            continue
         n = count[i]
+        comes = inside[i]
+        for k in range(n):
+            comes -= mass[i, k]
+        if comes <= 1e-12 * inside[i]:
+            continue
         first = m_flow[i] >= 0.0
         end = 0 if first else n - 1
         if n > 0 and abs(h[i, end] - h_new[i]) <= _SAME:

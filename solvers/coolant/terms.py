@@ -100,9 +100,7 @@ def losses(branches, m_flow, rho, mu, setting, dp, slope):
             still = setting[i] ** 2 * branches.head[i, 0] if branches.role[i] == SPEED else 0.0
             dp[i], slope[i] = CLOSED * m - still, CLOSED
             continue
-        c = resistance_now(
-            branches.role[i], setting[i], branches.quadratic[i], branches.rangeability[i]
-        )
+        c = resistance_now(branches.role[i], setting[i], branches.quadratic[i], branches.rangeability[i])
         if c < 0.0:
             dp[i], slope[i] = CLOSED * m, CLOSED
             continue

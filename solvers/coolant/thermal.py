@@ -1,0 +1,415 @@
+"""Temperatures along a network: steady, and over a step with transport delay.
+
+    node     sum over what comes in of m_flow h = sum of what goes out times h of the node [+ storage]  (C25)
+    branch   h_out = alpha + beta h_in        one line for pipes, plates, exchangers, steady or over a step
+
+Enthalpies are balanced, temperatures are unknown; Newton's method, the specific heat as slope.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit
+
+from solvers.coolant.checks import check_sinks
+from solvers.coolant.components import Case, Inputs, Vector
+from solvers.coolant.exchangers import gain
+from solvers.coolant.factor import analyse, factorise, substitute
+from solvers.coolant.hydraulics import Flow
+from solvers.coolant.plates import coupling
+from solvers.coolant.pumps import shaft_power
+from solvers.errors import CaseError, ConvergenceError
+from solvers.linear.kernels import options
+
+_ITERATIONS = 40
+_AGREE = 1e-9  # K, last change of a temperature
+STILL = 1e-9
+"""Flow below which nothing is carried, over the largest. [-]"""
+
+
+class Temperatures(NamedTuple):
+    """Steady temperatures.
+
+    Attributes
+    ----------
+    T : float64[nn]    Of the nodes. [K]
+    T_in, T_out : float64[nb]    Of the branches, along the flow. [K]
+    T_solid : float64[nc]    Of the plates. [K]
+    Q_flow : float64[nb]    Heat into the coolant of the branches, friction and exchange included. [W]
+    power : float64[np]    At the pumps' shafts. [W]
+    energy_relative : float
+        What comes in with heat and flow and does not go out, over all heat that changes hands. [-]
+    """
+
+    T: Vector
+    T_in: Vector
+    T_out: Vector
+    T_solid: Vector
+    Q_flow: Vector
+    power: Vector
+    energy_relative: float
+
+
+class Lines(NamedTuple):
+    """Outlet enthalpy of the branches as a line of the inlet's, and what nodes store.
+
+    Attributes
+    ----------
+    alpha, beta : float64[nb]    h_out = alpha + beta h_in. [J/kg, -]
+    hold, held : float64[nn]    Mass over dt that a node ends with; mass times enthalpy over dt it began with.
+        [kg/s, W]
+    """
+
+    alpha: Vector
+    beta: Vector
+    hold: Vector
+    held: Vector
+
+
+class Thermal:
+    """Solves for the temperatures of a network; ordered once.
+
+    Parameters
+    ----------
+    case : Case    Checked.
+
+    Check : tests/unit/solvers/coolant/test_thermal.py, tests/verification/test_coolant.py
+    """
+
+    def __init__(self, case: Case) -> None:
+        self.case = case
+        branches, exchangers = case.branches, case.exchangers
+        ends = np.column_stack([branches.a, branches.b])
+        self._two = exchangers.side[:, 1] >= 0
+        sides = exchangers.side[self._two]
+        cross = [
+            (i, j) for one, other in sides.tolist() for i in ends[one].tolist() for j in ends[other].tolist()
+        ]
+        pairs = np.concatenate([ends, np.array(cross, dtype=np.int64).reshape(-1, 2)])
+        self._pattern = analyse(case.fluid.size, pairs)
+        self._value = np.zeros(self._pattern.column.size)
+        self._work = np.zeros(case.fluid.size)
+        self.boundary = ~np.isnan(case.p_fixed)
+        self._nodes = [(f, np.flatnonzero(case.fluid == i)) for i, f in enumerate(case.fluids)]
+        of_branch = case.fluid[branches.a]
+        self._branches = [(f, np.flatnonzero(of_branch == i)) for i, f in enumerate(case.fluids)]
+
+    def of_nodes(self, name: str, values: Vector) -> Vector:
+        """Property of the coolant at the nodes.
+
+        Parameters
+        ----------
+        name : str    Method of `Fluid`.
+        values : float64[nn]
+
+        Returns
+        -------
+        float64[nn]
+        """
+        return _each(self._nodes, name, values)
+
+    def of_branches(self, name: str, values: Vector) -> Vector:
+        """Property of the coolant in the branches.
+
+        Parameters
+        ----------
+        name : str    Method of `Fluid`.
+        values : float64[nb]
+
+        Returns
+        -------
+        float64[nb]
+        """
+        return _each(self._branches, name, values)
+
+    def upstream(self, m_flow: Vector) -> np.ndarray:
+        """Nodes that the branches are fed from.
+
+        Parameters
+        ----------
+        m_flow : float64[nb]
+
+        Returns
+        -------
+        int64[nb]
+        """
+        return np.where(m_flow >= 0, self.case.branches.a, self.case.branches.b)
+
+    def warming(self, flow: Flow, rho: Vector, speed: Vector) -> tuple[Vector, Vector]:
+        """Heat of friction in the branches, and shaft power of the pumps.
+
+        What a pump takes and does not give as pressure warms the coolant; so does every loss of pressure.
+
+        Parameters
+        ----------
+        flow : Flow
+        rho : float64[nb]    [kg/m3]
+        speed : float64[nb]    Settings, of which the pumps' are read.
+
+        Returns
+        -------
+        float64[nb], float64[np]    [W]
+        """
+        V = flow.m_flow / rho
+        warm = V * flow.dp
+        branch = self.case.pumps.branch
+        power = shaft_power(self.case, V[branch], -flow.dp[branch], speed[branch])
+        warm[branch] += power
+        return warm, power
+
+    def external(self, m_flow: Vector, inputs: Inputs) -> Vector:
+        """Mass flow into each node from outside of the network. [kg/s].
+
+        Parameters
+        ----------
+        m_flow : float64[nb]
+        inputs : Inputs
+
+        Returns
+        -------
+        float64[nn]
+        """
+        net = np.bincount(self.case.branches.a, m_flow, minlength=self.boundary.size)
+        net -= np.bincount(self.case.branches.b, m_flow, minlength=self.boundary.size)
+        return np.where(self.boundary, net, inputs.supply)
+
+    def exchange(self, m_flow: Vector, inputs: Inputs, cp: Vector) -> Vector:
+        """Heat into side 1 of the exchangers over the difference of the inlet temperatures. [W/K].
+
+        Parameters
+        ----------
+        m_flow : float64[nb]
+        inputs : Inputs
+        cp : float64[nb]    At the inlets. [J/(kg K)]
+
+        Returns
+        -------
+        float64[nx]
+        """
+        exchangers = self.case.exchangers
+        if not exchangers.resistance.size:
+            return np.zeros(0)
+        one, other = exchangers.side.T
+        m = np.column_stack([m_flow[one], np.where(self._two, m_flow[other], inputs.air_flow)])
+        still = STILL * max(float(np.abs(m_flow).max()), 1e-9)
+        m[np.abs(m) <= still] = 0.0
+        C = m * np.column_stack([cp[one], np.where(self._two, cp[other], AIR_CP)])
+        return gain(exchangers, m, C)
+
+    def nodes(self, m_flow: Vector, lines: Lines, G: Vector, inputs: Inputs, T: Vector) -> Vector:
+        """Temperatures of the nodes.                                                              (C25).
+
+        Parameters
+        ----------
+        m_flow : float64[nb]
+        lines : Lines
+        G : float64[nx]    From `exchange`. [W/K]
+        inputs : Inputs
+        T : float64[nn]    Where to start; kept where nothing flows. [K]
+
+        Returns
+        -------
+        float64[nn]    [K]
+
+        Raises
+        ------
+        ConvergenceError    No temperatures balance the heat.
+        """
+        case, pattern = self.case, self._pattern
+        external = self.external(m_flow, inputs)
+        h_outside = self.of_nodes("enthalpy", inputs.T)
+        T, step, residual = T.copy(), np.empty_like(T), np.empty_like(T)
+        nb = case.branches.a.size
+        history = []
+        for _ in range(_ITERATIONS):
+            h, cp = self.of_nodes("enthalpy", T), self.of_nodes("specific_heat", T)
+            _assemble(
+                *(case.branches.a, case.branches.b, m_flow, lines.alpha, lines.beta, h, cp, T),
+                *(external, h_outside, lines.hold, lines.held),
+                *(case.exchangers.side, G, inputs.T_air),
+                *(pattern.diagonal, pattern.off_diagonal, nb, self._value, residual),
+            )
+            row = factorise(pattern.start, pattern.column, pattern.middle, self._value, self._work)
+            if row >= 0:
+                name = case.node_names[int(pattern.order[row])]
+                raise ConvergenceError(
+                    f"node {name!r}: no heat leaves its circuit, so it has no temperature", history
+                )
+            substitute(
+                *(pattern.order, pattern.start, pattern.column, pattern.middle),
+                *(self._value, residual, self._work, step),
+            )
+            T += step
+            history.append(float(np.abs(step).max()))
+            if history[-1] <= _AGREE * max(1.0, float(np.abs(T).max()) * 1e-3):
+                return T
+        worst = case.node_names[int(np.abs(step).argmax())]
+        raise ConvergenceError(
+            f"network: no temperatures found in {len(history)} iterations; worst node {worst!r}, last changes "
+            f"{', '.join(f'{x:.2e}' for x in history[-5:])} K",
+            history,
+        )
+
+    def steady(self, flow: Flow, rho: Vector, setting: Vector, inputs: Inputs, T: Vector) -> Temperatures:
+        """Temperatures that stay as they are.
+
+        Parameters
+        ----------
+        flow : Flow
+        rho, setting : float64[nb]
+        inputs : Inputs
+        T : float64[nn]    Where to start; kept where nothing flows. [K]
+
+        Returns
+        -------
+        Temperatures
+
+        Raises
+        ------
+        CaseError    A circuit is heated and has no way to give the heat away.
+        """
+        case, m = self.case, flow.m_flow
+        warm, power = self.warming(flow, rho, setting)
+        size = np.abs(m)
+        moving = size > STILL * max(float(size.max()), 1e-9)
+        m = np.where(moving, m, 0.0)
+        safe = np.where(moving, size, 1.0)
+        self._sinks(m, inputs, warm)
+        none = np.zeros(T.size)
+        up = self.upstream(m)
+        for _ in range(_ITERATIONS):
+            cp = self.of_branches("specific_heat", T[up])
+            NTU = np.where(moving, case.branches.UA / (safe * cp), 0.0)
+            beta = np.exp(-NTU)
+            share = np.where(NTU > 1e-9, -np.expm1(-NTU) / np.maximum(NTU, 1e-9), 1.0)
+            around = self.of_branches("enthalpy", inputs.T_ambient)
+            alpha = (1 - beta) * around + share * (inputs.heat + warm) / safe
+            G = self.exchange(m, inputs, cp)
+            last, T = T, self.nodes(m, Lines(alpha, beta, none, none), G, inputs, T)
+            if float(np.abs(T - last).max()) <= _AGREE * 1e3:
+                break
+        return self._result(m, Lines(alpha, beta, none, none), G, inputs, T, power, cp)
+
+    def _result(self, m, lines: Lines, G, inputs: Inputs, T, power, cp) -> Temperatures:
+        case = self.case
+        up = self.upstream(m)
+        T_in = T[up]
+        size = np.abs(m)
+        h_in = self.of_branches("enthalpy", T_in)
+        exchanged = self.exchanged(G, inputs, T_in)
+        entry = h_in + np.where(size > 0, exchanged / np.where(size > 0, size, 1.0), 0.0)
+        h_out = np.where(size > 0, lines.alpha + lines.beta * entry, h_in)
+        T_out = self.of_branches("temperature", h_out)
+        Q_flow = size * (h_out - h_in)
+        plates = case.plates
+        K = coupling(plates, m[plates.branch], cp[plates.branch])
+        T_solid = T_out[plates.branch] + inputs.heat[plates.branch] / K
+        external = self.external(m, inputs)
+        h_node = np.where(external > 0, self.of_nodes("enthalpy", inputs.T), self.of_nodes("enthalpy", T))
+        through = float((external * h_node).sum() + Q_flow.sum())
+        # against one reference, so that what flows through does not hide what is heated
+        handled = float(np.abs(Q_flow).sum()) + 1.0
+        return Temperatures(T, T_in, T_out, T_solid, Q_flow, power, abs(through) / handled)
+
+    def exchanged(self, G: Vector, inputs: Inputs, T_in: Vector) -> Vector:
+        """Heat into the branches from exchangers. [W].
+
+        Parameters
+        ----------
+        G : float64[nx]
+        inputs : Inputs
+        T_in : float64[nb]    [K]
+
+        Returns
+        -------
+        float64[nb]
+        """
+        exchangers = self.case.exchangers
+        one, other = exchangers.side.T if G.size else (np.zeros(0, np.int64),) * 2
+        second = np.where(self._two, T_in[other], inputs.T_air)
+        Q = G * (second - T_in[one])
+        out = np.bincount(one, Q, minlength=T_in.size).astype(np.float64)
+        return out - np.bincount(other[self._two], Q[self._two], minlength=T_in.size)
+
+    def _sinks(self, m: Vector, inputs: Inputs, warm: Vector) -> None:
+        """Every circuit that is heated must be able to give the heat away."""
+        faults = check_sinks(self.case, m, inputs, warm)
+        if faults:
+            raise CaseError("network: " + "; ".join(faults))
+
+
+AIR_CP = 1006.0
+"""Specific heat of the air of coils; that of `airflow.case.CP`. [J/(kg K)]"""
+
+
+def _each(groups, name: str, values: Vector) -> Vector:
+    if len(groups) == 1:
+        return getattr(groups[0][0], name)(values)
+    out = np.empty(values.size)
+    for fluid, which in groups:
+        out[which] = getattr(fluid, name)(values[which])
+    return out
+
+
+@njit(**options)
+def _assemble(
+    a,
+    b,
+    m_flow,
+    alpha,
+    beta,
+    h,
+    cp,
+    T,
+    external,
+    h_outside,
+    hold,
+    held,
+    side,
+    G,
+    T_air,
+    diagonal,
+    off_diagonal,
+    first_cross,
+    value,
+    residual,
+):
+    """Fill the matrix of the changes of temperature and its right-hand side. (C25)."""
+    value[:] = 0.0
+    for n in range(h.size):
+        come = max(external[n], 0.0)
+        go = max(-external[n], 0.0) + hold[n]
+        residual[n] = come * h_outside[n] + held[n] - go * h[n]
+        value[diagonal[n]] = go * cp[n]
+    for i in range(a.size):
+        size = abs(m_flow[i])
+        up, down = (a[i], b[i]) if m_flow[i] >= 0.0 else (b[i], a[i])
+        residual[down] += size * (alpha[i] + beta[i] * h[up])
+        residual[up] -= size * h[up]
+        value[diagonal[up]] += size * cp[up]
+        value[off_diagonal[i, 1 if m_flow[i] >= 0.0 else 0]] -= size * beta[i] * cp[up]
+    cross = first_cross
+    for x in range(G.size):
+        one, other = side[x, 0], side[x, 1]
+        ahead = m_flow[one] >= 0.0
+        up, down = (a[one], b[one]) if ahead else (b[one], a[one])
+        if other < 0:
+            residual[down] += beta[one] * G[x] * (T_air[x] - T[up])
+            value[off_diagonal[one, 1 if ahead else 0]] += beta[one] * G[x]
+            continue
+        on = m_flow[other] >= 0.0
+        up2, down2 = (a[other], b[other]) if on else (b[other], a[other])
+        Q = G[x] * (T[up2] - T[up])
+        residual[down] += beta[one] * Q
+        residual[down2] -= beta[other] * Q
+        value[off_diagonal[one, 1 if ahead else 0]] += beta[one] * G[x]
+        value[off_diagonal[other, 1 if on else 0]] += beta[other] * G[x]
+        # pairs (a or b of side 1, a or b of side 2): rows downstream, columns upstream
+        value[off_diagonal[cross + 2 * (1 if ahead else 0) + (0 if on else 1), 0]] -= beta[one] * G[x]
+        value[off_diagonal[cross + 2 * (0 if ahead else 1) + (1 if on else 0), 1]] -= beta[other] * G[x]
+        cross += 4
+    for n in range(h.size):
+        if value[diagonal[n]] <= 0.0:  # nothing flows: it keeps its temperature
+            value[diagonal[n]], residual[n] = 1.0, 0.0
