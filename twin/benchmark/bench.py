@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import os
-import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,7 +32,8 @@ from twin.benchmark.steps import (
     measure_frozen,
     measure_steps,
 )
-from twin.errors import InputError, NotConvergedError, OutsideError
+from twin.errors import InputError, NotConvergedError
+from twin.files import COMMON, write_atomically
 
 PARTS = ("kernels", "step", "steady", "frozen", "first-call", "peers")
 """What can be asked for; the memory triad is always measured."""
@@ -267,16 +266,5 @@ def write_result(path: Path, body: dict[str, Any]) -> None:
     ------
     OutsideError : it cannot be written.
     """
-    target = path.absolute()
-    try:
-        with tempfile.NamedTemporaryFile(
-            "w", encoding="utf-8", dir=target.parent, prefix=f".{target.name}.", delete=False
-        ) as draft:
-            json.dump(body, draft, indent=1, allow_nan=False)
-            draft.write("\n")
-            draft.flush()
-            os.fsync(draft.fileno())
-        Path(draft.name).chmod(0o644)
-        Path(draft.name).replace(target)
-    except OSError as error:
-        raise OutsideError(f"--out {path}: cannot be written: {error.strerror}.") from error
+    text = json.dumps(body, indent=1, allow_nan=False) + "\n"
+    write_atomically(path.absolute(), lambda file: file.write(text.encode()), COMMON)
