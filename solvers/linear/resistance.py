@@ -142,4 +142,5 @@ def resist(levels: Levels, number: int, resistors: Resistors, area, resistance: 
     if len(arrays) == 1:
         levels.inverse[n] = 1 / np.bincount(resistors.owner, levels.c[resistors.entry], n.size)
     else:
-        invert_diagonal(n, *arrays, *levels.table[number, [SX, SY]], levels.inverse)
+        sx, sy = levels.table[number, [SX, SY]]
+        invert_diagonal(n, levels.cx, levels.cy, levels.cz, sx, sy, levels.inverse)
