@@ -143,11 +143,7 @@ def bench(
     NotConvergedError : a room did not settle.
     OutsideError : a process failed.
     """
-    wanted, without_peer = _wanted([*(parts or PARTS), *(["peers"] if peer else [])]), ""
-    if peer is False:
-        without_peer = "left out as asked"
-    elif peer is None and quick and not parts:
-        without_peer = "left out of a quick run; --peer asks for it"
+    wanted, without_peer = choose_parts(parts, peer, quick)
     try:
         return _Run(wanted, without_peer, quick, progress).all()
     except SolverError as error:
@@ -159,11 +155,35 @@ def full_room(cells: int) -> Room:
     return room_of(cells, LAYOUT, CONTAINED)
 
 
-def _wanted(parts: Sequence[str]) -> list[str]:
-    strange = sorted(set(parts) - set(PARTS))
+def choose_parts(parts: Sequence[str] | None, peer: bool | None, quick: bool) -> tuple[list[str], str]:
+    """Say what a benchmark measures.
+
+    Parameters
+    ----------
+    parts : sequence of str, optional
+    peer : bool, optional
+    quick : bool
+        As in `bench`.
+
+    Returns
+    -------
+    wanted : list of str    In the order of `PARTS`.
+    without_peer : str      Why the peer does not run though it is among them; empty if it does.
+
+    Raises
+    ------
+    InputError : there is no such part.
+    """
+    asked = [*(parts or PARTS), *(["peers"] if peer else [])]
+    strange = sorted(set(asked) - set(PARTS))
     if strange:
         raise InputError(f"bench: there is no part {', '.join(strange)}. Take of {', '.join(PARTS)}.")
-    return [part for part in PARTS if part in parts]
+    without_peer = ""
+    if peer is False:
+        without_peer = "left out as asked"
+    elif peer is None and quick and not parts:
+        without_peer = "left out of a quick run; --peer asks for it"
+    return [part for part in PARTS if part in asked], without_peer
 
 
 class _Run:

@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from twin.benchmark.asked import Figure, asked_and_reached
-from twin.benchmark.bench import BenchResult, bench, check_target, write_result
+from twin.benchmark.bench import PARTS, BenchResult, bench, check_target, choose_parts, write_result
 from twin.benchmark.first_call import FirstCall
 from twin.benchmark.kernels import KernelSpeed
 from twin.benchmark.measure import Memory
@@ -114,7 +114,7 @@ def test_what_did_not_settle_does_not_count_however_fast_it_was(result, capsys):
     assert {row["fault"] for row in body["asked_reached"]} == {"not settled"}
     shown = write(result, capsys)
     assert shown.count("no not settled") == 4
-    assert shown.count("peer_room mixing_length (not settled)") == 2  # settled rooms, and beside the peer
+    assert shown.count("settled)") == 3  # two settled rooms, and one of them beside the peer
 
 
 def test_a_slow_kernel_needs_a_word():
@@ -155,7 +155,7 @@ def test_a_small_room_is_stepped_and_timed():
 
 
 def test_a_small_room_is_settled_by_as_many_threads_as_are_given():
-    run = measure_steady(Room("peer_room", 0.3), lambda text: None, threads=2)
+    run = measure_steady(Room("peer_room", 0.2), lambda text: None, threads=2)
     assert run.threads == 2
     assert run.wall_s > run.setup_s > 0
 
@@ -177,8 +177,9 @@ def test_rooms_have_about_the_cells_that_are_asked_for():
 def test_no_cell_size_comes_nearer_to_the_number_of_cells_asked_for():
     room = room_of(SIZES[0], LAYOUT, CONTAINED)
     reached = count_cells(room.layout(), room.cell)
+    layout = room.layout()
     sizes = np.linspace(0.8 * room.cell, 1.3 * room.cell, 301)
-    apart = [abs(np.log(count_cells(room.layout(), size) / SIZES[0])) for size in sizes]
+    apart = [abs(np.log(count_cells(layout, size) / SIZES[0])) for size in sizes]
     assert abs(np.log(reached / SIZES[0])) <= min(apart)
 
 
@@ -193,9 +194,15 @@ def test_a_quick_run_leaves_the_peer_out_and_says_so(monkeypatch, capsys):
 
 def test_naming_the_peer_runs_it_in_a_quick_run_too(monkeypatch):
     monkeypatch.setenv("PATH", "/nowhere")  # where it cannot be found, which is as far as it gets here
-    for parts, peer_ in ((["peers"], None), (["peers"], True)):
-        assert "OpenFOAM is not installed" in bench(parts, peer=peer_, quick=True).skipped
-    assert bench(["peers"], peer=False).skipped == "left out as asked"
+    assert "OpenFOAM is not installed" in bench(["peers"], quick=True).skipped
+
+
+def test_parts_and_peer_are_what_was_asked_for():
+    assert choose_parts(None, None, False) == (list(PARTS), "")
+    assert choose_parts(["step", "kernels"], None, True) == (["kernels", "step"], "")
+    assert choose_parts(["step"], True, True) == (["step", "peers"], "")
+    assert choose_parts(None, True, True) == (list(PARTS), "")
+    assert choose_parts(["peers"], False, False) == (["peers"], "left out as asked")
 
 
 def test_strange_parts_and_places_are_refused_before_the_work(tmp_path):
