@@ -186,7 +186,7 @@ def run_apart(
     *args
         Anything that can be pickled.
     tell : callable, optional
-        Gets the lines that the function hands to its own `tell`.
+        Gets a line for each kernel that is compiled or loaded, and those that the function hands to its own.
     threads : int, optional
         That the solver may use in the process; all by default. [-]
 
@@ -240,12 +240,16 @@ def serve(handle: int) -> None:
     from solvers.airflow.model import warm_up  # noqa: PLC0415 - in the new process only
 
     connection = Connection(handle)
+
+    def tell(text: str) -> None:
+        connection.send(("told", text))
+
     try:
         function, args = connection.recv()
-        warm_up()
+        warm_up(lambda kernel, done, total: tell(f"preparing kernels: {kernel}"))
         before = resident()
         forget_peak()
-        value = function(*args, lambda text: connection.send(("told", text)))
+        value = function(*args, tell)
         connection.send(("done", (value, peak() - before)))
     except KeyboardInterrupt:  # the one who asked was interrupted as well and tells
         sys.exit(1)
