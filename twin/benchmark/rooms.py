@@ -10,6 +10,7 @@ import numpy as np
 
 from solvers.airflow.case import AirCase, AirState, Closure, UnitInputs
 from solvers.airflow.model import AirModel, advance, initial_state, prepare, restart
+from twin.benchmark.measure import Tell
 from twin.benchmark.peer_room import PeerRoom
 from twin.model.load import example_layout, load_layout
 from twin.model.mesh import count_cells
@@ -133,6 +134,25 @@ def room_of(cells: int, name: str = LAYOUT, overrides: tuple[str, ...] = ()) -> 
     tried: list[float] = np.round(guess * np.geomspace(0.8, 1.6, _TRIED), 5).tolist()
     cell = min(tried, key=lambda one: abs(math.log(count_cells(layout, one) / cells)))
     return Room(name, cell, overrides=overrides)
+
+
+def set_going(room: Room, what: str, tell: Tell) -> tuple[Built, AirModel, AirState]:
+    """Build a room and set its air going, to be measured.
+
+    Parameters
+    ----------
+    room : Room
+    what : str         Is to be measured, in words.
+    tell : callable    Takes what is going on.
+
+    Returns
+    -------
+    Built, AirModel, AirState
+    """
+    built = build(room)
+    tell(f"{what}: {built.cells:,} cells, setting the air going")
+    model = built.prepare()
+    return built, model, moving_air(room, built, model)
 
 
 def moving_air(room: Room, built: Built, model: AirModel) -> AirState:

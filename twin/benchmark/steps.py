@@ -11,7 +11,7 @@ from solvers.airflow.case import AirState
 from solvers.airflow.frozen import advance_frozen, freeze
 from solvers.airflow.model import AirModel, advance
 from twin.benchmark.measure import Tell, timed
-from twin.benchmark.rooms import PEER, Built, Room, build, courant_rate, moving_air
+from twin.benchmark.rooms import PEER, Built, Room, courant_rate, set_going
 
 SIZES = (118_800, 300_000, 1_000_000, 3_000_000)
 """Cells. The first is the size of the peer room."""
@@ -59,10 +59,7 @@ def measure_steps(room: Room, tell: Tell) -> StepSpeed:
     -------
     StepSpeed
     """
-    built = build(room)
-    tell(f"steps: {built.cells:,} cells, setting the air going")
-    model = built.prepare()
-    state = moving_air(room, built, model)
+    built, model, state = set_going(room, "steps", tell)
     tell(f"steps: {built.cells:,} cells")
     at_1, at_4 = (_step_time(built, model, state, cfl) for cfl in (1.0, 4.0))
     (wall_1, dt_1), (wall_4, dt_4) = at_1, at_4
@@ -154,10 +151,7 @@ def measure_frozen(room: Room, tell: Tell) -> FrozenSpeed:
     -------
     FrozenSpeed
     """
-    built = build(room)
-    tell(f"frozen flow: {built.cells:,} cells, setting the air going")
-    model = built.prepare()
-    state = moving_air(room, built, model)
+    built, model, state = set_going(room, "frozen flow", tell)
     tell(f"frozen flow: {built.cells:,} cells, {_HORIZON:g} s of a load step")
     begun = time.perf_counter()
     frozen = freeze(model, state, built.inputs)
