@@ -40,7 +40,7 @@ viewer: ## Rebuild the 3-D viewer's bundle (needs Node.js and npm)
 	cd viz/viewer && npm ci --no-audit --no-fund && npm run build
 
 schema: .venv/.synced ## Rewrite layouts/schema.json from the model
-	$(BIN)/python -m twin.model.schema
+	$(BIN)/python -m twin.model.schema layouts/schema.json
 
 lock: $(UV) ## Resolve pyproject.toml anew into the hashed lock
 	$(UV) pip compile --quiet --upgrade --generate-hashes --no-header --no-emit-index-url \

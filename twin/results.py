@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
 import logging
-import os
 import shutil
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from ruamel.yaml import YAML
 
 from twin.errors import Finding, InputError, OutsideError
+from twin.files import sync
 
 logger = logging.getLogger(__name__)
 
@@ -130,28 +129,6 @@ def _remove_result(folder: Path, allowed: Sequence[str]) -> None:
         logger.warning("the old result stays in %s: %s", folder, error.strerror or error)
 
 
-def write_atomically(path: Path, write: Callable[[BinaryIO], object]) -> None:
-    """Write a file so that a kill at any moment leaves the old content or the new, never a mixture.
-
-    Raises
-    ------
-    OutsideError : the disk refused; the old content stands.
-    """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with temporary.open("wb") as file:
-            write(file)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-        sync(path.parent)
-    except OSError as error:
-        raise OutsideError(f"{path}: cannot be written: {error.strerror or error}.") from error
-    finally:
-        with contextlib.suppress(OSError):
-            temporary.unlink(missing_ok=True)
-
-
 def write_json(body: dict[str, Any], path: Path) -> None:
     """Write an object as JSON; refuses NaN, which JSON has not."""
     path.write_text(json.dumps(body, indent=1, allow_nan=False) + "\n", encoding="utf-8")
@@ -165,12 +142,3 @@ def write_yaml(data: Any, path: Path) -> None:
     writer.width = 110
     with path.open("w", encoding="utf-8") as stream:
         writer.dump(data, stream)
-
-
-def sync(path: Path) -> None:
-    """Make a file or folder durable."""
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

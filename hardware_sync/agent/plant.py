@@ -27,9 +27,10 @@ from hardware_sync.agent.sensor_model import SensorBank
 from hardware_sync.platforms.emulated import EmulatedPlatform, serve_platform
 from hardware_sync.platforms.simulated import SOCKET
 from twin.errors import InputError, NotConvergedError, OutsideError
+from twin.files import write_atomically
 from twin.model.load import load_layout
 from twin.model.schema import Layout
-from twin.runtime.state import read_json, write_atomically, write_json
+from twin.runtime.state import read_json, write_json
 from twin.runtime.trace import Trace, generated_trace, rack_ratings, read_trace
 from twin.runtime.workloads import LoadModel
 

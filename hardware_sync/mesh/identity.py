@@ -37,7 +37,7 @@ from cryptography.hazmat.primitives.serialization import (
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from twin.errors import OutsideError
-from twin.runtime.state import write_atomically
+from twin.files import write_atomically
 
 log = logging.getLogger(__name__)
 

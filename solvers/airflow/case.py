@@ -298,7 +298,7 @@ class SteadyResult(NamedTuple):
         Mean over the averaging window; velocities float64, divergence-free. k, epsilon and the layers of
         surfaces are those of its last instant.
     T_inlet_swing : float64[nu]    Max - min of the inlet temperature over the averaging window. [K]
-    T_inlet_error : float64[nu]    Standard error of the mean inlet temperature, from window scatter. [K]
+    T_inlet_error : float64[nu]    Standard error of the mean inlet temperature, see `sampling_error`. [K]
     averaged_s : float    Length of the averaging window. [s]
     balances : Balances    Of the mean state.
     history : tuple of SteadyProgress    One entry per report.

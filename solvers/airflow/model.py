@@ -238,7 +238,7 @@ def solve_steady(
     tolerance: float = 0.1,
     progress: Callable[[SteadyProgress], None] | None = None,
     max_time: float = 1200.0,
-    cfl: float = 8.0,
+    cfl: float = 12.0,
 ) -> SteadyResult:
     """March until the flow has settled, then average it; see solvers/README.md for the recipe.
 

@@ -21,6 +21,7 @@ from solvers.airflow.case import RHO, AirState, Balances, SteadyProgress, Steady
 from solvers.airflow.coarsen import coarsen_case
 from solvers.airflow.geometry import unpad
 from solvers.airflow.model import AirModel, balances, check_state, initial_state, outflow_of, restart
+from solvers.airflow.sampling_error import standard_error
 from solvers.airflow.step import Stepper
 from solvers.errors import CaseError, ConvergenceError
 from solvers.linear.kernels import add_scaled
@@ -104,9 +105,9 @@ class _Mean:
         self.T_out = np.zeros(count)
         self.low = np.full(count, np.inf)
         self.high = np.full(count, -np.inf)
-        self.heat_in = self.heat_out = 0.0
+        self.heat_in = self.heat_out = self.corrected = 0.0
         self.error = np.zeros(count)
-        self.corrected = 0.0
+        self.record: list[tuple[float, NDArray[np.float64]]] = []  # dt and inlets of every step
         self.parts: list[list[NDArray[np.float32]]] = []
         self.sums = [np.zeros(stepper.size, dtype=np.float32) for _ in range(5)] if fields else []
 
@@ -117,6 +118,7 @@ class _Mean:
         self.time += dt
         self.corrected += dt * stepper.heat_corrected
         stepper.count_heat_anew()
+        self.record.append((dt, theta_in))
         self.T_in += dt * theta_in
         self.T_out += dt * stepper.theta_unit
         np.minimum(self.low, theta_in, out=self.low)
@@ -366,15 +368,14 @@ def _trend(windows: list[_Mean], tolerance: float) -> bool:
 
 
 def _joined(windows: list[_Mean]) -> _Mean:
-    """One mean over all windows; adds the standard error of the inlet temperatures.
+    """One mean over all windows, with the standard error of the inlet temperatures.
 
     The sums of a window are single precision; they are joined in double precision, a field at a time.
     """
     mean = windows[0]
     mean.parts = [window.sums for window in windows]
-    inlets = np.array([w.inlets for w in windows])
-    count = len(windows)
-    mean.error = inlets.std(axis=0, ddof=1) / np.sqrt(count) if count > 1 else np.zeros(mean.T_in.size)
+    steps, inlets = zip(*(entry for window in windows for entry in window.record), strict=True)
+    mean.error = standard_error(np.array(steps), np.array(inlets))
     for other in windows[1:]:
         mean.time += other.time
         mean.T_in += other.T_in

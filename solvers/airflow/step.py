@@ -124,8 +124,7 @@ class Stepper(AirFields):
         ConvergenceError : a field is not finite any more, the pressure or the heat do not close.
         """
         leaked = self._leak(dt)
-        self._side_by_side(self.update_flow, self.update_forces)
-        rate = self._stiffness()
+        rate = self._flow_and_forces()
         if not math.isfinite(rate):
             raise self.failure(_DIVERGED.format(dt), [rate])
         self.sweeps = min(self.most_sweeps, 2 + math.ceil(dt * rate))
@@ -221,6 +220,18 @@ class Stepper(AirFields):
             other()
         finally:
             first.result()  # whatever happens, nobody writes on
+
+    def _flow_and_forces(self) -> float:
+        """Flows, viscosity and forces of the present velocity; returns the stiffness. [1/s]."""
+        rate = math.nan
+
+        def flow() -> None:
+            nonlocal rate
+            self.update_flow()
+            rate = self._stiffness()
+
+        self._side_by_side(flow, self.update_forces)
+        return rate
 
     def _stiffness(self) -> float:
         """Largest sum of the transport coefficients of a cell over its volume. [1/s]."""

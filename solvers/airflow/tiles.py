@@ -2,13 +2,83 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
 
 from solvers.airflow.case import AirCase
 from solvers.airflow.fluxes import SOLVED
 from solvers.airflow.geometry import Geometry
+from solvers.linear.kernels import options
 from solvers.linear.multigrid import padded, strides
+
+_STILL = 1e-6  # m/s, slower air along a screen has no direction
+
+
+class _Screens(NamedTuple):
+    """Porous faces of one axis; one entry a face.
+
+    Attributes
+    ----------
+    place : int64[n]    Position in the list of all porous faces.
+    face : int64[n]    Flat padded index.
+    K, loss : float64[n]    Loss coefficient [-], over the distance of the cells [1/m].
+    """
+
+    place: NDArray[np.int64]
+    face: NDArray[np.int64]
+    K: NDArray[np.float64]
+    loss: NDArray[np.float64]
+
+
+class _Behind(NamedTuple):
+    """Velocity points along porous faces, in the cells behind them; one entry a point.
+
+    Attributes
+    ----------
+    target, before, face : int64[m]    The point, the one before the screen, the porous face. Flat, padded.
+    side : float32[m]    1 above the face, -1 below. [-]
+    weight, alpha : float32[m]    Half of 1 / alpha - 1 over the cell's width [1/m]; share handed on [-].
+    """
+
+    target: NDArray[np.int64]
+    before: NDArray[np.int64]
+    face: NDArray[np.int64]
+    side: NDArray[np.float32]
+    weight: NDArray[np.float32]
+    alpha: NDArray[np.float32]
+
+
+@njit(**options)
+def screen_resistance(place, face, K, dt, field, out):
+    """Set the resistance length dt K |u| of faces. [m]."""
+    for m in range(face.size):
+        out[place[m]] = dt * K[m] * abs(field[face[m]])
+
+
+@njit(**options)
+def screen_drag(face, loss, field, friction, push):
+    """Add K |u| / gap to the friction [1/s] and half of it times u to the push [m/s2]. (E9)."""
+    for m in range(face.size):
+        n = face[m]
+        rate = loss[m] * abs(field[n])
+        friction[n] += np.float32(rate)
+        push[n] += np.float32(0.5 * rate * field[n])
+
+
+@njit(**options)
+def straighten(target, before, face, side, weight, alpha, along, through, friction):
+    """Add the drag on the velocity `along` screens in the cells behind them. (E11). [1/s]."""
+    still, zero, one = np.float32(_STILL), np.float32(0), np.float32(1)
+    for m in range(target.size):
+        n = target[m]
+        flow = max(side[m] * through[face[m]], zero)
+        here, there = along[n], along[before[m]]
+        brought = alpha[m] * max(there if here > zero else -there, zero)
+        came = min(one, brought / max(abs(here), still)) if here != zero else zero
+        friction[n] += weight[m] * flow * came
 
 
 class PorousFaces:
@@ -37,11 +107,17 @@ class PorousFaces:
             of = axis == d
             self.K[of] = K[tuple(i[of] for i in index)]
             gap[of] = np.diff(case.grid.centres[d])[index[d][of] - 1]
-        self._loss = self.K / gap
+        self._screens = []
+        for d in range(3):
+            of = np.flatnonzero(axis == d)
+            self._screens.append(_Screens(of, face[of], self.K[of], (self.K / gap)[of]))
 
     def resistance(self, velocity: tuple[NDArray[np.float32], ...], dt: float) -> NDArray[np.float64]:
         """Resistance lengths dt K |u|. [m]."""
-        return dt * self.K * np.abs(self._through(velocity))
+        out = np.zeros(self.face.size)
+        for screens, field in zip(self._screens, velocity, strict=True):
+            screen_resistance(screens.place, screens.face, screens.K, dt, field, out)
+        return out
 
     def add_drag(
         self,
@@ -50,19 +126,9 @@ class PorousFaces:
         push: list[NDArray[np.float32]],
     ) -> None:
         """Add to the friction [1/s] and the push [m/s2]: K |u| is the slope of 0.5 K u |u|."""
-        through = self._through(velocity)
-        rate = self._loss * np.abs(through)
-        for d in range(3):
-            of = self.axis == d
-            friction[d][self.face[of]] += rate[of]
-            push[d][self.face[of]] += (0.5 * rate * through)[of]
-
-    def _through(self, velocity: tuple[NDArray[np.float32], ...]) -> NDArray[np.float64]:
-        through = np.zeros(self.face.size)
-        for d, field in enumerate(velocity):
-            of = self.axis == d
-            through[of] = field[self.face[of]]
-        return through
+        for screens, *fields in zip(self._screens, velocity, friction, push, strict=True):
+            if screens.face.size:
+                screen_drag(screens.face, screens.loss, *fields)
 
 
 class Straightening:
@@ -79,41 +145,34 @@ class Straightening:
     """
 
     def __init__(self, geometry: Geometry, axis: NDArray[np.int64], face: NDArray[np.int64], K) -> None:
-        step = (*strides(geometry.shape), 1)
         alpha = np.minimum(1.0, 1.1 / np.sqrt(1.0 + np.asarray(K, dtype=np.float64)))
-        gain = 1 / alpha - 1
-        self._face = [face[axis == d] for d in range(3)]
-        # per component: target face, the one before the screen, axis of the porous face, its position in that
-        # axis' list, side, gain, alpha
-        self._targets: list[list[tuple]] = []
-        for c in range(3):
-            entries = []
-            for d in range(3):
-                of = np.flatnonzero(axis == d)
-                if d == c or of.size == 0:
-                    continue
-                for side in (-1, 1):
-                    cell = face[of] - (step[d] if side < 0 else 0)
-                    for target in (cell, cell + step[c]):
-                        solved = (geometry.components[c].code[target] & SOLVED) > 0
-                        weight = 0.5 * gain[of] * geometry.inverse_width(d, cell)
-                        behind = target[solved]
-                        before = behind - side * step[d]
-                        share = alpha[of][solved]
-                        entries.append(
-                            (behind, before, d, np.flatnonzero(solved), side, weight[solved], share)
-                        )
-            self._targets.append(entries)
+        self._behind: list[tuple[int, int, _Behind]] = []
+        for d in range(3):
+            of = np.flatnonzero(axis == d)
+            for c in range(3):
+                if c != d and of.size:
+                    self._behind.append((c, d, _points_behind(geometry, c, d, face[of], alpha[of])))
 
     def add(
         self, velocity: tuple[NDArray[np.float32], ...], friction: tuple[NDArray[np.float32], ...]
     ) -> None:
         """Add the drag [1/s] for the present velocity through the porous faces."""
-        through = [field[face] for field, face in zip(velocity, self._face, strict=True)]
-        for c, entries in enumerate(self._targets):
-            for target, before, d, which, side, weight, alpha in entries:
-                flow = np.maximum(side * through[d][which], 0.0)
-                here = velocity[c][target].astype(np.float64)
-                brought = alpha * np.maximum(np.sign(here) * velocity[c][before], 0.0)
-                came = np.minimum(1.0, brought / np.maximum(np.abs(here), 1e-6))
-                np.add.at(friction[c], target, (weight * flow * came).astype(np.float32))
+        for c, d, behind in self._behind:
+            straighten(*behind, velocity[c], velocity[d], friction[c])
+
+
+def _points_behind(geometry: Geometry, c: int, d: int, face: NDArray[np.int64], alpha) -> _Behind:
+    """Points of component c on both sides of porous faces normal to axis d."""
+    step = (*strides(geometry.shape), 1)
+    parts: list[_Behind] = []
+    for side in (-1, 1):
+        cell = face - (step[d] if side < 0 else 0)
+        weight = 0.5 * (1 / alpha - 1) * geometry.inverse_width(d, cell)
+        for target in (cell, cell + step[c]):
+            solved = (geometry.components[c].code[target] & SOLVED) > 0
+            of_side = np.full(solved.sum(), side, dtype=np.float32)
+            behind = target[solved]
+            before = behind - side * step[d]
+            coefficients = (values[solved].astype(np.float32) for values in (weight, alpha))
+            parts.append(_Behind(behind, before, face[solved], of_side, *coefficients))
+    return _Behind(*(np.concatenate(column) for column in zip(*parts, strict=True)))

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from solvers.airflow import closures, kernels, transport
+from solvers.airflow import closures, kernels, tiles, transport
 from solvers.airflow.case import AirCase, Closure, Jets, Surfaces, UnitInputs
 from solvers.airflow.model import AirModel, advance, initial_state, prepare
 from solvers.grid import make_grid
@@ -46,6 +46,9 @@ def public_kernels() -> tuple:
         kernels.buoyancy,
         kernels.net_outflow,
         kernels.project,
+        tiles.screen_resistance,
+        tiles.screen_drag,
+        tiles.straighten,
         linear.conjugate_gradients,
     )
 

@@ -78,8 +78,10 @@ def stabilised(start, column, value, levels, x, work, scratch, target, iteration
     -------
     int    Iterations.
     """
-    r, shadow, p, v, q, t, y = work
-    rr, rho, rho_old, alpha, beta, omega, minus, other, size = sums
+    # unpacked, the parts would lose their layout: slower, and compiled a second time
+    r, shadow, p, v, q, t, y = work[0], work[1], work[2], work[3], work[4], work[5], work[6]
+    rr, rho, rho_old, alpha, beta = sums[0], sums[1], sums[2], sums[3], sums[4]
+    omega, minus, other, size = sums[5], sums[6], sums[7], sums[8]
     inner(r, r, lanes, rr)
     inner(shadow, shadow, lanes, size)
     p[:] = 0.0

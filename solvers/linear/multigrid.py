@@ -26,7 +26,7 @@ from solvers.linear.threads import SYNC
 
 __all__ = ["Pressure", "drop_lines", "flat_cells", "padded", "strides", "warm_up"]
 
-_STALE = 0.7  # change of log(distance + resistance) that makes the coarse levels follow
+_STALE = 2.0  # times or part of what distance + resistance was that makes the coarse levels follow
 _MOST_ITERATIONS = 200
 _MOST_THREADS = 8
 _REFINE = 1e-5  # by which one round of refinement reduces the residual, float32 can do no more
@@ -74,6 +74,9 @@ class Pressure:
         self._resistors = find_resistors(built)
         self._resistance = np.zeros(self._area.size)
         self._resistance_used = self._resistance
+        self._distance = np.empty(self._area.size)
+        for face, gap in zip(self._resistors[0].face, self._resistors[0].distance, strict=True):
+            self._distance[face] = gap
         self._held = np.flatnonzero(kind == HELD)
         self._threads = get_num_threads() if fluid.size >= _ALONE else 1
         self._pool: ThreadPoolExecutor | None = None
@@ -109,15 +112,11 @@ class Pressure:
         if self._area.size == 0:
             return
         self._resistance = np.asarray(resistance, dtype=np.float64)
-        distance = np.empty(self._area.size)
-        fine = self._resistors[0]
-        for face, gap in zip(fine.face, fine.distance, strict=True):
-            distance[face] = gap
-        drift = np.abs(np.log((distance + self._resistance) / (distance + self._resistance_used)))
-        if drift.max() > _STALE:
+        drift = (self._distance + self._resistance) / (self._distance + self._resistance_used)
+        if max(drift.max(), 1 / drift.min()) > _STALE:
             self.refresh()
         else:
-            resist(self.levels, 0, fine, self._area, self._resistance)
+            resist(self.levels, 0, self._resistors[0], self._area, self._resistance)
 
     def refresh(self) -> None:
         """Let every level follow the resistances."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
 
 from solvers.linear.aggregate import Parts
@@ -12,6 +13,7 @@ from solvers.linear.coarsen import AIR, Box, owners
 from solvers.linear.hierarchy import Hierarchy
 from solvers.linear.layout import strides
 from solvers.linear.levels import ENTRIES, OFFSET, SX, SY, Levels
+from solvers.linear.threads import options
 
 
 class Resistors(NamedTuple):
@@ -101,6 +103,28 @@ def _in_parts(levels: Levels, number: int, parts: Parts, axis, low, high) -> Res
     )
 
 
+@njit(**options)
+def add_resistance(total, slot, face, into, distance, area, resistance, c):
+    """Set c to the total [m] and what resistances take off its parts: area / (distance + resistance).
+
+    total : float64[m]    Conductance without resistance; overwritten. float32 would lose what a closed face
+                          still lets through.
+    """
+    for m in range(face.size):
+        n, gap = face[m], distance[m]
+        total[into[m]] += area[n] * (1 / (gap + resistance[n]) - 1 / gap)
+    for m in range(slot.size):
+        c[slot[m]] = np.float32(total[m])
+
+
+@njit(**options)
+def invert_diagonal(cells, cx, cy, cz, sx, sy, inverse):
+    """Set 1 / sum of the conductances around cells. [1/m]."""
+    for m in range(cells.size):
+        n = cells[m]
+        inverse[n] = 1 / (cx[n] + cx[n + sx] + cy[n] + cy[n + sy] + cz[n] + cz[n + 1])
+
+
 def resist(levels: Levels, number: int, resistors: Resistors, area, resistance: NDArray[np.float64]) -> None:
     """Set conductances and diagonal of one level.
 
@@ -113,13 +137,10 @@ def resist(levels: Levels, number: int, resistors: Resistors, area, resistance: 
     """
     arrays = (levels.cx, levels.cy, levels.cz) if len(resistors.slot) == 3 else (levels.c,)
     for c, slot, base, face, into, distance in zip(arrays, *resistors[:5], strict=True):
-        change = area[face] * (1 / (distance + resistance[face]) - 1 / distance)
-        c[slot] = base + np.bincount(into, change, slot.size)
+        add_resistance(base.copy(), slot, face, into, distance, area, resistance, c)
     n = resistors.cells
     if len(arrays) == 1:
-        diagonal = np.bincount(resistors.owner, levels.c[resistors.entry], n.size)
+        levels.inverse[n] = 1 / np.bincount(resistors.owner, levels.c[resistors.entry], n.size)
     else:
-        cx, cy, cz = arrays
         sx, sy = levels.table[number, [SX, SY]]
-        diagonal = cx[n] + cx[n + sx] + cy[n] + cy[n + sy] + cz[n] + cz[n + 1]
-    levels.inverse[n] = 1 / diagonal
+        invert_diagonal(n, levels.cx, levels.cy, levels.cz, sx, sy, levels.inverse)

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import os
-import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,7 +32,8 @@ from twin.benchmark.steps import (
     measure_frozen,
     measure_steps,
 )
-from twin.errors import InputError, NotConvergedError, OutsideError
+from twin.errors import InputError, NotConvergedError
+from twin.files import COMMON, write_atomically
 
 PARTS = ("kernels", "step", "steady", "frozen", "first-call", "peers")
 """What can be asked for; the memory triad is always measured."""
@@ -42,6 +41,8 @@ PEER_CELL = 0.1
 """Of the room that both solvers get: 118,800 cells. [m]"""
 CLOSURES = ("mixing_length", "k_epsilon")
 """Of ours, against the peer."""
+RANKS = 2
+"""Processes of the peer, and threads of ours beside it."""
 
 Progress = Callable[[str, int, int], None]
 """Takes what is going on, how many parts are done, how many there are."""
@@ -112,7 +113,7 @@ def _steady_json(run: SteadyRun) -> dict[str, Any]:
 
 
 def bench(
-    parts: Sequence[str] = PARTS,
+    parts: Sequence[str] | None = None,
     peer: bool | None = None,
     quick: bool = False,
     progress: Progress | None = None,
@@ -121,11 +122,12 @@ def bench(
 
     Parameters
     ----------
-    parts : sequence of str
+    parts : sequence of str, optional
         Of `PARTS`; all of them by default.
     peer : bool, optional
-        Whether to run OpenFOAM (minutes); by default unless `quick`. Without it the part ``peers`` is left
-        out, and so it is, with a word, where OpenFOAM is not installed.
+        Whether to run OpenFOAM (minutes), which is the part ``peers``; by default where that is named, and
+        unless `quick` where no part is. Where it is left out, as where OpenFOAM is not installed, the result
+        says why.
     quick : bool
         Leave out rooms of a million cells and more.
     progress : callable, optional
@@ -141,9 +143,9 @@ def bench(
     NotConvergedError : a room did not settle.
     OutsideError : a process failed.
     """
-    wanted = _wanted(parts)
+    wanted, without_peer = choose_parts(parts, peer, quick)
     try:
-        return _Run(wanted, (not quick) if peer is None else peer, quick, progress).all()
+        return _Run(wanted, without_peer, quick, progress).all()
     except SolverError as error:
         raise NotConvergedError(f"bench: {error}") from error
 
@@ -153,22 +155,47 @@ def full_room(cells: int) -> Room:
     return room_of(cells, LAYOUT, CONTAINED)
 
 
-def _wanted(parts: Sequence[str]) -> list[str]:
-    strange = sorted(set(parts) - set(PARTS))
+def choose_parts(parts: Sequence[str] | None, peer: bool | None, quick: bool) -> tuple[list[str], str]:
+    """Say what a benchmark measures.
+
+    Parameters
+    ----------
+    parts : sequence of str, optional
+    peer : bool, optional
+    quick : bool
+        As in `bench`.
+
+    Returns
+    -------
+    wanted : list of str    In the order of `PARTS`.
+    without_peer : str      Why the peer does not run though it is among them; empty if it does.
+
+    Raises
+    ------
+    InputError : there is no such part.
+    """
+    asked = [*(parts or PARTS), *(["peers"] if peer else [])]
+    strange = sorted(set(asked) - set(PARTS))
     if strange:
         raise InputError(f"bench: there is no part {', '.join(strange)}. Take of {', '.join(PARTS)}.")
-    return [part for part in PARTS if part in (parts or PARTS)]
+    without_peer = ""
+    if peer is False:
+        without_peer = "left out as asked"
+    elif peer is None and quick and not parts:
+        without_peer = "left out of a quick run; --peer asks for it"
+    return [part for part in PARTS if part in asked], without_peer
 
 
 class _Run:
     """One benchmark while it goes on."""
 
-    def __init__(self, wanted: list[str], peer: bool, quick: bool, progress: Progress | None) -> None:
-        self.wanted = wanted if peer else [part for part in wanted if part != "peers"]
+    def __init__(self, wanted: list[str], without_peer: str, quick: bool, progress: Progress | None) -> None:
+        self.wanted = wanted
+        self.without_peer = without_peer
         self.quick = quick
         self.progress = progress
         self.done = 0
-        self.settled: dict[Room, SteadyRun] = {}
+        self.settled: dict[tuple[Room, int], SteadyRun] = {}
 
     def all(self) -> BenchResult:
         memory: Memory = run_apart(measure_memory, tell=self.tell).value
@@ -183,11 +210,11 @@ class _Run:
                     found = run_apart(measure_kernels, full_room(size), memory, tell=self.tell)
                     kernels += found.value
             elif part == "step":
-                for size in sizes:
-                    steps.append(run_apart(measure_steps, full_room(size), tell=self.tell).value)
+                for room in (*map(full_room, sizes), Room(PEER, PEER_CELL)):
+                    steps.append(run_apart(measure_steps, room, tell=self.tell).value)
             elif part == "steady":
                 for room in self.rooms():
-                    self.settle(room)
+                    self.settle(room, memory.threads)
             elif part == "frozen":
                 frozen.append(run_apart(measure_frozen, full_room(SIZES[0]), tell=self.tell).value)
             elif part == "first-call":
@@ -214,23 +241,24 @@ class _Run:
         large = [] if self.quick else [room_of(1_000_000)]
         return [*peer, room_of(SIZES[0], LAYOUT), *large]
 
-    def settle(self, room: Room) -> SteadyRun:
-        """Settle a room, once in a run."""
-        if room not in self.settled:
-            self.settled[room] = measure_steady(room, self.tell)
-        return self.settled[room]
+    def settle(self, room: Room, threads: int) -> SteadyRun:
+        """Settle a room, once in a run for each number of threads."""
+        key = room, threads
+        if key not in self.settled:
+            self.settled[key] = measure_steady(room, self.tell, threads)
+        return self.settled[key]
 
     def compare(self) -> tuple[list[Comparison], str]:
-        """Compare with OpenFOAM, or say why not."""
-        reason = openfoam.why_not()
-        if reason is not None:
+        """Compare with OpenFOAM, or say why not; as many threads of ours as it has processes."""
+        reason = self.without_peer or openfoam.why_not()
+        if reason:
             return [], reason
-        ours = [self.settle(Room(PEER, PEER_CELL, closure)) for closure in CLOSURES]
+        ours = [self.settle(Room(PEER, PEER_CELL, closure), RANKS) for closure in CLOSURES]
 
         def show(text: str, done: int, total: int) -> None:
             self.tell(f"{text}, iteration {done} of {total}" if done else text)
 
-        theirs = openfoam.run_openfoam(PeerRoom(cell=PEER_CELL), progress=show)
+        theirs = openfoam.run_openfoam(PeerRoom(cell=PEER_CELL), ranks=RANKS, progress=show)
         return [compare(theirs, run) for run in ours], ""
 
     def tell(self, text: str) -> None:
@@ -267,16 +295,5 @@ def write_result(path: Path, body: dict[str, Any]) -> None:
     ------
     OutsideError : it cannot be written.
     """
-    target = path.absolute()
-    try:
-        with tempfile.NamedTemporaryFile(
-            "w", encoding="utf-8", dir=target.parent, prefix=f".{target.name}.", delete=False
-        ) as draft:
-            json.dump(body, draft, indent=1, allow_nan=False)
-            draft.write("\n")
-            draft.flush()
-            os.fsync(draft.fileno())
-        Path(draft.name).chmod(0o644)
-        Path(draft.name).replace(target)
-    except OSError as error:
-        raise OutsideError(f"--out {path}: cannot be written: {error.strerror}.") from error
+    text = json.dumps(body, indent=1, allow_nan=False) + "\n"
+    write_atomically(path.absolute(), lambda file: file.write(text.encode()), COMMON)

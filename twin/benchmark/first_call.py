@@ -17,7 +17,7 @@ _READY = "from solvers.airflow.model import warm_up; warm_up()"
 
 @dataclass(frozen=True)
 class FirstCall:
-    """Wall time of a new process until every kernel is ready, start of Python and imports included.
+    """Wall time of a new process until `warm_up` is done, start of Python and imports included.
 
     Attributes
     ----------

@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from twin.benchmark.measure import Memory, Tell, cache_size, timed
-from twin.benchmark.rooms import Room, build, courant_rate, moving_air
+from twin.benchmark.rooms import Room, courant_rate, set_going
 from twin.benchmark.works import Work, catch_kernels, pressure_works
 
 ENOUGH = 0.4
@@ -67,10 +67,7 @@ def measure_kernels(room: Room, memory: Memory, tell: Tell) -> list[KernelSpeed]
     """
     speeds: dict[str, KernelSpeed] = {}
     for closure in CLOSURES:
-        built = build(replace(room, closure=closure))
-        tell(f"kernels: {built.cells:,} cells, {closure}, setting the air going")
-        model = built.prepare()
-        state = moving_air(room, built, model)
+        built, model, state = set_going(replace(room, closure=closure), f"kernels of {closure}", tell)
         works = catch_kernels(model, state, built.inputs, _CFL / courant_rate(built, state))
         for work in (*works, *pressure_works(model)):
             if work.name not in speeds:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import socket
 import statistics
@@ -166,14 +167,16 @@ class Apart(NamedTuple):
     Attributes
     ----------
     value : Any
-    peak : int    Memory that the process held at most beyond what it held before the function. [B]
+    memory : int    Most that the process held during the function, less what it held before. [B]
     """
 
     value: Any
     memory: int
 
 
-def run_apart(function: Callable[..., Any], *args: Any, tell: Tell | None = None) -> Apart:
+def run_apart(
+    function: Callable[..., Any], *args: Any, tell: Tell | None = None, threads: int | None = None
+) -> Apart:
     """Call a function in a new process whose kernels are ready, and measure the memory it takes.
 
     Parameters
@@ -183,7 +186,9 @@ def run_apart(function: Callable[..., Any], *args: Any, tell: Tell | None = None
     *args
         Anything that can be pickled.
     tell : callable, optional
-        Gets the lines that the function hands to its own `tell`.
+        Gets a line for each kernel that is compiled or loaded, and those that the function hands to its own.
+    threads : int, optional
+        That the solver may use in the process; all by default. [-]
 
     Returns
     -------
@@ -194,10 +199,12 @@ def run_apart(function: Callable[..., Any], *args: Any, tell: Tell | None = None
     OutsideError : the process died; it has told why on standard error.
     SolverError, TwinError : what the function raised.
     """
+    environment = {} if threads is None else {"NUMBA_NUM_THREADS": str(threads)}
     ours, theirs = socket.socketpair()
     try:
         worker = subprocess.Popen(
             [sys.executable, "-c", _WORK, str(theirs.fileno())],
+            env=os.environ | environment,
             pass_fds=[theirs.fileno()],
             stdin=subprocess.DEVNULL,
         )
@@ -233,12 +240,16 @@ def serve(handle: int) -> None:
     from solvers.airflow.model import warm_up  # noqa: PLC0415 - in the new process only
 
     connection = Connection(handle)
+
+    def tell(text: str) -> None:
+        connection.send(("told", text))
+
     try:
         function, args = connection.recv()
-        warm_up()
+        warm_up(lambda kernel, done, total: tell(f"preparing kernels: {kernel}"))
         before = resident()
         forget_peak()
-        value = function(*args, lambda text: connection.send(("told", text)))
+        value = function(*args, tell)
         connection.send(("done", (value, peak() - before)))
     except KeyboardInterrupt:  # the one who asked was interrupted as well and tells
         sys.exit(1)

@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import tempfile
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -22,7 +23,8 @@ from twin.errors import OutsideError
 
 DEBIAN_HOME = Path("/usr/share/openfoam")
 """Where Debian's package `openfoam` keeps the files that the tools look up."""
-_POLL = 0.2  # s between two looks at the log
+_LOOK = 5.0  # s between two looks at the log; they must not take time from the one who writes it
+_LOOK_AT = 2**16  # bytes at the end of the log, many iterations
 _PATIENCE = 5.0  # s for a process to end when asked to
 _LOG_TAIL = 12  # lines of the log that an error shows
 _TIME_LINE = re.compile(r"^Time = (\d+)\s*$", re.MULTILINE)
@@ -108,12 +110,12 @@ def run_openfoam(
         _run(command, folder, solver_log, lambda done: tell("OpenFOAM: solving", done, iterations))
         wall_s = time.perf_counter() - begun
         text = solver_log.read_text(errors="replace")
-        T_inlet, swing = read_inlets(folder, iterations - averaged)
         done = iterations_done(text)
         if done < iterations:
             raise OutsideError(
                 f"OpenFOAM stopped after {done} of {iterations} iterations:\n{_tail(solver_log)}"
             )
+        T_inlet, swing = read_inlets(folder, iterations - averaged)
         build = _BUILD_LINE.search(text)
         return OpenFoamRun(
             version=build.group(1) if build else "",
@@ -186,11 +188,13 @@ def _run(
             )
         except OSError as error:
             raise OutsideError(f"{command[0]} cannot be started: {error.strerror}.") from error
+        ended = threading.Thread(target=tool.wait, daemon=True)  # asleep until the tool ends
+        ended.start()
         try:
-            while tool.poll() is None:
+            while ended.is_alive():
+                ended.join(_LOOK)
                 if iterated is not None:
-                    iterated(iterations_done(log.read_text(errors="replace")))
-                time.sleep(_POLL)
+                    iterated(iterations_done(_end_of(log)))
         finally:
             _end(tool)
     if tool.returncode != 0:
@@ -231,5 +235,11 @@ def _signal(send: Callable[[], None]) -> None:
         return
 
 
+def _end_of(log: Path) -> str:
+    with log.open("rb") as stream:
+        stream.seek(max(0, log.stat().st_size - _LOOK_AT))
+        return stream.read().decode(errors="replace")
+
+
 def _tail(log: Path) -> str:
-    return "\n".join(log.read_text(errors="replace").splitlines()[-_LOG_TAIL:])
+    return "\n".join(_end_of(log).splitlines()[-_LOG_TAIL:])

@@ -28,6 +28,9 @@ class Comparison:
     rack_difference_k : float          Root mean square over the racks, against the peer's room or its mirror
                                        image, whichever is nearer. [K]
     iterations, averaged, ranks : int  Of the peer: done, averaged over, processes. [-]
+    our_threads : int                  Of our solver.
+    our_converged : bool               False: ours gave up before the inlets were settled; the ratio says
+                                       nothing.
     swing_k, our_swing_k : float       Largest swing of an inlet, over these iterations and over our
                                        averaging. [K]
     our_averaged_s : float             [s]
@@ -44,6 +47,8 @@ class Comparison:
     iterations: int
     averaged: int
     ranks: int
+    our_threads: int
+    our_converged: bool
     swing_k: float
     our_swing_k: float
     our_averaged_s: float
@@ -77,6 +82,8 @@ def compare(peer: OpenFoamRun, ours: SteadyRun) -> Comparison:
         iterations=peer.iterations,
         averaged=peer.averaged,
         ranks=peer.ranks,
+        our_threads=ours.threads,
+        our_converged=ours.converged,
         swing_k=float(peer.swing.max()),
         our_swing_k=float(ours.swing[:count].max()),
         our_averaged_s=ours.averaged_s,

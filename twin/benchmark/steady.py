@@ -6,6 +6,7 @@ import time
 from dataclasses import dataclass
 
 import numpy as np
+from numba import get_num_threads
 from numpy.typing import NDArray
 
 from solvers.airflow.case import SteadyProgress
@@ -25,11 +26,12 @@ class SteadyRun:
     ----------
     case : str                       The room and its closure.
     cells : int                      Solids included.
+    threads : int                    Of the solver.
     wall_s : float                   From the case to settled inlets: set-up and solve. [s]
     setup_s : float                  Of that, the set-up. [s]
     steps : int                      On all grids. [-]
     averaged_s : float               Simulated time that the means are over. [s]
-    converged : bool
+    converged : bool                 False: the time is that of giving up, the inlets are no answer.
     bytes_per_cell : float or None   Peak memory beyond program and kernels. [B]
     energy_relative : float          Heat given less taken, over heat given. [1]
     T_inlet : float64[nu]            Mean inlet temperature by unit. [K]
@@ -38,6 +40,7 @@ class SteadyRun:
 
     case: str
     cells: int
+    threads: int
     wall_s: float
     setup_s: float
     steps: int
@@ -49,19 +52,20 @@ class SteadyRun:
     swing: NDArray[np.float64]
 
 
-def measure_steady(room: Room, tell: Tell) -> SteadyRun:
+def measure_steady(room: Room, tell: Tell, threads: int | None = None) -> SteadyRun:
     """Settle a room in a process of its own, so that its memory can be told.
 
     Parameters
     ----------
     room : Room
-    tell : callable    Takes what is going on.
+    tell : callable           Takes what is going on.
+    threads : int, optional   Of the solver; all by default. [-]
 
     Returns
     -------
     SteadyRun
     """
-    found, memory = run_apart(_settle, room, tell=tell)
+    found, memory = run_apart(_settle, room, tell=tell, threads=threads)
     return SteadyRun(**found, bytes_per_cell=memory / found["cells"] if memory else None)
 
 
@@ -79,6 +83,7 @@ def _settle(room: Room, tell: Tell) -> dict[str, object]:
     return {
         "case": room.label,
         "cells": built.cells,
+        "threads": get_num_threads(),
         "wall_s": wall_s,
         "setup_s": setup_s,
         "steps": result.steps,

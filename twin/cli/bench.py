@@ -20,7 +20,10 @@ def bench(
     parts: Annotated[list[str] | None, typer.Argument(metavar="[PART...]", help=_PARTS)] = None,
     peer: Annotated[
         bool | None,
-        typer.Option("--peer/--no-peer", help="Run OpenFOAM beside ours; minutes. Default: unless --quick."),
+        typer.Option(
+            "--peer/--no-peer",
+            help="Run OpenFOAM beside ours; minutes. Default: where peers is named, else unless --quick.",
+        ),
     ] = None,
     quick: Annotated[bool, typer.Option("--quick", help="Leave out a million cells and more.")] = False,
     out_: Annotated[
@@ -30,8 +33,8 @@ def bench(
 ) -> None:
     """Time kernels, steps and rooms on all cores: against memory, against the clock, against OpenFOAM."""
     with reporting(json_):
-        from twin.benchmark.bench import PARTS, check_target, write_result
         from twin.benchmark.bench import bench as measure
+        from twin.benchmark.bench import check_target, write_result
 
         if out_ is not None:
             check_target(out_)
@@ -41,7 +44,7 @@ def bench(
             def show(text: str, done: int, total: int) -> None:
                 bar.update(task, description=text, completed=done, total=total)
 
-            result = measure(tuple(parts or PARTS), peer=peer, quick=quick, progress=show)
+            result = measure(parts, peer=peer, quick=quick, progress=show)
         body = result.as_json()
         if out_ is not None:
             write_result(out_, body)
@@ -78,6 +81,8 @@ def _print(result: BenchResult) -> None:
         _print_peers(result)
     if result.skipped:
         out.print(f"no peer: {result.skipped}", style="yellow", markup=False)
+    if result.quick:
+        out.print("quick: rooms of a million cells and more are left out", style="yellow")
     _print_figures(result)
 
 
@@ -103,7 +108,13 @@ def _print_kernels(result: BenchResult, cells: int) -> None:
 
 def _print_steps(result: BenchResult) -> None:
     table = _table(
-        "Steps of a whole room", "room", "cells", "ms", "Mcell/s", "times real time, CFL 1", "CFL 4"
+        "Steps of a whole room; CFL is dt times the largest |u|/dx + |v|/dy + |w|/dz",
+        "room",
+        "cells",
+        "ms",
+        "Mcell/s",
+        "times real time, CFL 1",
+        "CFL 4",
     )
     for speed in result.steps:
         table.add_row(
@@ -119,12 +130,22 @@ def _print_steps(result: BenchResult) -> None:
 
 def _print_steady(result: BenchResult) -> None:
     table = _table(
-        "Settled rooms", "room", "cells", "s", "steps", "B/cell", "averaged s", "swing K", "heat closes to"
+        "Settled rooms",
+        "room",
+        "cells",
+        "threads",
+        "s",
+        "steps",
+        "B/cell",
+        "averaged s",
+        "swing K",
+        "heat closes to",
     )
     for run in result.steady:
         table.add_row(
-            run.case if run.converged else f"{run.case} (not settled)",
+            _settled(run.case, run.converged),
             f"{run.cells:,}",
+            f"{run.threads}",
             f"{run.wall_s:.1f}",
             f"{run.steps}",
             "" if run.bytes_per_cell is None else f"{run.bytes_per_cell:.0f}",
@@ -138,11 +159,12 @@ def _print_steady(result: BenchResult) -> None:
 def _print_peers(result: BenchResult) -> None:
     first = result.peers[0]
     title = f"Beside {first.name}: {first.iterations} iterations on {first.ranks} processes, the last "
+    title += f"{first.averaged} averaged; ours on {first.our_threads} threads"
     columns = ("ours", "peer", "ours s", "peer s", "times faster", "inlets K", "rack by rack K")
-    table = _table(f"{title}{first.averaged} averaged", *columns, "our swing K", "peer's swing K")
+    table = _table(title, *columns, "our swing K", "peer's swing K")
     for peer in result.peers:
         table.add_row(
-            peer.case,
+            _settled(peer.case, peer.our_converged),
             peer.name,
             f"{peer.our_wall_s:.1f}",
             f"{peer.wall_s:.1f}",
@@ -161,11 +183,15 @@ def _print_figures(result: BenchResult) -> None:
         return
     table = _table("Asked and reached", "figure", "asked", "reached", "unit", "")
     for figure in figures:
-        mark = "[green]yes[/]" if figure.passed else "[bold red]no[/]"
+        mark = "[green]yes[/]" if figure.passed else f"[bold red]no[/] {figure.fault}".strip()
         table.add_row(
             figure.name, f"{figure.bound} {figure.asked:g}", f"{figure.reached:.3g}", figure.unit, mark
         )
     out.print(table)
+
+
+def _settled(case: str, converged: bool) -> str:
+    return case if converged else f"{case} (not settled)"
 
 
 def _table(title: str, *columns: str) -> Table:

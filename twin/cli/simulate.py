@@ -6,10 +6,8 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.table import Table
-from rich.text import Text
 
-from twin.cli.solve import describe, started
+from twin.cli.solve import describe, racks_table, started
 from twin.cli.terminal import (
     CellOption,
     ColdOption,
@@ -108,20 +106,10 @@ def _print_result(result: Any) -> None:
 
     body = result.as_json()
     whole = time_text(body["simulated_s"])
-    changed = f" with {', '.join(body['overrides'])}" if body["overrides"] else ""
-    title = Text(f"{body['layout']}{changed}: time until the hottest point of each inlet is critical")
-    table = Table(title=title, title_justify="left")
-    for column in (
-        "rack",
-        "class",
-        "start degC",
-        "peak degC",
-        "at s",
-        "end degC",
-        "recommended",
-        "allowable",
-    ):
-        table.add_column(column, justify="left" if column in ("rack", "class") else "right")
+    table = racks_table(
+        body, "time until the hottest point of each inlet is critical",
+        "rack", "class", "start degC", "peak degC", "at s", "end degC", "recommended", "allowable",
+    )  # fmt: skip
     for name, rack in body["racks"].items():
         table.add_row(
             name,

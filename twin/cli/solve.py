@@ -87,17 +87,23 @@ def started(start: dict[str, Any] | None) -> str:
     return f"the stored solution of {start['layout']} ({_DIFFERS[start['differs']]})"
 
 
+def racks_table(body: dict[str, Any], about: str, *columns: str) -> Table:
+    """Return an empty table of racks, headed by the layout, its changes and what it is about."""
+    changed = f" with {', '.join(body['overrides'])}" if body["overrides"] else ""
+    table = Table(title=Text(f"{body['layout']}{changed}: {about}"), title_justify="left")
+    for column in columns:
+        table.add_column(column, justify="left" if column in ("rack", "class", "band") else "right")
+    return table
+
+
 def _print_solution(result: Any) -> None:
     body = result.as_json()
-    changed = f" with {', '.join(body['overrides'])}" if body["overrides"] else ""
-    title = Text(f"{body['layout']}{changed}: rack inlets against their ASHRAE class")
-    table = Table(title=title, title_justify="left")
     captured = "influence" in body
     shares = ("cold %", "hot %") if captured else ()
-    for column in (
+    table = racks_table(
+        body, "rack inlets against their ASHRAE class",
         "rack", "kW", "mean degC", "max degC", "outlet degC", "swing K", "+- K", *shares, "class", "band",
-    ):  # fmt: skip
-        table.add_column(column, justify="left" if column in ("rack", "class", "band") else "right")
+    )  # fmt: skip
     for name, rack in body["racks"].items():
         table.add_row(
             name,

@@ -68,7 +68,7 @@ def band(temperature: float, ashrae_class: str = "A1") -> Band:
     return Band.ALLOWABLE
 
 
-TileLoss = Literal["fried_idelchik", "blevins"]
+TileLoss = Literal["fried_idelchik", "blevins", "idelchik_wire"]
 
 
 def tile_loss_coefficient(open_area: float, relation: TileLoss = "fried_idelchik") -> float:
@@ -76,6 +76,7 @@ def tile_loss_coefficient(open_area: float, relation: TileLoss = "fried_idelchik
 
     ``fried_idelchik``   K = (1 + 0.5 (1-F)^0.75 + 1.414 (1-F)^0.375) / F^2     perforated tiles
     ``blevins``          K = (0.5 (1-F) + 1 - F^2) / F^2                         square-edged grille
+    ``idelchik_wire``    K = 1.3 (1-F) + (1/F - 1)^2                             mesh of round wires
 
     Parameters
     ----------
@@ -86,11 +87,15 @@ def tile_loss_coefficient(open_area: float, relation: TileLoss = "fried_idelchik
     -------
     float                   [1]
 
-    Validity : turbulent flow through the holes (hole Reynolds number above about 1e4).
+    Validity : turbulent flow through the holes (hole Reynolds number above about 1e4); of wires a Reynolds
+               number of the wire above 1e3, at 100 K is about a tenth larger.
     Source   : Fried and Idelchik 1989 as used by Karki, Radmehr and Patankar 2003, HVAC&R Research 9(2)
-               153-166 (K = 42.8 at F = 0.25); Blevins 1984.    Check : tests/unit/twin/model/test_catalog.py
+               153-166 (K = 42.8 at F = 0.25); Blevins 1984; Idelchik 1994, Handbook of Hydraulic Resistance,
+               diagram 8-6.    Check : tests/unit/twin/model/test_catalog.py
     """
     free = 1.0 - open_area
+    if relation == "idelchik_wire":
+        return 1.3 * free + (1.0 / open_area - 1.0) ** 2
     if relation == "blevins":
         return (0.5 * free + 1.0 - open_area**2) / open_area**2
     return (1.0 + 0.5 * free**0.75 + 1.414 * free**0.375) / open_area**2

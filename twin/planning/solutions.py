@@ -26,9 +26,9 @@ from solvers.airflow.case import AirState, UnitInputs
 from solvers.airflow.model import AirModel, check_state, prepare, restart
 from solvers.errors import SolverError
 from twin.errors import OutsideError, TwinError
+from twin.files import COMMON, write_atomically
 from twin.model.scene import Scene, build_scene
 from twin.model.schema import Layout
-from twin.results import write_atomically
 
 MOST_BYTES = 512 * 2**20
 MOST_SOLUTIONS = 64
@@ -145,6 +145,7 @@ class Solutions:
             write_atomically(
                 self.folder / f"{name}.npz",
                 lambda file: np.savez(file, allow_pickle=False, about=text, **fields),
+                COMMON,
             )
             self._bound()
         except (OSError, OutsideError) as error:

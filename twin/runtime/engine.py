@@ -25,10 +25,10 @@ from solvers.airflow.model import (
 )
 from solvers.errors import SolverError
 from twin.errors import NotConvergedError
+from twin.files import write_atomically
 from twin.model.scene import Operating, Scene, build_scene, observe
 from twin.model.schema import Layout
 from twin.runtime.pace import EFFORTS, Pace
-from twin.runtime.state import write_atomically
 
 log = logging.getLogger(__name__)
 

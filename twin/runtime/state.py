@@ -8,15 +8,16 @@ import json
 import os
 import re
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import platformdirs
 import psutil
 
 from twin.errors import OutsideError
+from twin.files import write_atomically
 
 SOCKET_PATH_LIMIT = 107  # of a Unix socket on Linux [bytes]
 
@@ -153,43 +154,12 @@ def sole_owner(state: StateFolder) -> Iterator[None]:
         yield
 
 
-def write_atomically(path: Path, write: Callable[[BinaryIO], object], mode: int = 0o600) -> None:
-    """Write a file so that a kill at any moment leaves the old content or the new, never a mixture.
-
-    Parameters
-    ----------
-    path : Path
-        The file; its folder exists.
-    write : callable
-        Given the open binary file.
-    mode : int
-        Permissions of the new file.
-
-    Raises
-    ------
-    OutsideError : the disk is full or the folder not writable; the old content stands.
-    """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode), "wb") as file:
-            write(file)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except OSError as error:
-        with contextlib.suppress(OSError):
-            temporary.unlink(missing_ok=True)
-        raise OutsideError(
-            f"{path}: cannot be written: {error.strerror or error}. The former content stands."
-        ) from error
-
-
 def write_json(path: Path, body: Any) -> None:
-    """Write a JSON file atomically.
+    """Write a private JSON file atomically.
 
     Raises
     ------
-    OutsideError : as :func:`write_atomically`.
+    OutsideError : as :func:`twin.files.write_atomically`.
     """
     write_atomically(path, lambda file: file.write(json.dumps(body, indent=1).encode()))
 

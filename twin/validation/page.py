@@ -98,8 +98,8 @@ def write_page(folder: Path, figures: str, cases: Sequence[Case], records: dict[
 
     Raises
     ------
-    OSError : the page cannot be written.
-    InputError, OutsideError : what ran before cannot be read.
+    OutsideError : the page cannot be written, or what ran before cannot be read.
+    InputError : what ran before is damaged.
     """
     held = read_store(folder / figures) | records
     kept = {case.name: held[case.name] for case in cases if case.name in held}

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
 import tempfile
 from pathlib import Path
 from typing import Any
 
 from twin.errors import Finding, InputError, OutsideError
+from twin.files import COMMON, write_atomically
 
 _STORE = "results.json"
 _KEYS = {
@@ -107,13 +106,13 @@ def write_store(folder: Path, records: dict[str, dict[str, Any]]) -> None:
 
     Raises
     ------
-    OSError : it cannot be written; the old file stands.
+    OutsideError : it cannot be written; the old file stands.
     """
     write_text(folder / _STORE, json.dumps(records, indent=1, allow_nan=False) + "\n")
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a file so that a kill at any moment leaves the old content or the new, never a mixture.
+    """Write a file, all of it or none.
 
     Parameters
     ----------
@@ -122,18 +121,9 @@ def write_text(path: Path, text: str) -> None:
 
     Raises
     ------
-    OSError : it cannot be written; the old content stands.
+    OutsideError : as :func:`twin.files.write_atomically`.
     """
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with draft.open("w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        draft.replace(path)
-    finally:
-        with contextlib.suppress(OSError):
-            draft.unlink(missing_ok=True)
+    write_atomically(path, lambda file: file.write(text.encode()), COMMON)
 
 
 def _is_record(body: object) -> bool:

@@ -1,11 +1,11 @@
-"""The kernels' Python bodies against textbook NumPy on small random fields."""
+"""Fluxes through the faces of a slab against textbook NumPy on small random fields, compiled and not."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
-from solvers.airflow import fluxes, kernels
+from solvers.airflow import fluxes
 from solvers.airflow.transport import X, Y, Z
 from solvers.linear import kernels as linear
 from solvers.linear.multigrid import flat_cells, padded, strides
@@ -29,27 +29,6 @@ def field(rng, inside=True):
         kept[CELLS] = values[CELLS]
         return kept
     return values
-
-
-def conductances(rng):
-    """Open inner faces with random conductance; closed at the walls."""
-    c = [np.zeros(SIZE, dtype=np.float32) for _ in range(3)]
-    c[0][CELLS[1:]] = 0.5 + rng.random(CELLS[1:].shape)
-    c[1][CELLS[:, 1:]] = 0.5 + rng.random(CELLS[:, 1:].shape)
-    c[2][CELLS[:, :, 1:]] = 0.5 + rng.random(CELLS[:, :, 1:].shape)
-    return c
-
-
-def matrix(c):
-    A = np.zeros((SIZE, SIZE))
-    for coefficient, s in zip(c, (SX, SY, 1), strict=True):
-        for n in np.flatnonzero(coefficient):
-            value = float(coefficient[n])
-            A[n, n] += value
-            A[n - s, n - s] += value
-            A[n, n - s] -= value
-            A[n - s, n] -= value
-    return A
 
 
 def both(kernel):
@@ -145,53 +124,6 @@ def face(F, phi, opens, n, s, central):
     if central and opened[1]:
         return 0.5 * (values[1] + values[2])
     return muscl(F, values, opened)
-
-
-@pytest.mark.parametrize("compiled", [0, 1])
-def test_outflow(rng, compiled):
-    u, v, w, source = (field(rng) for _ in range(4))
-    code, halves = codes(rng)
-    code &= np.uint8(0b1101010)  # a scalar's faces are open or closed
-    opened = [(half & 2) / 2 for half in halves]
-    lines = tuple(0.5 + rng.random(NX + 3).astype(np.float32) for _ in range(3))
-    planes = tuple(0.5 + rng.random(SX).astype(np.float32) for _ in range(3))
-    out = np.zeros(SIZE, dtype=np.float32)
-    both(kernels.net_outflow)[compiled](u, v, w, code, lines, planes, source, NX, SX, SY, out)
-    full = [np.outer(line, plane).ravel() for line, plane in zip(lines, planes, strict=True)]
-    n = CELLS
-    expected = source[n].astype(float)
-    for f, a, o, s in zip((u, v, w), full, opened, (SX, SY, 1), strict=True):
-        # opposite faces of a cell have the same area
-        expected += f[n] * a[n] * o[n] - f[n + s] * o[n + s] * a[n]
-    assert out[n] == pytest.approx(expected, abs=1e-5)
-
-
-@pytest.mark.parametrize("compiled", [0, 1])
-def test_volume_flow_and_correction(rng, compiled):
-    u, x, c = field(rng), field(rng), conductances(rng)[1]
-    line, plane = 0.5 + rng.random(NX + 3).astype(np.float32), 0.5 + rng.random(SX).astype(np.float32)
-    area, out = np.outer(line, plane).ravel(), np.zeros(SIZE, dtype=np.float32)
-    both(kernels.volume_flow)[compiled](u, line, plane, NX, SX, out)
-    assert out[: (NX + 2) * SX] == pytest.approx((u * area)[: (NX + 2) * SX], rel=1e-6)
-    out[:] = u
-    both(kernels.correct)[compiled](c, line, plane, x, SY, NX, SX, out)
-    n = CELLS.ravel()
-    assert out[n] == pytest.approx(u[n] - c[n] * area[n] * (x[n] - x[n - SY]), abs=1e-5)
-
-
-def test_courant_rate(rng):
-    u, v, w = (field(rng) for _ in range(3))
-    wx = rng.random(NX + 3).astype(np.float32)
-    wy, wz = (rng.random(SX).astype(np.float32) for _ in range(2))
-    row = np.zeros(SX, dtype=np.float32)
-    rate = kernels.courant_rate(u, v, w, wx, wy, wz, NX, SX, SY, row)
-    n = np.arange(SX, (NX + 1) * SX)
-    widths = (wx[n // SX], wy[n % SX], wz[n % SX])
-    expected = sum(
-        0.5 * (np.abs(f[n]) + np.abs(f[n + s])) * k
-        for f, s, k in zip((u, v, w), (SX, SY, 1), widths, strict=True)
-    )
-    assert rate == pytest.approx(expected.max(), rel=1e-5)
 
 
 @pytest.mark.parametrize(("back", "ahead"), [(1.0, 3.0), (-1.0, -3.0), (1.0, -1.0), (0.0, 2.0)])

@@ -8,7 +8,7 @@ from scipy.sparse import csr_array, diags_array, kron
 from scipy.sparse.linalg import splu
 
 from solvers.errors import ConvergenceError, GridMismatchError
-from solvers.linear import aggregation, krylov
+from solvers.linear import aggregation
 from solvers.linear.aggregation import Hierarchy
 from solvers.linear.krylov import SparseSolver
 
@@ -125,31 +125,6 @@ def test_coarse_matrices_are_sums():
         shape=(100, 100),
     )
     assert coarse.toarray() == pytest.approx(inject.T @ matrix.toarray() @ inject, abs=1e-12)
-
-
-def test_kernels_as_python():
-    matrix = upwind_square(4)
-    b = np.random.default_rng(0).normal(size=(16, 2))
-    lanes, out = (0.0, 0.0), np.zeros((16, 2))
-    start, column = matrix.indptr.astype(np.int32), matrix.indices.astype(np.int32)
-    krylov.multiply.py_func(start, column, matrix.data, b, lanes, out)
-    assert out == pytest.approx(matrix @ b, rel=1e-14)
-    levels = solver_of(matrix)._levels
-    values, inverse = matrix.data.copy(), np.zeros(16)
-    place = np.full(16, -1, dtype=np.int32)
-    aggregation.factorise.py_func(start, column, values, place, levels.diagonal, inverse)
-    assert values == pytest.approx(levels.lower_upper, rel=1e-14)
-    # textbook: L U of the pattern agrees with A on the pattern
-    low, up = np.eye(16), np.zeros((16, 16))
-    rows = np.repeat(np.arange(16), np.diff(start))
-    low[rows[rows > column], column[rows > column]] = values[rows > column]
-    up[rows[rows <= column], column[rows <= column]] = values[rows <= column]
-    assert (low @ up)[rows, column] == pytest.approx(matrix.data, rel=1e-12)
-    x = np.ones((16, 2))
-    aggregation.correct.py_func(
-        start, column, matrix.data, values, levels.diagonal, inverse, b, lanes, x, np.zeros((16, 2))
-    )
-    assert x == pytest.approx(1.0 + np.linalg.solve(low @ up, b - matrix @ np.ones((16, 2))), rel=1e-12)
 
 
 def test_no_answer_is_said():

@@ -8,7 +8,7 @@ import time
 import numpy as np
 import pytest
 
-from solvers.linear import coarsen, terms, threads
+from solvers.linear import coarsen, resistance, terms, threads
 from solvers.linear.coarsen import AIR, HELD, SOLID
 from solvers.linear.layout import flat_cells, padded, strides
 
@@ -190,6 +190,34 @@ def test_unstructured_terms(rng, compiled):
     out = x.copy()
     both(terms.scatter)[compiled](sums, group, member, 0, 3, out)
     assert out[[1, 7, 0]] == pytest.approx([x[1] + sums[0], x[7] + sums[2], x[0]], abs=1e-6)
+
+
+@pytest.mark.parametrize("compiled", [0, 1])
+def test_resistances(rng, compiled):
+    # a face of a level is the sum of its parts: area / (distance + resistance), area / distance before
+    face, into = np.array([2, 0, 1, 2, 3]), np.array([0, 1, 0, 2, 1])
+    distance, area, length = rng.uniform(0.1, 1, 5), rng.uniform(0.5, 1, 4), np.array([0.0, 3.0, 0.2, 1e9])
+    free = rng.uniform(1, 2, 3)  # the parts without resistance
+    total, slot, c = free.copy(), np.array([7, 4, 5]), np.full(9, 5, dtype=np.float32)
+    for m in range(5):
+        total[into[m]] += area[face[m]] / distance[m]
+    both(resistance.add_resistance)[compiled](total, slot, face, into, distance, area, length, c)
+    expected = free.copy()
+    for m in range(5):
+        expected[into[m]] += area[face[m]] / (distance[m] + length[face[m]])
+    assert c[slot] == pytest.approx(expected, rel=1e-6)  # rounded to single precision
+    assert np.count_nonzero(c == 5) == 6
+
+
+@pytest.mark.parametrize("compiled", [0, 1])
+def test_diagonal_of_some_cells(rng, compiled):
+    c, inverse = conductances(rng), np.full(SIZE, 7.0, dtype=np.float32)
+    some = CELLS[1:, 2:4, 1:3].ravel()
+    diagonal = matrix(c).diagonal()
+    some = some[diagonal[some] > 0]
+    both(resistance.invert_diagonal)[compiled](some, *c, SX, SY, inverse)
+    assert inverse[some] == pytest.approx(1 / diagonal[some], rel=1e-6)  # six floats add up
+    assert np.count_nonzero(inverse == 7) == SIZE - some.size
 
 
 def test_intervals_merge_up_to_a_width():

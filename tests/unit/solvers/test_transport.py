@@ -5,8 +5,16 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from solvers.airflow.fluxes import SOLVED
-from solvers.airflow.transport import Component, Metrics, make_ring, predict_momentum, relax_scalar
+from solvers.airflow.fluxes import MINUS_X, MINUS_Y, MINUS_Z, PLUS_X, PLUS_Y, PLUS_Z, RIGHT, SCALE, SOLVED
+from solvers.airflow.transport import (
+    Component,
+    Metrics,
+    make_ring,
+    momentum_terms,
+    predict_momentum,
+    relax_scalar,
+    scalar_terms,
+)
 from solvers.linear.multigrid import flat_cells, padded, strides
 
 SHAPE = (11, 3, 4)  # more slabs than the ring has, so that it goes round
@@ -66,8 +74,8 @@ def face_value(phi, halves, F, n, s):
     return p[1] + 0.5 * van_leer(west, step) if F > 0 else p[2] - 0.5 * van_leer(east, step)
 
 
-def delta(room, flows, conductances, extra, damping, dt, sweeps, advective):
-    """Increment of E7 or E8 by Jacobi sweeps over whole arrays, in double precision."""
+def system(room, flows, conductances, extra, damping, dt, implicit, advective):
+    """Delta form of E7 or E8 in double precision: coefficients, right-hand side and scale of the cells."""
     flux, plus, minus = (np.zeros((3, SIZE)) for _ in range(3))
     for axis, s in enumerate(STEP):
         top = NX + 1 if axis == 0 else NX
@@ -89,9 +97,16 @@ def delta(room, flows, conductances, extra, damping, dt, sweeps, advective):
     else:
         rate = (net + extra[cells] - damping[cells] * room.phi[cells]) * inverse_volume
         diagonal = (outof + damping[cells]) * inverse_volume
-    if sweeps == 0:
+    if not implicit:
         diagonal = damping[cells] * (1 if advective else inverse_volume)
-    right, scale = dt * rate / (1 + dt * diagonal), dt * inverse_volume / (1 + dt * diagonal)
+    return plus, minus, cells, dt * rate / (1 + dt * diagonal), dt * inverse_volume / (1 + dt * diagonal)
+
+
+def delta(room, flows, conductances, extra, damping, dt, sweeps, advective):
+    """Increment of E7 or E8 by Jacobi sweeps over whole arrays, in double precision."""
+    plus, minus, cells, right, scale = system(
+        room, flows, conductances, extra, damping, dt, sweeps > 0, advective
+    )
     d = np.zeros(SIZE)
     d[cells] = right
     for _ in range(sweeps):
@@ -102,11 +117,9 @@ def delta(room, flows, conductances, extra, damping, dt, sweeps, advective):
     return d
 
 
-@pytest.mark.parametrize("axis", [0, 1, 2])
-@pytest.mark.parametrize("sweeps", [0, 1, 4, 9])
-def test_momentum_in_slabs_is_momentum_in_whole_arrays(axis, sweeps):
-    room, dt, t = Room(axis), 0.05, STEP[axis]
-    metrics = room.component.metrics
+def momentum_of(room, axis):
+    """Flows, conductances and explicit accelerations of a component, for `system`."""
+    metrics, t = room.component.metrics, STEP[axis]
 
     def flow(of, n):
         return 0.5 * (float(room.flow[of][n - t]) + float(room.flow[of][n]))
@@ -119,7 +132,68 @@ def test_momentum_in_slabs_is_momentum_in_whole_arrays(axis, sweeps):
     n = np.arange(SIZE)
     steep = metrics.inverse_gap_x[n // SX].astype(float) * metrics.inverse_gap[n % SX]
     extra = room.push - (room.p - np.roll(room.p, t)) * steep
-    d = delta(room, flow, conductance, extra, room.friction.astype(float), dt, sweeps, advective=True)
+    return flow, conductance, extra, room.friction.astype(float)
+
+
+def scalar_of(room):
+    """Flows, conductances and sources of a scalar, for `system`."""
+
+    def flow(axis, n):
+        return float(room.flow[axis][n]) * (room.halves[axis][n] > 0)
+
+    def conductance(axis, n):
+        mean = 0.5 * (float(room.nu[n]) + float(room.nu[n - STEP[axis]]))
+        return room.coefficient(axis, n) * (0.2 + 0.7 * mean)
+
+    return flow, conductance, room.source.astype(float), room.sink.astype(float)
+
+
+def check_slabs(ring, found, d_of):
+    """Compare what a ring holds of each slab with the delta form of whole arrays."""
+    plus, minus, cells, right, scale = found
+    for i in range(1, NX + 1):
+        d_of(i)
+        at = cells[cells // SX == i]
+        rows, m = ring.rows[i % ring.rows.shape[0]], at % SX
+        assert rows[RIGHT, m] == pytest.approx(right[cells // SX == i], abs=1e-5)  # single precision
+        assert rows[SCALE, m] == pytest.approx(scale[cells // SX == i], rel=1e-5)
+        for axis, (of_plus, of_minus) in enumerate(((PLUS_X, MINUS_X), (PLUS_Y, MINUS_Y), (PLUS_Z, MINUS_Z))):
+            assert rows[of_plus, m] == pytest.approx(plus[axis, at], abs=1e-5)
+            assert rows[of_minus, m] == pytest.approx(minus[axis, at], abs=1e-5)
+
+
+@pytest.mark.parametrize("axis", [0, 1, 2])
+def test_terms_of_a_slab_of_momentum(axis, pick):
+    room, dt, ring = Room(axis), 0.05, make_ring(1, SX)
+
+    def terms(i):
+        pick(momentum_terms)(
+            room.phi, room.p, room.flow, room.nu, room.component, room.friction, room.push, False, ring, dt,
+            1.0, i, STEP[axis], SX, SY,
+        )  # fmt: skip
+
+    terms(0)
+    check_slabs(ring, system(room, *momentum_of(room, axis), dt, True, advective=True), terms)
+
+
+def test_terms_of_a_slab_of_a_scalar(pick):
+    room, dt, ring = Room(9), 0.05, make_ring(1, SX)
+
+    def terms(i):
+        pick(scalar_terms)(
+            room.phi, room.flow, room.nu, 0.2, 0.7, room.component, room.source, room.sink, False, ring, dt,
+            1.0, i, SX, SY,
+        )  # fmt: skip
+
+    terms(0)
+    check_slabs(ring, system(room, *scalar_of(room), dt, True, advective=False), terms)
+
+
+@pytest.mark.parametrize("axis", [0, 1, 2])
+@pytest.mark.parametrize("sweeps", [0, 1, 4, 9])
+def test_momentum_in_slabs_is_momentum_in_whole_arrays(axis, sweeps):
+    room, dt = Room(axis), 0.05
+    d = delta(room, *momentum_of(room, axis), dt, sweeps, advective=True)
     phi = room.phi.copy()
     predict_momentum(
         phi, room.p, room.flow, room.nu, room.component, room.friction, room.push, False,
@@ -141,16 +215,7 @@ def solve_scalar(room, sweeps, dt, ring=None, onward=False, out=None):
 @pytest.mark.parametrize("sweeps", [0, 1, 4, 9])
 def test_a_scalar_in_slabs_is_one_in_whole_arrays(sweeps):
     room, dt = Room(7), 0.05
-
-    def flow(axis, n):
-        return float(room.flow[axis][n]) * (room.halves[axis][n] > 0)
-
-    def conductance(axis, n):
-        mean = 0.5 * (float(room.nu[n]) + float(room.nu[n - STEP[axis]]))
-        return room.coefficient(axis, n) * (0.2 + 0.7 * mean)
-
-    sink = room.sink.astype(float)
-    d = delta(room, flow, conductance, room.source.astype(float), sink, dt, sweeps, advective=False)
+    d = delta(room, *scalar_of(room), dt, sweeps, advective=False)
     before = room.phi.copy()
     assert solve_scalar(room, sweeps, dt) == pytest.approx(d, abs=1e-5)
     assert np.array_equal(room.phi, before)

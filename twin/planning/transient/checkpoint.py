@@ -18,9 +18,9 @@ import numpy as np
 from solvers.airflow.case import AirState
 from solvers.airflow.transient import Passage
 from twin.errors import Finding, InputError
+from twin.files import COMMON, write_atomically
 from twin.planning.transient.ledger import Ledger
 from twin.planning.transient.series import Series
-from twin.results import write_atomically
 
 VERSION = 2
 
@@ -67,6 +67,7 @@ class Checkpoint:
         write_atomically(
             path,
             lambda file: np.savez(file, allow_pickle=False, head=text, rows=self.series.array(), **fields),
+            COMMON,
         )
 
 

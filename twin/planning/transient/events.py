@@ -24,6 +24,22 @@ class _Ramped(_Event):
     over: Time = Field(default=0.0, description="How long it takes, 0 is at once [s]")
 
 
+class _Switched(_Event):
+    rack: Identifier
+    slot: int | None = Field(
+        default=None, ge=1, description="Of the rack's slots in the order of the layout, from 1"
+    )
+
+    @property
+    def place(self) -> str:
+        """The rack, or one of its slots, in words."""
+        return f"rack {self.rack}" + ("" if self.slot is None else f" slot {self.slot}")
+
+
+class _Speed(_Ramped):
+    speed: Fraction = Field(description="New speed over the full one [1]")
+
+
 class RackPower(_Ramped):
     """A rack's electric power changes, at once or as a ramp."""
 
@@ -36,52 +52,42 @@ class RackPower(_Ramped):
         return f"rack {self.rack} to {self.power / 1e3:g} kW{_over(self.over)}"
 
 
-class RackShutdown(_Event):
+class RackShutdown(_Switched):
     """A rack, or one of its slots, is switched off: power and fans."""
 
     kind: Literal["rack_shutdown"]
-    rack: Identifier
-    slot: int | None = Field(
-        default=None, ge=1, description="Of the rack's slots in the order of the layout, from 1"
-    )
 
     def text(self) -> str:
         """Say it in words."""
-        return f"{_slot(self.rack, self.slot)} off"
+        return f"{self.place} off"
 
 
-class RackStart(_Event):
+class RackStart(_Switched):
     """A rack, or one of its slots, is switched on again."""
 
     kind: Literal["rack_start"]
-    rack: Identifier
-    slot: int | None = Field(
-        default=None, ge=1, description="Of the rack's slots in the order of the layout, from 1"
-    )
 
     def text(self) -> str:
         """Say it in words."""
-        return f"{_slot(self.rack, self.slot)} on"
+        return f"{self.place} on"
 
 
-class RackletFan(_Ramped):
+class RackletFan(_Speed):
     """The fans of a rack follow its racklet to another speed."""
 
     kind: Literal["racklet_fan"]
     racklet: Identifier
-    speed: Fraction = Field(description="New speed over the full one [1]")
 
     def text(self) -> str:
         """Say it in words."""
         return f"racklet {self.racklet} fans to {self.speed:.0%}{_over(self.over)}"
 
 
-class RackletPump(_Ramped):
+class RackletPump(_Speed):
     """A racklet's coolant pump goes to another speed; 0 stops it."""
 
     kind: Literal["racklet_pump"]
     racklet: Identifier
-    speed: Fraction = Field(description="New speed over the full one [1]")
 
     def text(self) -> str:
         """Say it in words."""
@@ -122,12 +128,11 @@ class CoolerSetPoint(_Ramped):
         return f"cooler {self.cooler} set to {celsius(self.temperature):g} degC{_over(self.over)}"
 
 
-class CoolerFan(_Ramped):
+class CoolerFan(_Speed):
     """A cooler's fan goes to another speed."""
 
     kind: Literal["cooler_fan"]
     cooler: Identifier
-    speed: Fraction = Field(description="New speed over the full one [1]")
 
     def text(self) -> str:
         """Say it in words."""
@@ -230,7 +235,3 @@ def time_text(seconds: float) -> str:
 
 def _over(seconds: float) -> str:
     return f" over {time_text(seconds)}" if seconds > 0.0 else ""
-
-
-def _slot(rack: str, slot: int | None) -> str:
-    return f"rack {rack}" if slot is None else f"rack {rack} slot {slot}"

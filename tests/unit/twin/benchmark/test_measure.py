@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from numba import get_num_threads
 
 from solvers.errors import CaseError
 from twin.benchmark.measure import cache_size, measure_memory, run_apart, timed, triad
@@ -39,9 +40,15 @@ def test_a_process_of_its_own_tells_result_progress_and_memory():
     told = []
     found = run_apart(measure_memory, tell=told.append)
     assert found.value.gb_s > 0
-    assert told == ["memory triad"]
+    assert told[-1] == "memory triad"
+    assert told[0] == "preparing kernels: pressure" and told[-2] == "preparing kernels: ready"
     # three arrays of 64 MiB and little more
     assert 3 * 2**26 <= found.memory < 3.6 * 2**26
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_a_process_of_its_own_has_the_threads_it_is_given(threads):
+    assert run_apart(_threads, threads=threads).value == threads
 
 
 def test_errors_come_back_and_deaths_are_told():
@@ -49,6 +56,10 @@ def test_errors_come_back_and_deaths_are_told():
         run_apart(_refuse)
     with pytest.raises(OutsideError, match="died with exit code"):
         run_apart(_break)
+
+
+def _threads(tell):
+    return get_num_threads()
 
 
 def _refuse(tell):

@@ -7,8 +7,9 @@ import numpy as np
 import psutil
 import pytest
 
+from twin.benchmark import openfoam
 from twin.benchmark.openfoam import _run, iterations_done, read_inlets, run_openfoam, why_not
-from twin.benchmark.openfoam_case import Listed, foam, write_case, write_fields
+from twin.benchmark.openfoam_case import MESH_STEPS, SOLVER, Listed, foam, write_case, write_fields
 from twin.benchmark.peer_room import PeerRoom, racks
 from twin.errors import OutsideError
 
@@ -105,7 +106,33 @@ def test_a_tool_that_fails_is_named_with_the_end_of_its_log(tmp_path):
         _run(("no-such-tool",), tmp_path, tmp_path / "log")
 
 
-def test_an_interruption_ends_the_tool_and_what_it_started(tmp_path):
+def test_the_log_is_looked_at_while_the_tool_runs_and_the_end_is_seen_at_once(tmp_path, monkeypatch):
+    seen = []
+    monkeypatch.setattr(openfoam, "_LOOK", 30.0)
+    begun = time.monotonic()
+    _run(("sh", "-c", "echo Time = 7"), tmp_path, tmp_path / "log", seen.append)
+    assert time.monotonic() - begun < 20.0  # far less: it does not sleep until the next look
+    assert seen == [7]
+    monkeypatch.setattr(openfoam, "_LOOK", 0.05)
+    _run(("sh", "-c", "echo Time = 8; sleep 1; echo Time = 9"), tmp_path, tmp_path / "log", seen.append)
+    assert seen[-1] == 9 and 8 in seen
+
+
+def test_a_solver_that_stops_early_is_told_before_its_records_are_missed(tmp_path, monkeypatch):
+    """Tools of a few lines in the place of OpenFOAM's: the mesh is nothing, the solver gives up."""
+    tools = tmp_path / "bin"
+    tools.mkdir()
+    for name in {step[0] for step in MESH_STEPS} | {SOLVER}:
+        tool = tools / name
+        tool.write_text("#!/bin/sh\n" + ("echo 'Time = 3'; echo diverged\n" if name == SOLVER else "true\n"))
+        tool.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tools}:/usr/bin:/bin")
+    with pytest.raises(OutsideError, match=r"(?s)stopped after 3 of 9 iterations.*diverged"):
+        run_openfoam(PeerRoom(cell=0.2), iterations=9, ranks=1, averaged=5)
+
+
+def test_an_interruption_ends_the_tool_and_what_it_started(tmp_path, monkeypatch):
+    monkeypatch.setattr(openfoam, "_LOOK", 0.05)
     started = []
 
     def interrupt(_):

@@ -60,7 +60,7 @@ def test_the_kernels_of_a_step_are_caught(caught):
 
 @pytest.mark.parametrize("name", sorted(MOVES))
 def test_what_is_declared_are_parameters_of_the_kernel(name):
-    solver = [module for path, module in sys.modules.items() if path.startswith("solvers.airflow.")]
+    solver = [module for path, module in sys.modules.items() if path.startswith("solvers.")]
     kernels = [vars(module)[name] for module in solver if name in vars(module)]
     moves = MOVES[name]
     named = set(f"{moves.writes} {moves.updates} {moves.scratch} {moves.along}".split())

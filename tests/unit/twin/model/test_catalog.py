@@ -24,7 +24,14 @@ def test_tile_losses(open_area, fried_idelchik, blevins):
     assert tile_loss_coefficient(open_area, "blevins") == pytest.approx(blevins, abs=6e-4)
 
 
+def test_meshes_of_round_wires():
+    # 1.3 * 0.5 + 1 and 1.3 * 0.64 + (16 / 9)^2
+    assert tile_loss_coefficient(0.5, "idelchik_wire") == pytest.approx(1.65)
+    assert tile_loss_coefficient(0.36, "idelchik_wire") == pytest.approx(3.9925, abs=1e-4)
+
+
 def test_a_fully_open_plate():
+    assert tile_loss_coefficient(1.0, "idelchik_wire") == 0.0
     assert tile_loss_coefficient(1.0) == 1.0
     assert tile_loss_coefficient(1.0, "blevins") == 0.0
 
