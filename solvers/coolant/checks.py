@@ -36,7 +36,7 @@ def check_case(case: Case) -> list[str]:
 
 
 def check_settings(case: Case, setting: Vector) -> list[str]:
-    """Settings that are no numbers or out of range.
+    """Find settings that are no numbers or out of range.
 
     Parameters
     ----------
@@ -55,13 +55,14 @@ def check_settings(case: Case, setting: Vector) -> list[str]:
     bad = (role != 0) & ~((setting >= lowest) & (setting <= highest))
     words = {LINEAR: "opening", EQUAL: "opening", SPEED: "speed", FOULING: "fouling", LEAK: "leak area"}
     return [
-        f"{case.branch_names[i]!r}: {words[int(role[i])]} {setting[i]:g} is outside of {lowest[i]:g} to {highest[i]:g}"
+        f"{case.branch_names[i]!r}: {words[int(role[i])]} {setting[i]:g} is outside of {lowest[i]:g} to "
+        f"{highest[i]:g}"
         for i in np.flatnonzero(bad).tolist()
     ]
 
 
 def check_pumps(case: Case, setting: Vector) -> list[str]:
-    """Running pumps that nothing can flow through: valves shut, or check valves the wrong way.
+    """Find running pumps that nothing can flow through: valves shut, or check valves the wrong way.
 
     Parameters
     ----------
@@ -87,8 +88,9 @@ def check_pumps(case: Case, setting: Vector) -> list[str]:
     cut = running & (part[a] != part[b])
     closed = [case.branch_names[i] for i in np.flatnonzero(valve & (setting < SHUT)).tolist()]
     return [
-        f"pump {case.branch_names[i]!r} runs at {setting[i]:.0%} with no way from its outlet back to its inlet; "
-        f"shut valves: {_some(closed) if closed else 'none, so look at the check valves'}. Open one or stop the pump"
+        f"pump {case.branch_names[i]!r} runs at {setting[i]:.0%} with no way from its outlet back to its "
+        f"inlet; shut valves: {_some(closed) if closed else 'none, so look at the check valves'}. Open one or "
+        "stop the pump"
         for i in np.flatnonzero(cut).tolist()
     ]
 
@@ -156,14 +158,14 @@ def check_sinks(case: Case, m_flow: Vector, inputs: Inputs, warm: Vector) -> lis
     heat = np.where(moves, inputs.heat + warm, 0.0)
     warmed = np.bincount(part[branches.a], np.abs(heat), minlength=number) > 0
     return [
-        f"circuit of {_some(_inside(case, part, which))}: it is heated (friction included) and has no exchanger, no "
-        "loss to the surroundings and no fresh coolant; it would warm for ever"
+        f"circuit of {_some(_inside(case, part, which))}: it is heated (friction included) and has no "
+        "exchanger, no loss to the surroundings and no fresh coolant; it would warm for ever"
         for which in np.flatnonzero(warmed & ~cooled).tolist()
     ]
 
 
 def _merged(case: Case) -> tuple[Index, Index]:
-    """Ends of the branches with all boundary nodes made one: what leaves at one may come in at another."""
+    """Give the ends of branches, all boundary nodes made one: what leaves at one may come in at another."""
     node = np.arange(case.fluid.size)
     boundary = np.flatnonzero(~np.isnan(case.p_fixed))
     node[boundary] = boundary[0] if boundary.size else 0
@@ -225,8 +227,8 @@ def _numbers(case: Case) -> list[str]:
     head = branches.head
     wrong = (branches.role == SPEED) & ~((head[:, 0] > 0) & (head[:, 1] <= 0) & (head[:, 2] < 0))
     faults += [
-        f"pump {names[i]!r}: its rise {head[i, 0]:g} {head[i, 1]:+g} V {head[i, 2]:+g} V^2 must be above 0 at no flow and "
-        "fall with the flow; give points of the falling part of its curve"
+        f"pump {names[i]!r}: its rise {head[i, 0]:g} {head[i, 1]:+g} V {head[i, 2]:+g} V^2 must be above 0 "
+        "at no flow and fall with it; give points of the falling part of its curve"
         for i in np.flatnonzero(wrong).tolist()
     ]
     for number, (one, two) in enumerate(case.exchangers.side.tolist()):
@@ -254,8 +256,8 @@ def _ends(case: Case) -> list[str]:
     for i in np.flatnonzero((count == 1) & ~held & (case.supply == 0)).tolist():
         at = np.flatnonzero(tight & ((case.branches.a == i) | (case.branches.b == i)))[0]
         faults.append(
-            f"branch {case.branch_names[at]!r}: its end at node {case.node_names[i]!r} is open. Connect it, or make "
-            "the node a boundary"
+            f"branch {case.branch_names[at]!r}: its end at node {case.node_names[i]!r} is open. Connect it, "
+            "or make the node a boundary"
         )
     return faults
 
@@ -282,15 +284,13 @@ def _parts(case: Case) -> list[str]:
         held = np.flatnonzero(inside & (boundary | vessel))
         name = _some(_inside(case, part, which))
         if held.size == 0:
-            faults.append(
-                f"circuit of {name}: nothing holds its pressure; add an accumulator, a reservoir or a boundary"
-            )
+            faults.append(f"circuit of {name}: nothing holds its pressure; add a vessel or a boundary")
         pins = np.flatnonzero(inside & (vessel | (boundary & (degree > 1))))
         if pins.size > 1:
             listed = ", ".join(f"{case.node_names[i]!r} at {pressure[i]:.0f} Pa" for i in pins.tolist())
             faults.append(
-                f"circuit of {name}: its pressure is fixed {pins.size} times, at {listed}. Keep one; the others "
-                "would feed or drain the circuit for ever"
+                f"circuit of {name}: its pressure is fixed {pins.size} times, at {listed}. Keep one; the "
+                "others would feed or drain the circuit for ever"
             )
         if not pumped[which] and held.size < 2 and not case.supply[inside].any():
             faults.append(f"circuit of {name}: no pump and no difference of pressure drives it; add a pump")
@@ -298,7 +298,7 @@ def _parts(case: Case) -> list[str]:
 
 
 def _circuits(case: Case) -> tuple[int, Index, Index]:
-    """Number of connected parts, the part of each node, branches at each node; leaks connect nothing."""
+    """Count connected parts; also the part of each node and its branches. Leaks connect nothing."""
     nn, tight = case.fluid.size, case.branches.role != LEAK
     ends = (case.branches.a[tight], case.branches.b[tight])
     graph = coo_array((np.ones(ends[0].size), ends), shape=(nn, nn))

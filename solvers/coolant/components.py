@@ -25,8 +25,8 @@ P_AMBIENT = 101325.0
 """Pressure around the loops; all pressures are absolute. [Pa]"""
 
 PLAIN, LINEAR, EQUAL, SPEED, FOULING, LEAK = range(6)
-"""Roles of a setting: none; opening 0..1 of a valve with linear or equal-percentage characteristic; speed of a
-pump over its nominal speed; resistance of a filter over that of a clean one; area of a leak [m2]."""
+"""Roles of a setting: none; opening 0..1 of a valve with linear or equal-percentage characteristic; speed of
+a pump over its nominal speed; resistance of a filter over that of a clean one; area of a leak [m2]."""
 
 TANK, GAS = 0, 1
 """Kinds of vessels: open tank with a level, gas-charged accumulator."""
@@ -46,7 +46,7 @@ class Branches(NamedTuple):
     laminar : float64[nb]    Darcy f Re of laminar flow: 64 in a pipe. [-]
     loss : float64[nb]    K by the velocity in `area`. [-]
     viscous : float64[nb]    R of dp = R mu / rho m_flow. [1/m3]
-    quadratic : float64[nb]    c of dp = c / rho m_flow |m_flow|, with the valve open or the filter clean. [1/m4]
+    quadratic : float64[nb]    c of dp = c / rho m_flow |m_flow|, valve open or filter clean. [1/m4]
     role : int64[nb]    What the setting is.
     rangeability : float64[nb]    Of an equal-percentage valve. [-]
     one_way : bool[nb]    A check valve, or a leak.
@@ -101,7 +101,8 @@ class Plates(NamedTuple):
     ----------
     branch : int64[nc]
     C : float64[nc]    Heat capacity of the solid. [J/K]
-    UA, m_nominal, exponent : float64[nc]    Conductance to the coolant UA (m_flow / m_nominal)^exponent. [W/K]
+    UA, m_nominal, exponent : float64[nc]
+        Conductance to the coolant UA (m_flow / m_nominal)^exponent. [W/K, kg/s, -]
     """
 
     branch: Index
@@ -199,7 +200,7 @@ class Inputs(NamedTuple):
     T : float64[nn]    Temperature of what enters at boundary nodes; ignored elsewhere. [K]
     supply : float64[nn]    Mass flow into nodes from outside, at temperature `T`. [kg/s]
     T_ambient : float64[nb]    Around each branch. [K]
-    air_flow, T_air : float64[nx]    Mass flow and inlet temperature of the air of exchangers with air. [kg/s, K]
+    air_flow, T_air : float64[nx]    Mass flow, inlet temperature of the air of exchangers with air. [kg/s, K]
     """
 
     setting: Vector

@@ -11,7 +11,7 @@ from solvers.coolant.network import Network, Steady, solve
 from solvers.errors import ConvergenceError
 
 TEMPERATURE, PRESSURE, DIFFERENCE, FLOW = range(4)
-"""What a controller measures: T of a node, p of a node, p of a node less that of another, flow of a branch."""
+"""What a controller measures: T or p of a node, p of a node less that of another, flow of a branch."""
 
 _ROUNDS = 40
 _NUDGE = 1e-3  # of the range of an output, to find its effect
@@ -20,7 +20,9 @@ _AGREE = 1e-6  # of the range of an output
 
 
 class Controls(NamedTuple):
-    """PI controllers, each moving one setting:  u = u_0 + K (e + integral of e dt / T_i), e = target - measured. (C26).
+    """PI controllers, each moving one setting.                                                   (C26).
+
+        u = u_0 + K (e + integral of e dt / T_i),  e = target - measured
 
     Attributes
     ----------
@@ -57,12 +59,16 @@ def controls(*rows: dict[str, float]) -> Controls:
     Controls
     """
     filled = [{"second": 0, "low": 0.0, "high": 1.0, **row} for row in rows]
-    whole = {"quantity", "first", "second", "output"}
+
+    def whole(key: str) -> Index:
+        return np.array([row[key] for row in filled], dtype=np.int64)
+
+    def real(key: str) -> Vector:
+        return np.array([row[key] for row in filled], dtype=np.float64)
+
     return Controls(
-        **{
-            key: np.array([row[key] for row in filled], dtype=np.int64 if key in whole else np.float64)
-            for key in Controls._fields
-        }
+        *(whole("quantity"), whole("first"), whole("second"), real("target"), real("gain"), real("time")),
+        *(real("low"), real("high"), whole("output")),
     )
 
 
@@ -109,7 +115,7 @@ def wind(controls: Controls, setting: Vector, measured: Vector) -> Vector:
 
 
 def act(controls: Controls, integral: Vector, measured: Vector, dt: float) -> tuple[Vector, Vector]:
-    """Outputs now and integrals after dt; an output at its limit does not wind up.                  (C26).
+    """Give outputs now and integrals after dt; an output at its limit does not wind up.             (C26).
 
     Parameters
     ----------
@@ -188,8 +194,8 @@ def settle(
             return found, solve(network, found, state, strict=strict)
     worst = network.case.branch_names[int(controls.output[int(np.abs(change).argmax())])]
     raise ConvergenceError(
-        f"controls: no settings found in {_ROUNDS} rounds; that of {worst!r} still moves by {np.abs(change).max():.2e} "
-        "of its range. Look at the sign of its gain and at its limits"
+        f"controls: no settings found in {_ROUNDS} rounds; that of {worst!r} still moves by "
+        f"{np.abs(change).max():.2e} of its range. Look at the sign of its gain and at its limits"
     )
 
 

@@ -10,7 +10,7 @@ from solvers.coolant import plates as plate
 from solvers.coolant.components import TANK, Case, Index, Inputs, Vector
 from solvers.coolant.hydraulics import Flow
 from solvers.coolant.plugs import PARCELS, flow_in, flow_out
-from solvers.coolant.thermal import STILL, Lines, Thermal
+from solvers.coolant.thermal import Lines, Thermal, carrying, plain_lines
 
 
 class Warmth(NamedTuple):
@@ -75,6 +75,9 @@ class Delay:
         self.in_plate = np.maximum(of_plate, plate.LEAST_MASS)
         self._plain = np.ones(case.setting.size, dtype=bool)
         self._plain[self.pipes] = self._plain[case.plates.branch] = False
+        self._lossy = (case.branches.UA > 0) & ~plated
+        self._sides = np.zeros(case.setting.size, dtype=bool)
+        self._sides[case.exchangers.side[case.exchangers.side >= 0]] = True
 
     def begin(self, T: Vector, T_in: Vector, T_out: Vector, T_solid: Vector, m_flow: Vector) -> Warmth:
         """Fill pipes and plates as in a steady state.
@@ -91,10 +94,9 @@ class Delay:
         Warmth
         """
         case, thermal, pipes = self._case, self._thermal, self.pipes
-        h_in, h_out = (
-            thermal.of_branches("enthalpy", T_in)[pipes],
-            thermal.of_branches("enthalpy", T_out)[pipes],
-        )
+        h_out = thermal.of_branches("enthalpy", T_out)[pipes]
+        # exchangers give their heat at the entry, all others along the way
+        h_in = np.where(self._sides[pipes], h_out, thermal.of_branches("enthalpy", T_in)[pipes])
         first, last = np.where(m_flow[pipes] >= 0, (h_in, h_out), (h_out, h_in))
         count = 8
         mass, h = np.zeros((pipes.size, PARCELS)), np.zeros((pipes.size, PARCELS))
@@ -154,19 +156,16 @@ class Delay:
         """
         case, thermal, pipes = self._case, self._thermal, self.pipes
         warm, power = thermal.warming(flow, rho, speed)
-        size = np.abs(flow.m_flow)
-        moving = size > STILL * max(float(size.max()), 1e-9)
-        m = np.where(moving, flow.m_flow, 0.0)
-        size = np.abs(m)
+        m = carrying(flow.m_flow)
+        size, moving = np.abs(m), m != 0
         safe = np.where(moving, size, 1.0)
         up = thermal.upstream(m)
         cp = thermal.of_branches("specific_heat", warmth.T[up])
         around = thermal.of_branches("enthalpy", inputs.T_ambient)
+        # a branch without volume that stands still takes no heat
         heat = np.where(self._plain & ~moving, 0.0, inputs.heat)
-        NTU = case.branches.UA / (safe * cp)
-        beta = np.exp(-NTU)
-        share = np.where(NTU > 1e-9, -np.expm1(-NTU) / np.maximum(NTU, 1e-9), 1.0)
-        alpha = (1 - beta) * around + share * (heat + warm) / safe
+        warm = np.where(self._plain & ~moving, 0.0, warm)
+        alpha, beta = plain_lines(size, case.branches.UA / cp, heat + warm, around)
         mass, h, count = warmth.parcel_mass.copy(), warmth.parcel_h.copy(), warmth.parcels.copy()
         a_in, b_in, a_out, b_out = (np.empty(pipes.size) for _ in range(4))
         before = _sums(mass, h, count)
@@ -204,20 +203,13 @@ class Delay:
         from_air = (
             float((G * (inputs.T_air - T_in[case.exchangers.side[:, 0]]))[air].sum()) if G.size else 0.0
         )
-        moved = np.where(self._plain & ~moving, 0.0, warm)
-        lossy = case.branches.UA > 0
-        lost = float((heat + moved + exchanged - Q_flow)[lossy & self._unplated()].sum())
-        given = float(heat.sum() + moved.sum()) + from_air - lost
+        lost = float((heat + warm + exchanged - Q_flow)[self._lossy].sum())
+        given = float(heat.sum() + warm.sum()) + from_air - lost
         still = np.where(moving, thermal.of_branches("temperature", h_out), T_in)
         return (
             Warmth(T, T_in, still, T_solid, h_plate, h_vessel, mass, h, count),
             Heats(given * dt, float((external * h_passing).sum()) * dt, Q_flow, power),
         )
-
-    def _unplated(self) -> np.ndarray:
-        out = np.ones(self._plain.size, dtype=bool)
-        out[self._case.plates.branch] = False
-        return out
 
     def _plates(self, warmth: Warmth, size: Vector, heat: Vector, warm: Vector, dt: float):
         """March of the plates; enthalpy, temperature and specific heat that it is linear about."""
@@ -238,7 +230,7 @@ class Delay:
     def _vessels(
         self, warmth: Warmth, masses: tuple[Vector, Vector], dt: float
     ) -> tuple[Vector, Vector, Vector]:
-        """Mass over dt that nodes end with, heat over dt they began with, and what flows into accumulators."""
+        """Mass over dt that nodes end with, heat over dt they began with, and what flows into vessels."""
         case = self._case
         hold, held = np.zeros(case.fluid.size), np.zeros(case.fluid.size)
         before, after = (np.maximum(mass, 0.0) for mass in masses)

@@ -41,7 +41,7 @@ def effectiveness(NTU: Vector, ratio: Vector, arrangement) -> Vector:
     -------
     float64[n]
 
-    Validity : COUNTER, PARALLEL exact; CROSS, both streams unmixed, within 1 % of the series (Incropera 11.32).
+    Validity : COUNTER, PARALLEL exact; CROSS, both unmixed, within 1 % of the series (Incropera 11.32).
     Source   : Incropera et al., Fundamentals of Heat and Mass Transfer, ch. 11.
     Check    : tests/unit/solvers/coolant/test_exchangers.py
     """
@@ -99,8 +99,8 @@ def gain(exchangers: Exchangers, m_flow: Vector, C_flow: Vector) -> Vector:
 def over_cells(Q_flow: float, T_in: float, T_air: Vector, C_air: Vector) -> Vector:
     """Share the heat of a coil or rear door out over the cells of air before it.
 
-    Every cell gets coolant in proportion to its air, so all have one effectiveness, and the network's answer for
-    the mean air, `T_air` weighted by `C_air`, is that of the cells.
+    Every cell gets coolant in proportion to its air, so all have one effectiveness, and the network's answer
+    for the mean air, `T_air` weighted by `C_air`, is that of the cells.
 
     Parameters
     ----------

@@ -3,10 +3,10 @@
     node     sum of m_flow in - sum out + supply = 0, or what a vessel stores                     (C14)
     branch   p_a - p_b + rho g (z_a - z_b) = dp(m_flow) + inertance dm_flow/dt                    (C15)
 
-The flows are eliminated branch by branch, which leaves a symmetric system for the pressures (Todini and Pilati
-1988). Every loss grows with its flow, so the solution is the least of a convex function, the content, and a step
-is shortened where the content would rise. Newton then converges from anywhere: through zero flow, through
-reversal, and with check valves that open and close.
+The flows are eliminated branch by branch, which leaves a symmetric system for the pressures (Todini and
+Pilati 1988). Every loss grows with its flow, so the solution is the least of a convex function, the content,
+and a step is shortened where the content would rise. Newton then converges from anywhere: through zero flow,
+through reversal, and with check valves that open and close.
 """
 
 from __future__ import annotations
@@ -134,7 +134,7 @@ class Hydraulics:
         inertia = np.zeros(a.size) if start is None else case.branches.inertance / start.dt
         m_old = m if start is None else start.m_flow
         node = case.vessels.node
-        lack, capacity = np.empty(p.size), np.zeros(p.size)
+        lack, capacity, error = np.empty(p.size), np.zeros(p.size), np.zeros(a.size)
         history: list[tuple[float, float]] = []
         for iteration in range(_ITERATIONS):
             dp, slope = self._losses(given, m)
@@ -209,8 +209,8 @@ class Hydraulics:
             what = f"its flows are off by {abs(lack[node]):.3g} kg/s"
         last = "; ".join(f"{a:.1e} of the pressure, {b:.1e} of the flow" for a, b in history[-_SHOWN:])
         return ConvergenceError(
-            f"network: no flows found in {len(history)} iterations; worst node {case.node_names[node]!r}: {what}. "
-            f"Last residuals: {last}. Look at the settings there, or start from a solved state",
+            f"network: no flows found in {len(history)} iterations; worst node {case.node_names[node]!r}: "
+            f"{what}. Last residuals: {last}. Look at the settings there, or start from a solved state",
             [max(pair) for pair in history],
         )
 

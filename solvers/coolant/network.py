@@ -18,7 +18,7 @@ from solvers.coolant.checks import check_case, check_drives, check_pumps, check_
 from solvers.coolant.components import Case, Inputs, Vector
 from solvers.coolant.delay import Delay
 from solvers.coolant.hydraulics import Conditions, Flow, Hydraulics
-from solvers.coolant.thermal import STILL, Temperatures, Thermal
+from solvers.coolant.thermal import Temperatures, Thermal, carrying
 from solvers.errors import CaseError, ConvergenceError, GridMismatchError
 
 _T_START = 293.15
@@ -81,7 +81,7 @@ class Network:
         self._seen: tuple[bytes, tuple[str, ...]] = (b"", ())
 
     def inputs(self) -> Inputs:
-        """Inputs as the network was built: nothing heated, all pumps driven, 293.15 K around.
+        """Give inputs as the network was built: nothing heated, all pumps driven, 293.15 K around.
 
         Returns
         -------
@@ -138,7 +138,7 @@ class Network:
         return _find(self._node, name, "node")
 
     def speeds(self, inputs: Inputs) -> Vector:
-        """Settings with the speed of pumps without drive at 0.
+        """Give settings with the speed of pumps without drive at 0.
 
         Parameters
         ----------
@@ -154,7 +154,7 @@ class Network:
         return setting
 
     def findings(self, inputs: Inputs) -> tuple[str, ...]:
-        """Say what is wrong with the settings: out of range, a running pump without a way, nothing that drives.
+        """Say what is wrong with the settings: out of range, a pump without a way, nothing that drives.
 
         Parameters
         ----------
@@ -165,7 +165,7 @@ class Network:
         tuple of str    One a fault. Looked up if the settings are those of the call before.
         """
         setting = self.speeds(inputs)
-        key = setting.tobytes() + (inputs.supply != 0).tobytes()
+        key = setting.tobytes() + (inputs.supply != 0).tobytes() + (inputs.heat != 0).tobytes()
         if self._seen[0] != key:
             faults = check_settings(self.case, inputs.setting)
             faults += check_pumps(self.case, setting)
@@ -195,7 +195,7 @@ class Network:
         return tuple(found)
 
     def conditions(self, setting: Vector, inputs: Inputs, T_branch: Vector, T: Vector) -> Conditions:
-        """What the flows depend on.
+        """Collect what the flows depend on.
 
         Parameters
         ----------
@@ -298,10 +298,10 @@ def solve(
     network.check_shapes(inputs)
     findings = network.findings(inputs)
     _raise(findings, strict)
-    case, setting = network.case, network.speeds(inputs)
+    setting = network.speeds(inputs)
     T, T_branch, flow = _begin(network, inputs, guess)
     found: Temperatures | None = None
-    iterations = 0
+    iterations, change = 0, 0.0
     for _ in range(_ROUNDS):
         given = network.conditions(setting, inputs, T_branch, T)
         flow = network.hydraulics.solve(given, flow)
@@ -316,7 +316,8 @@ def solve(
             break
     else:
         raise ConvergenceError(
-            f"network: flow and temperature do not agree after {_ROUNDS} rounds; they still change by {change:.2e} K"
+            f"network: flow and temperature do not agree after {_ROUNDS} rounds; they still change by "
+            f"{change:.2e} K"
         )
     if found is None:
         found = _isothermal(network, inputs, flow, T)
@@ -344,8 +345,7 @@ def _begin(network: Network, inputs: Inputs, guess: Steady | None) -> tuple[Vect
 
 
 def _isothermal(network: Network, inputs: Inputs, flow: Flow, T: Vector) -> Temperatures:
-    still = np.abs(flow.m_flow) <= STILL * max(float(np.abs(flow.m_flow).max()), 1e-9)
-    T_in = T[network.thermal.upstream(np.where(still, 0.0, flow.m_flow))]
+    T_in = T[network.thermal.upstream(carrying(flow.m_flow))]
     rho = network.thermal.of_branches("density", T_in)
     _, power = network.thermal.warming(flow, rho, network.speeds(inputs))
     plates = network.case.plates.branch

@@ -60,13 +60,13 @@ def march(C, K, m_flow, mass, cp, heat, warm, T_solid, T_coolant, dt, out):
     Parameters
     ----------
     C, K, m_flow, mass, cp, heat, warm : float64[nc]
-        Heat capacity of the solid, `coupling`, size of the flow, coolant inside and its specific heat, heat into
-        the solid, heat into the coolant itself.
+        Heat capacity of the solid, `coupling`, size of the flow, coolant inside and its specific heat, heat
+        into the solid, heat into the coolant itself.
     T_solid, T_coolant : float64[nc]    At the start. [K]
     dt : float    [s]
     out : float64[nc, 6]
-        Overwritten: mean of the coolant, its end and the solid's end, each as a part without inlet and a factor of
-        T_in.
+        Overwritten: mean of the coolant, its end and the solid's end, each as a part without inlet and a
+        factor of T_in.
 
     Check : tests/unit/solvers/coolant/test_plates.py
     """

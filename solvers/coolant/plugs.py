@@ -1,13 +1,13 @@
 """Plug flow: parcels of coolant that move through pipes without mixing, warmed and cooled on the way.
 
-A pipe holds parcels in a row from its end `a` to its end `b`. In a step as much leaves at one end as comes in at
-the other. How long each parcel, and each part of it, spends in the pipe is known, and so is its heat:
+A pipe holds parcels in a row from its end `a` to its end `b`. In a step as much leaves at one end as comes in
+at the other. How long each parcel, and each part of it, spends in the pipe is known, and so is its heat:
 
     dh/dt = gain - rate (h - h_around)                                                            (C22)
 
 is integrated along every path, so the heat of a step is exact for the flow of the step, whether the step is
-shorter or longer than the way through the pipe. A front is carried without numerical diffusion; what leaves is
-averaged over one step.
+shorter or longer than the way through the pipe. A front is carried without numerical diffusion; what leaves
+is averaged over one step.
 """
 
 from __future__ import annotations
@@ -47,8 +47,8 @@ def _after_mean(h, gain, rate, around, start, end):
 def flow_out(mass, h, count, m_flow, dt, gain, rate, around, alpha, beta, alpha_in, beta_in):
     """Let a step's coolant leave every pipe and age the rest.
 
-    The mean enthalpy of what leaves is ``alpha + beta h_in``; what comes in and stays has ``alpha_in + beta_in h_in``
-    at the end of the step.
+    The mean enthalpy of what leaves is ``alpha + beta h_in``; what comes in and stays ends with
+    ``alpha_in + beta_in h_in``.
 
     Parameters
     ----------

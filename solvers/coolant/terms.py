@@ -36,7 +36,7 @@ def friction_loss(m, rho, mu, length, diameter, area, roughness, laminar):
 
 @njit(inline="always")
 def softened(x, small):
-    """x |x| made linear where |x| is small, and its slope: x sqrt(x^2 + small^2)."""
+    """Give x |x| made linear where |x| is small, and its slope: x sqrt(x^2 + small^2)."""
     root = math.sqrt(x * x + small * small)
     return x * root, root + x * x / root if root > 0.0 else 0.0
 
@@ -85,7 +85,7 @@ def pump_rise(m, rho, speed, h0, h1, h2):
 
 @njit(**options)
 def losses(branches, m_flow, rho, mu, setting, dp, slope):
-    """Set dp to what is lost from a to b at the flow m_flow, pumps counted negative, and its slope. (C9 to C13).
+    """Set dp to what is lost from a to b, pumps counted negative, and its slope.            (C9 to C13).
 
     Parameters
     ----------

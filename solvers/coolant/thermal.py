@@ -25,6 +25,7 @@ from solvers.linear.kernels import options
 
 _ITERATIONS = 40
 _AGREE = 1e-9  # K, last change of a temperature
+_SETTLED = 1e-6  # K, change by the specific heat and the exchangers' conductance of one round
 STILL = 1e-9
 """Flow below which nothing is carried, over the largest. [-]"""
 
@@ -247,7 +248,7 @@ class Thermal:
                 return T
         worst = case.node_names[int(np.abs(step).argmax())]
         raise ConvergenceError(
-            f"network: no temperatures found in {len(history)} iterations; worst node {worst!r}, last changes "
+            f"network: no temperatures found in {len(history)} iterations; worst node {worst!r}, changes "
             f"{', '.join(f'{x:.2e}' for x in history[-5:])} K",
             history,
         )
@@ -272,25 +273,20 @@ class Thermal:
         """
         case, m = self.case, flow.m_flow
         warm, power = self.warming(flow, rho, setting)
+        m = carrying(m)
         size = np.abs(m)
-        moving = size > STILL * max(float(size.max()), 1e-9)
-        m = np.where(moving, m, 0.0)
-        safe = np.where(moving, size, 1.0)
         self._sinks(m, inputs, warm)
         none = np.zeros(T.size)
         up = self.upstream(m)
+        around = self.of_branches("enthalpy", inputs.T_ambient)
         for _ in range(_ITERATIONS):
             cp = self.of_branches("specific_heat", T[up])
-            NTU = np.where(moving, case.branches.UA / (safe * cp), 0.0)
-            beta = np.exp(-NTU)
-            share = np.where(NTU > 1e-9, -np.expm1(-NTU) / np.maximum(NTU, 1e-9), 1.0)
-            around = self.of_branches("enthalpy", inputs.T_ambient)
-            alpha = (1 - beta) * around + share * (inputs.heat + warm) / safe
-            G = self.exchange(m, inputs, cp)
-            last, T = T, self.nodes(m, Lines(alpha, beta, none, none), G, inputs, T)
-            if float(np.abs(T - last).max()) <= _AGREE * 1e3:
-                break
-        return self._result(m, Lines(alpha, beta, none, none), G, inputs, T, power, cp)
+            alpha, beta = plain_lines(size, case.branches.UA / cp, inputs.heat + warm, around)
+            lines, G = Lines(alpha, beta, none, none), self.exchange(m, inputs, cp)
+            last, T = T, self.nodes(m, lines, G, inputs, T)
+            if float(np.abs(T - last).max()) <= _SETTLED:
+                return self._result(m, lines, G, inputs, T, power, cp)
+        raise ConvergenceError(f"network: temperatures do not settle in {_ITERATIONS} rounds")
 
     def _result(self, m, lines: Lines, G, inputs: Inputs, T, power, cp) -> Temperatures:
         case = self.case
@@ -342,6 +338,43 @@ class Thermal:
 
 AIR_CP = 1006.0
 """Specific heat of the air of coils; that of `airflow.case.CP`. [J/(kg K)]"""
+
+
+def carrying(m_flow: Vector) -> Vector:
+    """Give the flows, with those set to 0 that are too small to carry anything.
+
+    Parameters
+    ----------
+    m_flow : float64[nb]    [kg/s]
+
+    Returns
+    -------
+    float64[nb]
+    """
+    size = np.abs(m_flow)
+    return np.where(size > STILL * max(float(size.max()), 1e-9), m_flow, 0.0)
+
+
+def plain_lines(size: Vector, loss: Vector, heat: Vector, around: Vector) -> tuple[Vector, Vector]:
+    """Outlet over inlet enthalpy of branches in a steady state or without volume.                (C26).
+
+        h_out = around + heat / loss + (h_in - around - heat / loss) exp(-loss / m_flow)
+
+    Parameters
+    ----------
+    size : float64[nb]    Size of the flow; alpha and beta mean nothing where it is 0. [kg/s]
+    loss : float64[nb]    UA / cp. [kg/s]
+    heat : float64[nb]    Spread along the branch. [W]
+    around : float64[nb]    Enthalpy at the temperature around. [J/kg]
+
+    Returns
+    -------
+    alpha, beta : float64[nb]
+    """
+    safe = np.where(size > 0, size, 1.0)
+    NTU = loss / safe
+    share = np.where(NTU > 1e-9, -np.expm1(-NTU) / np.maximum(NTU, 1e-9), 1.0)
+    return -np.expm1(-NTU) * around + share * heat / safe, np.exp(-NTU)
 
 
 def _each(groups, name: str, values: Vector) -> Vector:

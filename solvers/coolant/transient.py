@@ -1,8 +1,8 @@
 """A network through time: from the milliseconds of a pump trip to hours.
 
-Rigid columns of coolant with inertia, pumps that run up and down, vessels that fill and empty, leaks, and heat
-with its delay. Implicit Euler; the step halves and doubles by the difference of one step and two halves, so that a
-trip takes milliseconds and a quiet hour takes what the caller asks for.
+Rigid columns of coolant with inertia, pumps that run up and down, vessels that fill and empty, leaks, and
+heat with its delay. Implicit Euler; the step follows the difference of one step and two halves, so that a
+trip is taken in milliseconds and a quiet hour in what the caller asks for.
 """
 
 from __future__ import annotations
@@ -189,21 +189,15 @@ def _step(
 ) -> State:
     """One accepted step, of dt or shorter."""
     wanted, integral = network.speeds(inputs), state.integral
-    if controls is not None:
-        found = measure(controls, state.flow.p, state.flow.m_flow, state.warmth.T)
-        outputs, integral = act(controls, integral, found, dt)
-        wanted[controls.output] = outputs
-    while True:
+    while dt >= _LEAST:
+        if controls is not None:
+            found = measure(controls, state.flow.p, state.flow.m_flow, state.warmth.T)
+            wanted[controls.output], integral = act(controls, state.integral, found, dt)
         parts, following = _try(network, state, inputs, wanted, dt, tolerance)
         if parts:
-            break
+            return _warm(network, state, inputs, parts, dt, following, integral)
         dt = following
-        if dt < _LEAST:
-            raise ConvergenceError(f"network: no step of {_LEAST:g} s converges at {state.time:.6g} s")
-        if controls is not None:
-            outputs, integral = act(controls, state.integral, found, dt)
-            wanted[controls.output] = outputs
-    return _warm(network, state, inputs, parts, dt, following, integral)
+    raise ConvergenceError(f"network: no step of {_LEAST:g} s converges at {state.time:.6g} s")
 
 
 def _try(

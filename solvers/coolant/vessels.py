@@ -81,7 +81,7 @@ def pressure_of(vessels: Vessels, mass: Vector, rho: Vector) -> Vector:
 
 
 def levels(vessels: Vessels, mass: Vector, rho: Vector) -> Vector:
-    """Filling of the vessels: 0 empty, 1 at the brim or the shell full. [-].
+    """Give the filling of the vessels: 0 empty, 1 at the brim or the shell full. [-].
 
     Parameters
     ----------
