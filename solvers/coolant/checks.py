@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from solvers.coolant.components import EQUAL, FOULING, LEAK, LINEAR, SPEED, Case, Index, Inputs, Vector
+from solvers.coolant.components import EQUAL, FOULING, LEAK, LINEAR, PLAIN, SPEED, Case, Index, Inputs, Vector
 from solvers.coolant.terms import SHUT
 
 _FASTEST = 1.5  # times the nominal speed; more is a unit that was mistaken
@@ -30,6 +30,7 @@ def check_case(case: Case) -> list[str]:
         return faults
     faults += _numbers(case)
     faults += _ends(case)
+    faults += _shorts(case)
     if not faults:  # parts of a network make sense once it hangs together
         faults += _parts(case)
     return faults
@@ -89,8 +90,8 @@ def check_pumps(case: Case, setting: Vector) -> list[str]:
     closed = [case.branch_names[i] for i in np.flatnonzero(valve & (setting < SHUT)).tolist()]
     return [
         f"pump {case.branch_names[i]!r} runs at {setting[i]:.0%} with no way from its outlet back to its "
-        f"inlet; shut valves: {_some(closed) if closed else 'none, so look at the check valves'}. Open one or "
-        "stop the pump"
+        f"inlet; shut valves: {_some(closed) if closed else 'none, so look at the check valves'}. Open one "
+        "or stop the pump"
         for i in np.flatnonzero(cut).tolist()
     ]
 
@@ -262,6 +263,21 @@ def _ends(case: Case) -> list[str]:
     return faults
 
 
+def _shorts(case: Case) -> list[str]:
+    """Boundaries of different pressure joined by a branch that resists nothing."""
+    branches, p = case.branches, case.p_fixed
+    between = p[branches.a] - p[branches.b]
+    plain = (branches.length == 0) & (branches.role == PLAIN) & ~branches.one_way
+    for field in ("loss", "viscous", "quadratic"):
+        plain &= getattr(branches, field) == 0
+    return [
+        f"branch {case.branch_names[i]!r}: joins nodes {case.node_names[branches.a[i]]!r} and "
+        f"{case.node_names[branches.b[i]]!r} whose pressures are fixed {abs(between[i]):g} Pa "
+        "apart, and resists nothing"
+        for i in np.flatnonzero(plain & ~np.isnan(between) & (between != 0)).tolist()
+    ]
+
+
 def _parts(case: Case) -> list[str]:
     """Faults of each circuit: no pressure, two pressures, nothing that drives."""
     branches, nn = case.branches, case.fluid.size
@@ -286,7 +302,7 @@ def _parts(case: Case) -> list[str]:
         if held.size == 0:
             faults.append(f"circuit of {name}: nothing holds its pressure; add a vessel or a boundary")
         pins = np.flatnonzero(inside & (vessel | (boundary & (degree > 1))))
-        if pins.size > 1:
+        if pins.size > 1 and vessel[pins].any():  # boundaries alone may be the mains of an open circuit
             listed = ", ".join(f"{case.node_names[i]!r} at {pressure[i]:.0f} Pa" for i in pins.tolist())
             faults.append(
                 f"circuit of {name}: its pressure is fixed {pins.size} times, at {listed}. Keep one; the "

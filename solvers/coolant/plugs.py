@@ -5,9 +5,9 @@ at the other. How long each parcel, and each part of it, spends in the pipe is k
 
     dh/dt = gain - rate (h - h_around)                                                            (C22)
 
-is integrated along every path, so the heat of a step is exact for the flow of the step, whether the step is
-shorter or longer than the way through the pipe. A front is carried without numerical diffusion; what leaves
-is averaged over one step.
+is integrated along every path, whether the step is shorter or longer than the way through the pipe: heat that
+is spread along the pipe is exact, a loss to the surroundings within (rate t)^2 / 12 of it, t the shorter of
+step and way. A front is carried without numerical diffusion; what leaves is averaged over one step.
 """
 
 from __future__ import annotations

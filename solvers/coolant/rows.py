@@ -78,6 +78,19 @@ class Rows:
         )
         return len(self._nodes) - 1
 
+    def fluid_of(self, node: int) -> Fluid:
+        """Look up what fills a node.
+
+        Parameters
+        ----------
+        node : int
+
+        Returns
+        -------
+        Fluid
+        """
+        return self._fluids[self._nodes[node]["fluid"]]
+
     def boundary(self, node: int, pressure: float, temperature: float) -> None:
         """Hold the pressure of a node: a port to outside, or the reference of a closed circuit.
 
