@@ -101,6 +101,27 @@ def simulate(
             _print_result(result)
 
 
+def _print_chips(body: dict[str, Any], whole: str) -> None:
+    table = racks_table(
+        body, "chips on cold plates", "branch", "rack", "start degC", "peak degC", "at s", "end degC", "limit",
+        "flow l/s", "heat kW",
+    )  # fmt: skip
+    now = {name: branch for loop in body["loops"].values() for name, branch in loop["branches"].items()}
+    for name, chip in body["chips"].items():
+        table.add_row(
+            name, chip["rack"], f"{chip['start_c']:.1f}", f"{chip['peak_c']:.1f}", f"{chip['peak_at_s']:.0f}",
+            f"{chip['end_c']:.1f}", _critical(chip["time_to_limit_s"], whole, "bold red"),
+            f"{1e3 * now[name]['flow_m3_s']:.3f}", f"{1e-3 * now[name]['liquid_heat_w']:.1f}",
+        )  # fmt: skip
+    out.print(table)
+    for name, loop in body["loops"].items():
+        out.print(
+            f"{name}: {loop['fluid']}, supply {loop['supply_c']:.1f}, return {loop['return_c']:.1f} degC, "
+            f"{1e3 * loop['flow_m3_s']:.2f} l/s, pumps {loop['pump_power_w']:.0f} W, level {loop['level']:.0%}; "
+            f"its heat closes to {100 * loop['energy_relative']:.1g} %"
+        )
+
+
 def _print_result(result: Any) -> None:
     from twin.planning.transient.events import time_text
 
@@ -122,6 +143,8 @@ def _print_result(result: Any) -> None:
             _critical(rack["time_to_allowable_s"], whole, "bold red"),
         )
     out.print(table)
+    if body["chips"]:
+        _print_chips(body, whole)
     for event in body["events"]:
         out.print(f"{event['at_s']:7.0f} s  {event['text']}", markup=False)
     balances = body["balances"]

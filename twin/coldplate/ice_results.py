@@ -92,7 +92,7 @@ def pressure_drop(model: IceModel) -> tuple[float | None, str]:
     aspect = min(width, height) / max(width, height)
     f = float(apparent_f_re(aspect, ice.width / (diameter * reynolds))) / reynolds
     return (
-        2.0 * f * density * speed** 2 * ice.width / diameter,
+        2.0 * f * density * speed**2 * ice.width / diameter,
         "water at the inlet temperature, laminar, with entrance",
     )
 

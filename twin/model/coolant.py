@@ -1,7 +1,7 @@
 """A layout's coolant loop as a network: nodes and elements by the layout's names.
 
 tank - pumps in parallel - filter - exchanger - s1 -- s2 -- ... -- sn      supply header
-  |                                             |     |            |       hoses, couplings, valve, plates, door
+  |                                             |     |            |       hoses, couplings, valve, plates
   +------------- return header ---------------- r1 -- r2 -- ... -- rn
 """
 
@@ -24,6 +24,7 @@ HEIGHT = 1.0
 _OPEN_KV = 1e4  # m3/(h sqrt(bar)), as good as no valve
 _PA_PER_BAR = 1e5
 _FACILITY_DROP = 50e3  # Pa over the facility's side with its valve open
+_PLATE_VOLUME = 3e-4  # m3, in all plates of a branch
 _WATER = 1000.0  # kg/m3, which flow coefficients are for
 AMBIENT_PRESSURE = 101325.0
 """[Pa]"""
@@ -37,10 +38,10 @@ class LoopNetwork:
     ----------
     loop : Loop
     case : Case
-    pump, valve, plate, door, leak : dict of str to int    Branches of the network, by pump and by branch.
+    pump, valve, plate, leak : dict of str to int    Branches of the network, by pump and by branch.
     filter, exchanger, facility : int    Branches; ``facility`` is the control valve of the facility's water.
-    door_exchanger : dict of str to int    Number of the exchanger of a rear door.
-    tank, supply, back : int    Nodes: reservoir, supply header's and return header's first.
+    tank, supply, back, facility_supply : int
+        Nodes: reservoir, supply header's and return header's first, the facility's water.
     short_of_pressure : dict of str to float
         Branches whose valve is fully open and still lacks so much for the design flow. [Pa]
     """
@@ -50,8 +51,6 @@ class LoopNetwork:
     pump: dict[str, int]
     valve: dict[str, int]
     plate: dict[str, int]
-    door: dict[str, int]
-    door_exchanger: dict[str, int]
     leak: dict[str, int]
     filter: int
     exchanger: int
@@ -59,6 +58,7 @@ class LoopNetwork:
     tank: int
     supply: int
     back: int
+    facility_supply: int
     short_of_pressure: dict[str, float]
 
 
@@ -94,7 +94,6 @@ def plate_conductance(loop: Loop, branch: Branch) -> float:
     gives.
     """
     plates = branch.cold_plates
-    assert plates is not None
     capacity = _capacity_flow(loop, branch)
     return -capacity * math.log1p(-1.0 / (plates.resistance * capacity))
 
@@ -129,7 +128,7 @@ def _build(loop: Loop, kv: dict[str, float], lacking: dict[str, float] | None = 
         f"{cdu.id} exchanger", clean, supplies[0], total, max(cdu.exchanger.pressure_drop, 1.0),
         volume=2e-3, T_nominal=T,
     )  # fmt: skip
-    facility, _ = _facility(net, loop, warm_side, total)
+    facility, facility_supply = _facility(net, loop, warm_side, total)
     net.pipe(
         f"{loop.id} return main",
         returns[0],
@@ -144,7 +143,7 @@ def _build(loop: Loop, kv: dict[str, float], lacking: dict[str, float] | None = 
             f"{loop.id} supply main {n}", supplies[n - 1], supplies[n], *pipe, roughness=header.roughness
         )
         net.pipe(f"{loop.id} return main {n}", returns[n], returns[n - 1], *pipe, roughness=header.roughness)
-    valve, plate, door, leak, exchangers = {}, {}, {}, {}, {}
+    valve, plate, leak = {}, {}, {}
     for n, branch in enumerate(loop.branches):
         before, after = net.node(f"{branch.id} before the plates"), net.node(f"{branch.id} behind the plates")
         hose = net.node(f"{branch.id} hose")
@@ -155,11 +154,16 @@ def _build(loop: Loop, kv: dict[str, float], lacking: dict[str, float] | None = 
             opening=branch.valve_open, characteristic="linear",
         )  # fmt: skip
         leak[branch.id] = net.leak(f"{branch.id} leak", before)
-        last = _coolers(net, loop, branch, before, after, plate, door, exchangers)
-        net.pipe(f"{branch.id} return hose", last, returns[n], half, bore, loss=branch.coupling_loss / 2)
+        plates = branch.cold_plates
+        plate[branch.id] = net.cold_plate(
+            f"{branch.id} cold plates", before, after, m_nominal=density * branch.design_flow,
+            dp_nominal=plates.pressure_drop, UA=plate_conductance(loop, branch), UA_exponent=plates.exponent,
+            C=plates.thermal_mass, volume=_PLATE_VOLUME, T_nominal=T,
+        )  # fmt: skip
+        net.pipe(f"{branch.id} return hose", after, returns[n], half, bore, loss=branch.coupling_loss / 2)
     return LoopNetwork(
-        loop, net.build(), pump, valve, plate, door, exchangers, leak, strainer, warm_side, facility, tank,
-        supplies[0], returns[0], lacking or {},
+        loop, net.build(), pump, valve, plate, leak, strainer, warm_side, facility, tank,
+        supplies[0], returns[0], facility_supply, lacking or {},
     )  # fmt: skip
 
 
@@ -190,31 +194,8 @@ def _facility(net: Builder, loop: Loop, warm_side: int, total: float) -> tuple[i
         f"{cdu.id} facility side", nodes[1], nodes[2], flow, 0.4 * _FACILITY_DROP, volume=2e-3, T_nominal=T
     )
     film = 2.0 * cdu.exchanger.ua  # both films alike at design flow, the plate's wall left out
-    number = net.exchange(warm_side, cold_side, UA=(film, film), m_nominal=(total, flow))
-    return valve, number
-
-
-def _coolers(net, loop, branch, before, after, plate, door, exchangers) -> int:
-    """Plates, then the rear door, in series; returns the last node."""
-    mass = branch.design_flow * float(fluid(loop.fluid).density(loop.cdu.supply_temperature))
-    T = loop.cdu.supply_temperature
-    last = before
-    if branch.cold_plates is not None:
-        plates = branch.cold_plates
-        plate[branch.id] = net.cold_plate(
-            f"{branch.id} cold plates", last, after, m_nominal=mass, dp_nominal=plates.pressure_drop,
-            UA=plate_conductance(loop, branch), UA_exponent=plates.exponent, C=plates.thermal_mass,
-            volume=3e-4, T_nominal=T,
-        )  # fmt: skip
-        last = after
-    if branch.rear_door is not None:
-        end = after if branch.cold_plates is None else net.node(f"{branch.id} behind the door")
-        door[branch.id] = net.resistance(
-            f"{branch.id} rear door", last, end, mass, max(branch.rear_door.pressure_drop, 1.0),
-            volume=2e-3, T_nominal=T,
-        )  # fmt: skip
-        last = end
-    return last
+    net.exchange(warm_side, cold_side, UA=(film, film), m_nominal=(total, flow))
+    return valve, nodes[0]
 
 
 def _kv(V_flow: float, density: float, dp: float) -> float:
@@ -236,7 +217,7 @@ def _spare_pressure(network: LoopNetwork) -> dict[str, float]:
     m[[network.filter, network.exchanger, names[f"{loop.id} return main"]]] = total
     rest = total
     for n, branch in enumerate(loop.branches):
-        for part in ("supply hose", "balancing valve", "return hose", "cold plates", "rear door"):
+        for part in ("supply hose", "balancing valve", "return hose", "cold plates"):
             if f"{branch.id} {part}" in names:
                 m[names[f"{branch.id} {part}"]] = wanted[branch.id]
         if n > 0:
@@ -251,7 +232,7 @@ def _spare_pressure(network: LoopNetwork) -> dict[str, float]:
             mains += float(sum(dp[names[f"{loop.id} {way} main {n}"]] for way in ("supply", "return")))
         own = sum(
             float(dp[names[f"{branch.id} {part}"]])
-            for part in ("supply hose", "return hose", "cold plates", "rear door")
+            for part in ("supply hose", "return hose", "cold plates")
             if f"{branch.id} {part}" in names
         )
         spare[branch.id] = float(rise - common - mains - own)

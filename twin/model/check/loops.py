@@ -16,7 +16,8 @@ FREEZE_MARGIN = 3.0
 
 def check_loops(report: Report) -> None:
     """Each loop by itself, and what is fed twice."""
-    fed = Counter(b.racklet for loop in report.layout.loops for b in loop.branches if b.racklet is not None)
+    fed = Counter(b.racklet for loop in report.layout.loops for b in loop.branches)
+    _check_partners(report, fed)
     for n, loop in enumerate(report.layout.loops):
         _check_fluid(report, n, loop)
         _check_cdu(report, n, loop)
@@ -41,7 +42,7 @@ def _check_fluid(report: Report, n: int, loop: Loop) -> None:
                 "Raise the temperature, or take a fluid that freezes lower",
             )  # fmt: skip
     hottest = max(
-        (b.cold_plates.limit_temperature for b in loop.branches if b.cold_plates is not None),
+        (branch.cold_plates.limit_temperature for branch in loop.branches),
         default=cdu.supply_temperature,
     )
     if hottest > liquid.T_hot:
@@ -75,11 +76,7 @@ def _check_cdu(report: Report, n: int, loop: Loop) -> None:
             f"the pumps that run give less than half of the {wanted:.3g} m3/s that the branches want",
             "Add a pump, raise design_flow, or lower the branches' design flows",
         )  # fmt: skip
-    needed = max(
-        (b.cold_plates.pressure_drop if b.cold_plates else 0.0)
-        + (b.rear_door.pressure_drop if b.rear_door else 0.0)
-        for b in loop.branches
-    )
+    needed = max(branch.cold_plates.pressure_drop for branch in loop.branches)
     needed += cdu.exchanger.pressure_drop + cdu.filter.pressure_drop
     highest = max(pump.shutoff_pressure for pump in working)
     if needed >= highest:
@@ -109,7 +106,7 @@ def _check_valves(report: Report, n: int, loop: Loop) -> None:
 def _check_branch(report: Report, field: str, loop: Loop, branch: Branch, fed: Counter[str]) -> None:
     subject, layout = f"branch '{branch.id}'", report.layout
     racklets = {unit.id: unit for unit in layout.racklets}
-    if branch.racklet is not None and branch.racklet not in report.dropped:
+    if branch.racklet not in report.dropped:
         unit = racklets.get(branch.racklet)
         if unit is None:
             report.error(
@@ -128,18 +125,11 @@ def _check_branch(report: Report, field: str, loop: Loop, branch: Branch, fed: C
                 subject, f"{field}.racklet", branch.racklet, "is fed by more than one branch",
                 "Give each racklet one branch",
             )  # fmt: skip
-    rack = branch.rear_door_of
-    if rack is not None and rack not in report.racks and rack not in report.dropped:
-        report.error(
-            subject, f"{field}.rear_door_of", rack, "there is no rack with this id",
-            f"Use one of {', '.join(report.racks)}",
-        )  # fmt: skip
 
 
 def _check_plates(report: Report, field: str, loop: Loop, branch: Branch, name: str) -> None:
     """Chips stay below their limit at nominal power."""
     rack, plates = report.racks[name], branch.cold_plates
-    assert plates is not None
     sharing = sum(
         unit.rack == name and unit.cooling_module.kind == "liquid" for unit in report.layout.racklets
     )
@@ -162,3 +152,19 @@ def _check_plates(report: Report, field: str, loop: Loop, branch: Branch, name: 
             f"{celsius(plates.limit_temperature):g} degC",
             "Lower the resistance or the supply temperature, or put less heat under the plates",
         )  # fmt: skip
+
+
+def _check_partners(report: Report, fed: Counter[str]) -> None:
+    """Look that the liquid racklets of one rack hang on loops, all of them or none."""
+    for n, unit in enumerate(report.layout.racklets):
+        if fed[unit.id] or unit.cooling_module.kind != "liquid":
+            continue
+        partner = next(
+            (other.id for other in report.layout.racklets if other.rack == unit.rack and fed[other.id]), None
+        )
+        if partner is not None:
+            report.error(
+                f"racklet '{unit.id}'", f"racklets[{n}]", "no branch",
+                f"racklet '{partner}' in the same rack hangs on a loop, this one on none",
+                "Give it a branch, or make it an air racklet",
+            )  # fmt: skip

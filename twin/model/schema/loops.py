@@ -129,19 +129,11 @@ class ColdPlates(Part):
     )
 
 
-class RearDoor(Part):
-    """An exchanger in the rear of a rack: takes heat from what the rack blows out, slot by slot."""
-
-    ua: Conductance = Field(description="At nominal air and design coolant flow [W/K]")
-    pressure_drop: PressureDifference = Field(default=20e3, description="Of the coolant at design flow [Pa]")
-
-
 class Branch(Part):
-    """What hangs between supply and return header: hoses, couplings, a balancing valve, plates or a door."""
+    """What hangs between the headers: hoses, couplings, a balancing valve, a racklet's plates."""
 
     id: Identifier
-    racklet: Identifier | None = Field(default=None, description="Whose cold plates it feeds")
-    rear_door_of: Identifier | None = Field(default=None, description="Rack whose rear door it feeds")
+    racklet: Identifier = Field(description="Whose cold plates it feeds")
     design_flow: VolumeFlow = Field(description="The balancing valves are set for it at nominal speed [m3/s]")
     hose_length: Length = Field(default=3.0, description="Supply and return together [m]")
     hose_diameter: Bore = Field(default=0.019, description="Inside [m]")
@@ -149,18 +141,7 @@ class Branch(Part):
         default=8.0, description="K of both quick couplings, on the hose's bore [1]"
     )
     valve_open: Fraction = Field(default=1.0, description="Of the balancing valve's setting; 0 shuts it [1]")
-    cold_plates: ColdPlates | None = None
-    rear_door: RearDoor | None = None
-
-    @model_validator(mode="after")
-    def _cools_something(self) -> Branch:
-        if (self.racklet is None) != (self.cold_plates is None):
-            raise ValueError("racklet and cold_plates go together: give both or none")
-        if (self.rear_door_of is None) != (self.rear_door is None):
-            raise ValueError("rear_door_of and rear_door go together: give both or none")
-        if self.racklet is None and self.rear_door_of is None:
-            raise ValueError("give racklet with cold_plates, rear_door_of with rear_door, or both")
-        return self
+    cold_plates: ColdPlates
 
 
 class Loop(Part):

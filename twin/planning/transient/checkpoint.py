@@ -9,11 +9,12 @@ from __future__ import annotations
 import dataclasses
 import json
 import zipfile
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from solvers.airflow.case import AirState
 from solvers.airflow.transient import Passage
@@ -22,7 +23,7 @@ from twin.files import COMMON, write_atomically
 from twin.planning.transient.ledger import Ledger
 from twin.planning.transient.series import Series
 
-VERSION = 2
+VERSION = 3
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,7 @@ class Checkpoint:
     series : Series
     ledger : Ledger
     about : dict      What the result says of the start, and the wall time spent so far.
+    coolant : dict    Arrays of the coolant loops; empty without loops.
     """
 
     identity: dict[str, Any]
@@ -43,6 +45,7 @@ class Checkpoint:
     series: Series
     ledger: Ledger
     about: dict[str, Any]
+    coolant: dict[str, NDArray] = field(default_factory=dict)
 
     def write(self, path: Path) -> None:
         """Write the file atomically.
@@ -56,6 +59,7 @@ class Checkpoint:
             for name, value in self.state._asdict().items()
             if value is not None
         }
+        fields |= {f"coolant.{name}": value for name, value in self.coolant.items()}
         about = {
             "version": VERSION,
             "identity": self.identity,
@@ -104,7 +108,10 @@ def read_checkpoint(path: Path, identity: dict[str, Any]) -> Checkpoint:
             f"belongs to another simulation: {apart}",
             "Give what it was started with, or run without --resume",
         )
-    parts = {name.removeprefix("state."): value for name, value in fields.items() if name != "rows"}
+    parts, coolant = (
+        {name.removeprefix(start): value for name, value in fields.items() if name.startswith(start)}
+        for start in ("state.", "coolant.")
+    )
     for name in ("time", "heat_corrected"):
         parts[name] = float(parts[name])
     ledger = dict(head["ledger"])
@@ -116,6 +123,7 @@ def read_checkpoint(path: Path, identity: dict[str, Any]) -> Checkpoint:
         Series(head["columns"], fields["rows"]),
         Ledger(passage=Passage(*passage), **ledger),
         head["about"],
+        coolant,
     )
 
 

@@ -13,15 +13,22 @@ from solvers.airflow.case import UnitInputs
 from twin.model.operating import Operating
 from twin.model.scene import Scene
 from twin.model.schema import Containment, Layout, Opening, Panel
+from twin.planning.coolant import Settings
 from twin.planning.transient.events import (
     Ambient,
+    BranchValve,
     ContainmentSwitch,
+    CoolantLeak,
     CoolerFan,
     CoolerRestart,
     CoolerSetPoint,
     CoolerTrip,
     Door,
     DuctFan,
+    FacilityWater,
+    FilterClogs,
+    PumpRestart,
+    PumpTrip,
     RackletFan,
     RackletPump,
     RackPower,
@@ -141,12 +148,21 @@ class Course:
         self._coil = {name: Profile(float(name not in nominal.failed)) for name in self._speed}
         self._duct = {duct.id: Profile(float(not duct.failed)) for duct in layout.ducts}
         self._ambient = Profile(layout.air.ambient_temperature)
+        cdus = [loop.cdu for loop in layout.loops]
+        branches = [branch for loop in layout.loops for branch in loop.branches]
+        self._drive = {pump.id: Profile(1.0) for cdu in cdus for pump in cdu.pumps}
+        self._valve = {branch.id: Profile(branch.valve_open) for branch in branches}
+        self._leak = {branch.id: Profile(0.0) for branch in branches}
+        self._facility = {cdu.id: Profile(cdu.facility.supply_temperature) for cdu in cdus}
+        self._clogged = {cdu.id: Profile(cdu.filter.clogged) for cdu in cdus}
         self.shapes: list[tuple[float, Shape]] = [(0.0, _first_shape(layout, script))]
         for event in script.events:
             self._add(event)
         flows = (self._fan, self._speed, self._running, self._power, self._slot, self._duct)
         self._flows = [profile for group in flows for profile in group.values()]
         rest = [*self._pump.values(), *self._set_point.values(), *self._coil.values(), self._ambient]
+        coolant = (self._drive, self._valve, self._leak, self._facility, self._clogged)
+        rest += [profile for group in coolant for profile in group.values()]
         bends = {bend for profile in (*self._flows, *rest) for bend in profile.bends()}
         bends |= {at for at, _ in self.shapes} | {event.at for event in script.events}
         self.bends = sorted(bend for bend in bends if bend > 0.0)
@@ -205,6 +221,18 @@ class Course:
                 Q_max[unit] = 0.0
         return inputs._replace(V_flow=V_flow, Q_flow=Q_flow, Q_max=Q_max)
 
+    def coolant(self, begin: float, end: float) -> Settings:
+        """Return what happens to the coolant loops over an interval."""
+        return Settings(
+            drive={name: profile.mean(begin, end) > 0.5 for name, profile in self._drive.items()},
+            valve={name: profile.mean(begin, end) for name, profile in self._valve.items()},
+            leak={name: profile.mean(begin, end) for name, profile in self._leak.items()},
+            facility={name: profile.mean(begin, end) for name, profile in self._facility.items()},
+            fouling={
+                name: 1 / (1 - profile.mean(begin, end)) ** 2 for name, profile in self._clogged.items()
+            },
+        )
+
     def rack_power(self, rack: str, at: float) -> float:
         """Electric power that a rack draws at a time, slots that are off left out. [W]."""
         parts = self._layout.rack(rack).slot_powers
@@ -243,6 +271,16 @@ class Course:
                 self._speed[event.cooler].ramp(event.at, event.speed, event.over)
             case DuctFan():
                 self._duct[event.duct].ramp(event.at, float(event.running), 0.0)
+            case PumpTrip() | PumpRestart():
+                self._drive[event.pump].ramp(event.at, float(isinstance(event, PumpRestart)), 0.0)
+            case BranchValve():
+                self._valve[event.branch].ramp(event.at, event.open, 0.0)
+            case CoolantLeak():
+                self._leak[event.branch].ramp(event.at, event.area, 0.0)
+            case FacilityWater():
+                self._facility[event.cdu].ramp(event.at, event.temperature, event.over)
+            case FilterClogs():
+                self._clogged[event.cdu].ramp(event.at, event.clogged, event.over)
             case Ambient():
                 self._ambient.ramp(event.at, event.temperature, event.over)
             case Door() | ContainmentSwitch() | TileChange():

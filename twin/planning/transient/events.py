@@ -188,6 +188,76 @@ class DuctFan(_Event):
         return f"duct {self.duct} {'runs' if self.running else 'stops'}"
 
 
+class PumpTrip(_Event):
+    """A pump of a CDU loses power and runs down; a standby pump takes over."""
+
+    kind: Literal["pump_trip"]
+    pump: Identifier
+
+    def text(self) -> str:
+        """Say it in words."""
+        return f"pump {self.pump} trips"
+
+
+class PumpRestart(_Event):
+    """A pump of a CDU has power again and runs up."""
+
+    kind: Literal["pump_restart"]
+    pump: Identifier
+
+    def text(self) -> str:
+        """Say it in words."""
+        return f"pump {self.pump} restarts"
+
+
+class BranchValve(_Event):
+    """The balancing valve of a branch is set to another opening; 0 shuts it."""
+
+    kind: Literal["branch_valve"]
+    branch: Identifier
+    open: Fraction = Field(description="Opening over the balanced setting [1]")
+
+    def text(self) -> str:
+        """Say it in words."""
+        return f"valve of {self.branch} to {self.open:.0%}"
+
+
+class CoolantLeak(_Event):
+    """A hole opens before the plates of a branch; area 0 mends it."""
+
+    kind: Literal["coolant_leak"]
+    branch: Identifier
+    area: Annotated[float, Quantity("mm2", 0.0, 1000.0)] = Field(description="Of the hole [mm2]")
+
+    def text(self) -> str:
+        """Say it in words."""
+        return f"{self.branch} leaks, {self.area * 1e6:g} mm2" if self.area > 0.0 else f"{self.branch} mended"
+
+
+class FacilityWater(_Ramped):
+    """The facility's water for a CDU comes at another temperature."""
+
+    kind: Literal["facility_water"]
+    cdu: Identifier
+    temperature: Temperature = Field(description="New supply temperature [degC]")
+
+    def text(self) -> str:
+        """Say it in words."""
+        return f"facility water of {self.cdu} to {celsius(self.temperature):g} degC{_over(self.over)}"
+
+
+class FilterClogs(_Ramped):
+    """The filter of a CDU clogs."""
+
+    kind: Literal["filter_clogs"]
+    cdu: Identifier
+    clogged: Annotated[float, Quantity("1", 0.0, 0.97)] = Field(description="Blocked part of its area [1]")
+
+    def text(self) -> str:
+        """Say it in words."""
+        return f"filter of {self.cdu} clogs to {self.clogged:.0%}{_over(self.over)}"
+
+
 class Ambient(_Ramped):
     """The temperature outside changes, of what openings and ducts draw in."""
 
@@ -202,6 +272,7 @@ class Ambient(_Ramped):
 Event = (
     RackPower | RackShutdown | RackStart | RackletFan | RackletPump | CoolerTrip | CoolerRestart
     | CoolerSetPoint | CoolerFan | Door | ContainmentSwitch | TileChange | DuctFan | Ambient
+    | PumpTrip | PumpRestart | BranchValve | CoolantLeak | FacilityWater | FilterClogs
 )  # fmt: skip
 KINDS: dict[str, type[_Event]] = {
     get_args(kind.model_fields["kind"].annotation)[0]: kind for kind in get_args(Event)

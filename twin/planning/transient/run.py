@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from solvers.airflow.case import AirState, UnitInputs
-from solvers.airflow.model import restart
+from solvers.airflow.model import restart, unit_inlet_temperature
 from solvers.airflow.transient import air_heat, follow
 from solvers.errors import CaseError, ConvergenceError
 from twin import __version__
@@ -23,6 +23,7 @@ from twin.errors import InputError, NotConvergedError, OutsideError
 from twin.model.operating import Operating
 from twin.model.scene import Scene, build_scene
 from twin.model.schema import Layout, Part
+from twin.planning.coolant import Coolant
 from twin.planning.numbers import room_numbers, too_hot
 from twin.planning.settle import SolveProgress, fans_at, prepare_room
 from twin.planning.solve import start_and_settle
@@ -30,7 +31,7 @@ from twin.planning.transient.checkpoint import Checkpoint, read_checkpoint
 from twin.planning.transient.course import Course, Shape, shaped
 from twin.planning.transient.events import Script
 from twin.planning.transient.ledger import WHY, Ledger
-from twin.planning.transient.series import Series, racks_over_time, read_points
+from twin.planning.transient.series import Series, chips_over_time, racks_over_time, read_points
 from twin.planning.transient.stretch import LONGEST, Ice, settling_time
 
 CHUNK = 2.0
@@ -100,6 +101,7 @@ class Run:
         self._layout, self._script, self._options, self._kept = layout, script, options, kept
         self._progress = progress
         self._course = Course(layout, script)
+        self._coolant = Coolant(layout) if layout.loops else None
         self._cell: float | None = options["cell"]
         self._duration: float = options["duration"]
         self._scenes = [self._scene_of(at, shape) for at, shape in self._course.shapes]
@@ -146,6 +148,8 @@ class Run:
         self._yield[some] = (flow[self._curved] / np.where(some, plain[self._curved], 1.0))[some]
         self.state = _single(settled.result.state)._replace(time=0.0, heat_corrected=0.0)
         self._ledger.note(0.0)
+        if self._coolant is not None:
+            self._coolant.settle(*self._chips_surroundings(0.0), self._course.coolant(0.0, 0.0))
         self._observe(self._inputs(0.0, 0.0))
         self._keep_old()
         self._checkpoint()
@@ -164,6 +168,8 @@ class Run:
         self._ice.V_flow = None if flow is None else np.array(flow)
         self._shape = stored.about["shape"]
         self._model = prepare_room(self.scene)
+        if self._coolant is not None:
+            self._coolant.unpack(stored.coolant)
 
     def march(self) -> None:
         """Advance to the end of the simulation."""
@@ -198,13 +204,14 @@ class Run:
             end, why = self._next(begin, LONGEST)
             inputs = self._inputs(begin, end)
             if self._ice.holds(self._model, before, inputs):
+                inputs = self._cool(begin, end, inputs)
                 after, passage, steps = self._ice.advance(self._model, before, inputs, end - begin)
                 self.state = _single(after)._replace(time=end)
                 self._ledger.limits["frozen"] += steps
                 self._ledger.add(self._model, before, self.state, inputs, passage, why)
                 return end, inputs
         end, why = self._next(begin, CHANGING if self._course.flows_change(begin) else CHUNK)
-        inputs = self._inputs(begin, end)
+        inputs = self._cool(begin, end, self._inputs(begin, end))
         self.state, passage = follow(
             self._model, before, inputs, end - begin, self._options["cfl"], self._options["max_dt"]
         )
@@ -227,6 +234,8 @@ class Run:
         passed, steps = self._ledger.passage, sum(self._ledger.limits.values())
         wall = self._spent + time.perf_counter() - self._began
         warnings = [*self.scene.findings, *too_hot(self.scene, self.state)]
+        loops = {} if self._coolant is None else self._coolant.summary()
+        warnings += [] if self._coolant is None else self._coolant.findings()
         return {
             "wall_s": round(wall, 3),
             "steps": steps,
@@ -248,6 +257,9 @@ class Run:
                 if event.at <= self._duration
             ],
             "racks": racks,
+            "loops": loops,
+            "cdus": [loop.cdu.id for loop in self._layout.loops],
+            "chips": chips_over_time(self._layout, self.series),
             "coolers": [cooler.id for cooler in self._layout.coolers],
             "start": self._about["start"],
             "balances": self._ledger.as_json(),
@@ -265,7 +277,34 @@ class Run:
             raise InputError(f"after the events at {at:g} s: {error}") from error
 
     def _inputs(self, begin: float, end: float) -> UnitInputs:
-        return self._course.inputs(self.scene, begin, end, self._with_fans)
+        return self._with_chips(self._course.inputs(self.scene, begin, end, self._with_fans))
+
+    def _cool(self, begin: float, end: float, inputs: UnitInputs) -> UnitInputs:
+        """Carry the coolant loops over an interval; returns the inputs with the heat of their chips."""
+        if self._coolant is None:
+            return inputs
+        surroundings = self._chips_surroundings(0.5 * (begin + end))
+        self._coolant.advance(end - begin, *surroundings, self._course.coolant(begin, end))
+        return self._with_chips(inputs)
+
+    def _with_chips(self, inputs: UnitInputs) -> UnitInputs:
+        """Return inputs in which racks on a loop give to the air what their chips do, slot by slot."""
+        if self._coolant is None:
+            return inputs
+        Q_flow = inputs.Q_flow.copy()
+        for rack in self._coolant.racks:
+            units = list(self.scene.rack_units[rack])
+            now = Q_flow[units]
+            weight = now if now.sum() > 0.0 else inputs.V_flow[units]
+            Q_flow[units] = self._coolant.air_heat(rack) * weight / max(weight.sum(), 1e-30)
+        return inputs._replace(Q_flow=Q_flow)
+
+    def _chips_surroundings(self, at: float) -> tuple[dict[str, float], dict[str, float]]:
+        """Power of every rack at a time and the air at its inlets. [W, K]."""
+        T_in = unit_inlet_temperature(self._model, self.state)
+        power = {rack.id: self._course.rack_power(rack.id, at) for rack in self._layout.racks}
+        air = {name: float(T_in[list(units)].mean()) for name, units in self.scene.rack_units.items()}
+        return power, air
 
     def _with_fans(self, operating: Operating) -> UnitInputs:
         """Return what the units do with fans at the state of now; coolers' flows are half way there."""
@@ -303,7 +342,8 @@ class Run:
         """Add a row of the state of now, as of a time: that of the state without one."""
         state = self.state if at is None else self.state._replace(time=at)
         now = self._course.operating(state.time, state.time)
-        self.series.add(read_points(self.scene, self._model, state, inputs, now, self._course))
+        values = read_points(self.scene, self._model, state, inputs, now, self._course)
+        self.series.add(values if self._coolant is None else values | self._coolant.points())
 
     def _observe_event(self, inputs: UnitInputs) -> None:
         """Add a row just before an event and one just after it, so that a step reads as a step."""
@@ -326,7 +366,8 @@ class Run:
             "V_flow": None if self._ice.V_flow is None else self._ice.V_flow.tolist(),
         }
         self._about["wall_s"] = self._spent + time.perf_counter() - self._began
-        stand = Checkpoint(self._identity(), self.state, self.series, self._ledger, self._about)
+        coolant = {} if self._coolant is None else self._coolant.pack()
+        stand = Checkpoint(self._identity(), self.state, self.series, self._ledger, self._about, coolant)
         stand.write(self._kept)
         self.kept_at = self.state.time
 

@@ -205,6 +205,9 @@ def _unknown(event: Event | dict[str, str], layout: Layout) -> list[tuple[str, s
     faults = []
     panels = [panel for group in layout.containments for panel in group.panels] + list(layout.panels)
     known = {field: [item.id for item in getattr(layout, group)] for field, group in _GROUPS.items()}
+    known["pump"] = [pump.id for loop in layout.loops for pump in loop.cdu.pumps]
+    known["branch"] = [branch.id for loop in layout.loops for branch in loop.branches]
+    known["cdu"] = [loop.cdu.id for loop in layout.loops]
     known["containment"] = [group.id for group in layout.containments]
     known["door"] = [item.id for item in (*panels, *layout.openings)]
     for field, names in known.items():
@@ -222,6 +225,12 @@ def _unknown(event: Event | dict[str, str], layout: Layout) -> list[tuple[str, s
     if given.get("kind") == "racklet_pump" and given.get("racklet") in set(known["racklet"]) - pumped:
         racklet = repr(given["racklet"])
         faults.append(("racklet", racklet, "cools by air and has no pump", "Name another, or its fan"))
+    racklet = given.get("racklet")
+    on_loop = layout.branch_of(racklet) if isinstance(racklet, str) else None
+    if given.get("kind") == "racklet_pump" and on_loop is not None:
+        loop, branch = on_loop
+        rule = f"gets its coolant from the pumps of {loop.cdu.id}"
+        faults.append(("racklet", repr(racklet), rule, f"Use pump_trip, or branch_valve of {branch.id}"))
     return faults
 
 

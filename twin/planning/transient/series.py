@@ -132,6 +132,27 @@ def racks_over_time(layout: Layout, series: Series) -> dict[str, dict[str, Any]]
     return racks
 
 
+def chips_over_time(layout: Layout, series: Series) -> dict[str, dict[str, Any]]:
+    """Say of the chips on every coolant branch how hot they become and when they first pass their limit."""
+    time = series.of("time")
+    chips: dict[str, dict[str, Any]] = {}
+    for loop in layout.loops:
+        for branch in loop.branches:
+            T = series.of(f"{branch.id}.chip_temperature")
+            limit = branch.cold_plates.limit_temperature - ZERO_CELSIUS
+            peak = int(np.argmax(T))
+            chips[branch.id] = {
+                "rack": layout.racklet(branch.racklet).rack,
+                "limit_c": limit,
+                "start_c": float(T[0]),
+                "peak_c": float(T[peak]),
+                "peak_at_s": float(time[peak]),
+                "end_c": float(T[-1]),
+                "time_to_limit_s": first_above(time, T, limit),
+            }
+    return chips
+
+
 def first_above(time: NDArray[np.float64], values: NDArray[np.float64], limit: float) -> float | None:
     """Return when values first exceed a limit, linear between samples; None if they never do. [s]."""
     over = np.flatnonzero(values > limit)

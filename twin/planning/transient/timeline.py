@@ -40,13 +40,21 @@ def draw_timeline(series: Series, summary: dict[str, Any], path: Path) -> None:
     FigureCanvasAgg(figure)
     unit, length = _axis(float(series.of("time")[-1]))
     time = series.of("time") / length
-    inlets = figure.add_axes((0.055, 0.40, 0.83, 0.47))
+    chips = None
+    if summary["chips"]:
+        chips = figure.add_axes((0.055, 0.64, 0.83, 0.23))
+        inlets = figure.add_axes((0.055, 0.385, 0.83, 0.185))
+        _chips(chips, time, series, summary)
+    else:
+        inlets = figure.add_axes((0.055, 0.40, 0.83, 0.47))
     supply = figure.add_axes((0.055, 0.085, 0.375, 0.235))
     heat = figure.add_axes((0.51, 0.085, 0.375, 0.235))
     _inlets(inlets, time, series, summary)
     _supply(supply, time, series, summary)
     _heat(heat, time, series)
-    for axes in (inlets, supply, heat):
+    for axes in (chips, inlets, supply, heat):
+        if axes is None:
+            continue
         axes.set_xlim(time[0], time[-1] if time[-1] > time[0] else time[0] + 1.0)
         axes.set_xlabel(f"Time, {unit}", fontsize=8.5, color=MUTED, labelpad=2)
         for spine in axes.spines.values():
@@ -54,7 +62,7 @@ def draw_timeline(series: Series, summary: dict[str, Any], path: Path) -> None:
         axes.tick_params(labelsize=8.5, colors=MUTED, length=2.5)
         axes.grid(axis="y", color="#e6eaee", linewidth=0.7)
         axes.set_axisbelow(True)
-    _events(inlets, summary, length)
+    _events(inlets if chips is None else chips, summary, length)
     _header(figure, summary)
     figure.savefig(path, dpi=110, facecolor=PAPER)
 
@@ -102,6 +110,52 @@ def _inlets(axes: Axes, time: np.ndarray, series: Series, summary: dict[str, Any
         label.set_bbox({"facecolor": PAPER, "edgecolor": "none", "alpha": 0.75, "pad": 0.8})
     axes.set_ylim(bottom, top)
     _labels(axes, labels, len(order) - NAMED, (bottom, top))
+
+
+def _chips(axes: Axes, time: np.ndarray, series: Series, summary: dict[str, Any]) -> None:
+    """Draw chips, coolant and the flow: what a pump does to them."""
+    chips = summary["chips"]
+    axes.set_title(
+        "Chips on cold plates; coolant supply and return dashed", loc="left", fontsize=10.5, color=INK, pad=18
+    )
+    axes.set_ylabel("°C", fontsize=8.5, color=MUTED)
+    order = sorted(chips, key=lambda name: -chips[name]["peak_c"])
+    colours = colormaps["turbo"](np.linspace(0.95, 0.12, max(min(NAMED, len(order)), 2)))
+    curves = {name: series.of(f"{name}.chip_temperature") for name in order}
+    for name in order[NAMED:]:
+        axes.plot(time, curves[name], color="#b8c2cc", linewidth=0.9, zorder=2)
+    labels = []
+    for name, colour in zip(order[:NAMED], colours, strict=False):
+        axes.plot(time, curves[name], color=colour, linewidth=1.7, zorder=3)
+        labels.append((float(curves[name][-1]), name, colour))
+    lowest = min(values.min() for values in curves.values())
+    for suffix, colour in ((".supply_temperature", "#3b7dd8"), (".return_temperature", "#d1383d")):
+        for name in (c for c in series.columns if c.endswith(suffix) and _is_loop(c, summary)):
+            values = series.of(name)
+            lowest = min(lowest, values.min())
+            axes.plot(time, values, color=colour, linewidth=1.2, linestyle=(0, (4, 2)), zorder=2)
+    highest = max(values.max() for values in curves.values())
+    for limit in sorted({values["limit_c"] for values in chips.values()}):
+        if limit < highest + 15.0:
+            highest = max(highest, limit)
+            axes.axhline(limit, color="#d1383d", linewidth=1.1, linestyle=(0, (5, 3)), zorder=1)
+            axes.text(
+                time[-1],
+                limit,
+                f"limit {limit:g} °C ",
+                fontsize=8.5,
+                color="#d1383d",
+                ha="right",
+                va="bottom",
+            )
+    span = max(highest - lowest, 1.0)
+    limits = (lowest - 0.06 * span, highest + 0.1 * span)
+    axes.set_ylim(limits)
+    _labels(axes, labels, len(order) - NAMED, limits)
+
+
+def _is_loop(column: str, summary: dict[str, Any]) -> bool:
+    return column.partition(".")[0] in summary["cdus"]
 
 
 def _labels(axes: Axes, labels: list, others: int, limits: tuple[float, float]) -> None:
