@@ -23,6 +23,7 @@ from solvers.errors import CaseError
 POROUS_LAYERS = 4
 """Layers of cells of a `Porous`: lower wall, walls between the channels, coolant, upper wall. [-]"""
 _COOLANT = 2  # of them
+_MIXED = 1e4  # conductance inside mixed coolant, over that of its films
 
 
 class Slab(NamedTuple):
@@ -31,13 +32,13 @@ class Slab(NamedTuple):
     Attributes
     ----------
     thickness : float    [m]
-    conductivity : tuple of float    Along x, y, z. [W/(m K)]
-    heat_capacity : float    Per volume. [J/(m3 K)]
+    conductivity : tuple of float or float64[ny, nx]    Along x, y, z. [W/(m K)]
+    heat_capacity : float or float64[ny, nx]    Per volume. [J/(m3 K)]
     """
 
     thickness: float
-    conductivity: tuple[float, float, float]
-    heat_capacity: float
+    conductivity: tuple[float | Array, float | Array, float | Array]
+    heat_capacity: float | Array
 
 
 class Channels(NamedTuple):
@@ -56,6 +57,33 @@ class Channels(NamedTuple):
     side: float | Array
     bottom: float | Array
     top: float | Array
+    rate: Array
+
+
+class Ducts(NamedTuple):
+    """A layer of channels along y, several cells high; which columns they are says the stack.
+
+    Either each channel is several columns wide and heat is conducted in the coolant, cell by cell, with the
+    velocity of a resolved profile; or it is one column with a film to its walls, and the coolant over its
+    height is mixed.
+
+    Attributes
+    ----------
+    wall : Slab    Height of all cells together, and what the walls between are made of.
+    rows : int    Cells over the height.
+    coolant_capacity : float    Heat capacity per volume. [J/(m3 K)]
+    conductivity : float    Of the coolant; 0 where it is mixed. [W/(m K)]
+    film : float64[ny, channels] or None    Film coefficient of mixed coolant. [W/(m2 K)]
+    lid_film : bool    Whether mixed coolant also meets the layer above.
+    rate : float64[columns that are channels, rows]    Heat capacity rate of each cell, along +y. [W/K]
+    """
+
+    wall: Slab
+    rows: int
+    coolant_capacity: float
+    conductivity: float
+    film: Array | None
+    lid_film: bool
     rate: Array
 
 
@@ -82,6 +110,9 @@ class Porous(NamedTuple):
     rate: Array
 
 
+Layer = Slab | Channels | Ducts | Porous
+
+
 class Stack(NamedTuple):
     """Layers from below, on columns along x and planes along y.
 
@@ -100,7 +131,7 @@ class Stack(NamedTuple):
 
     x: Array
     y: Array
-    layers: tuple[Slab | Channels | Porous, ...]
+    layers: tuple[Layer, ...]
     channel: np.ndarray
     inlet: float
     bottom: tuple[float, float] | None = None
@@ -111,7 +142,10 @@ class Stack(NamedTuple):
     @property
     def first(self) -> tuple[int, ...]:
         """Where the cells of each layer begin, and their number. [-]."""
-        counts = [POROUS_LAYERS if isinstance(layer, Porous) else 1 for layer in self.layers]
+        counts = [
+            POROUS_LAYERS if isinstance(layer, Porous) else layer.rows if isinstance(layer, Ducts) else 1
+            for layer in self.layers
+        ]
         return (0, *(int(n) for n in np.cumsum(counts)))
 
     def coolant(self, number: int) -> int:
@@ -160,6 +194,8 @@ def build(stack: Stack) -> System:
             _fill_slab(cells, at, layer, stack)
         elif isinstance(layer, Channels):
             _fill_channels(cells, rate, at, layer, stack)
+        elif isinstance(layer, Ducts):
+            _fill_ducts(cells, rate, at, layer, stack)
         else:
             _fill_porous(cells, rate, at, layer, stack)
     for number in porous:
@@ -202,6 +238,34 @@ def _fill_channels(cells: Cells, rate: Array, at: int, channels: Channels, stack
     cells.along[:, here, at] = 0.0
     cells.capacity[:, here, at] = channels.coolant_capacity * height * x * y
     rate[here, at] = channels.rate
+
+
+def _fill_ducts(cells: Cells, rate: Array, at: int, ducts: Ducts, stack: Stack) -> None:
+    here = np.flatnonzero(stack.channel)
+    if ducts.rate.shape != (here.size, ducts.rows):
+        raise CaseError(
+            f"{here.size} columns and {ducts.rows} rows are channels, the flow is {ducts.rate.shape}."
+        )
+    d = ducts.wall.thickness / ducts.rows
+    solid = ducts.wall._replace(thickness=d)
+    x, y = stack.x[here], stack.y[:, None]
+    for row in range(ducts.rows):
+        layer = at + row
+        _fill_slab(cells, layer, solid, stack)
+        rate[here, layer] = ducts.rate[:, row]
+        cells.capacity[:, here, layer] = ducts.coolant_capacity * d * x * y
+        if ducts.film is None:
+            cells.side[:, here, layer] = 2.0 * ducts.conductivity * d * y / x
+            cells.along[:, here, layer] = 2.0 * ducts.conductivity * d * x / y
+            cells.bottom[:, here, layer] = cells.top[:, here, layer] = 2.0 * ducts.conductivity * x * y / d
+            continue
+        side = ducts.film * d * y
+        mixed = _MIXED * ducts.film * (ducts.wall.thickness + x) * y
+        cells.side[:, here, layer] = side
+        cells.along[:, here, layer] = 0.0
+        cells.bottom[:, here, layer] = ducts.film * x * y if row == 0 else mixed
+        last = ducts.film * x * y * ducts.lid_film
+        cells.top[:, here, layer] = last if row == ducts.rows - 1 else mixed
 
 
 def _fill_porous(cells: Cells, rate: Array, at: int, porous: Porous, stack: Stack) -> None:

@@ -140,7 +140,7 @@ def assemble(
     leaks : tuple of Leak
     skip : float64[ny, nx, nz - 2], optional    See `System`.
     scheme : str
-        Temperature with which the coolant leaves a cell. ``central``: the mean of this and the next one, at the
+        Temperature with which the coolant leaves a cell. ``central``: the mean of this and the next, at the
         outlet the line through the last two; second order, exact where the coolant warms up uniformly.
         ``central_held``: the same, at the outlet that of the last cell, which makes cells before it zigzag by
         half of a cell's rise; so does 3D-ICE. ``upwind``: that of the cell; first order, no new extremes.

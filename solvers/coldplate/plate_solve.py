@@ -1,0 +1,325 @@
+"""Solve a cold plate; the coolant's properties, films and split among channels follow its temperature."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import NamedTuple
+
+import numpy as np
+
+from solvers.coldplate import channel_flow
+from solvers.coldplate.channel_flow import LAMINAR, Liquid, liquid_at
+from solvers.coldplate.manifold import Manifold, split
+from solvers.coldplate.plate import Flowing, HeatMap, Lattice, Plate, Resolution, lattice, stack_of
+from solvers.coldplate.solve import Moment, march, steady
+from solvers.coldplate.stack import Ducts, Stack, build
+from solvers.coldplate.system import Array, Balance, System, balance
+from solvers.coolant.fluids import Fluid
+from solvers.errors import CaseError, ConvergenceError
+
+_ROUNDS = 20  # between temperatures and properties
+_SETTLED = 1e-3  # K; change of the coolant's temperature that ends them
+_STEP_SHARE = 0.5  # of a channel's flow that its pressure drop is asked at, at least
+
+
+class Coolant(NamedTuple):
+    """What flows.
+
+    Attributes
+    ----------
+    fluid : Fluid
+    m_flow : float    Of the whole plate. [kg/s]
+    inlet : float    [K]
+    """
+
+    fluid: Fluid
+    m_flow: float
+    inlet: float
+
+
+class Solution(NamedTuple):
+    """A solved plate.
+
+    Attributes
+    ----------
+    plate : Plate
+    resolution : Resolution
+    grid : Lattice
+    stack : Stack
+    channels : int    Number of the layer with the channels.
+    system : System
+    heat : float64[ny, nx, nz]    [W]
+    theta : float64[ny, nx, nz]    Excess over the inlet. [K]
+    bulk : float64[ny, groups]    Mixed mean of the coolant. [K]
+    m_flow : float64[channels]    [kg/s]
+    reynolds : float64[channels]    At the mean temperature. [-]
+    film : float64[ny, groups]    Film coefficients; with ``resolved`` only beside it. [W/(m2 K)]
+    pressure_drop : float    From inlet to outlet of the headers. [Pa]
+    rounds : int    Solutions until the properties agreed.
+    """
+
+    plate: Plate
+    resolution: Resolution
+    grid: Lattice
+    stack: Stack
+    channels: int
+    system: System
+    heat: Array
+    theta: Array
+    bulk: Array
+    m_flow: Array
+    reynolds: Array
+    film: Array
+    pressure_drop: float
+    rounds: int
+
+    @property
+    def temperature(self) -> Array:
+        """Temperature of the cells, float64[ny, nx, nz]. [K]."""
+        return self.theta + self.system.reference
+
+    @property
+    def heated_face(self) -> Array:
+        """Temperature of the surface that heat enters through, float64[ny, nx]. [K]."""
+        return face(self.stack, self.heat[:, :, 0], self.temperature[:, :, 0])
+
+    @property
+    def balance(self) -> Balance:
+        """Where the heat goes. [W]."""
+        return balance(self.system, self.theta, self.heat)
+
+
+def face(stack: Stack, heat: Array, T: Array) -> Array:
+    """Return the temperature of the lower face, from that of the lowest cells.
+
+    Parameters
+    ----------
+    stack : Stack
+    heat : float64[ny, nx]    That enters there. [W]
+    T : float64[ny, nx]    Of the lowest cells. [K]
+
+    Returns
+    -------
+    float64[ny, nx]    [K]
+    """
+    lowest = stack.layers[0]
+    half = 2.0 * lowest.conductivity[2] / lowest.thickness  # type: ignore[union-attr]
+    return T + heat / (half * stack.y[:, None] * stack.x)
+
+
+def solve_plate(
+    plate: Plate,
+    coolant: Coolant,
+    maps: Iterable[HeatMap],
+    resolution: Resolution,
+    manifold: Manifold | None = None,
+    start: Array | None = None,
+) -> Solution:
+    """Solve the steady plate.
+
+    Parameters
+    ----------
+    plate : Plate
+    coolant : Coolant
+    maps : iterable of HeatMap    Summed up.
+    resolution : Resolution
+    manifold : Manifold, optional    Without it all channels get the same flow.
+    start : float64[ny, nx, nz], optional    First guess of the excess. [K]
+
+    Returns
+    -------
+    Solution
+
+    Raises
+    ------
+    CaseError : no flow; or turbulent flow where the model resolves the laminar profile.
+    ConvergenceError : temperatures and properties do not agree, or see `split` and `Solver.solve`.
+
+    Check : tests/unit/solvers/coldplate/test_plate.py
+    """
+    if not coolant.m_flow > 0.0:
+        raise CaseError(f"the flow through the plate is {coolant.m_flow:g} kg/s; it must be above 0.")
+    grid = lattice(plate, resolution)
+    heat_map = np.zeros((grid.y.size, grid.x.size))
+    for item in maps:
+        heat_map += item.on(grid)
+    supplied = float(heat_map.sum())
+    cp = float(coolant.fluid.specific_heat(coolant.inlet))
+    guess = supplied / (coolant.m_flow * cp)
+    middle = (np.cumsum(grid.y) - 0.5 * grid.y) / plate.length
+    bulk = coolant.inlet + guess * middle[:, None] * np.ones(grid.position.size)
+    outlet = np.full(grid.position.size, coolant.inlet + guess)
+    theta = start
+    history: list[float] = []
+    for rounds in range(1, _ROUNDS + 1):
+        flow = _flow(plate, coolant, resolution, grid, manifold, bulk, outlet)
+        stack, channels = stack_of(plate, resolution, grid, flow.flowing, coolant.inlet)
+        system = build(stack)
+        heat = np.zeros(system.diagonal.shape)
+        heat[:, :, 0] = heat_map
+        theta = steady(system, heat, theta)
+        new = _bulk(stack, channels, grid, theta, flow.flowing) + coolant.inlet
+        change = float(np.max(np.abs(new - bulk)))
+        history.append(change)
+        bulk = new
+        outlet = bulk[-1] + system.extrapolation * (bulk[-1] - bulk[max(-2, -bulk.shape[0])])
+        if change < _SETTLED:
+            return Solution(
+                plate, resolution, grid, stack, channels, system, heat, theta, bulk,
+                flow.m_flow, flow.reynolds, flow.flowing.film, flow.pressure_drop, rounds,
+            )  # fmt: skip
+    raise ConvergenceError(
+        f"coolant temperatures still move by {history[-1]:.2g} K after {_ROUNDS} rounds with the "
+        f"properties of {coolant.fluid.name}. Is it far outside of its range?",
+        history,
+    )
+
+
+class _Flow(NamedTuple):
+    flowing: Flowing
+    m_flow: Array
+    reynolds: Array
+    pressure_drop: float
+
+
+def _flow(
+    plate: Plate,
+    coolant: Coolant,
+    resolution: Resolution,
+    grid: Lattice,
+    manifold: Manifold | None,
+    bulk: Array,
+    outlet: Array,
+) -> _Flow:
+    """Split the flow and find films at the temperatures of the coolant."""
+    duct, fluid = plate.duct, coolant.fluid
+    at = plate.margin + 0.5 * duct.width + plate.pitch * np.arange(plate.channels)
+
+    def of_channels(values: Array) -> Array:
+        return np.interp(at, grid.position, values)
+
+    means = Liquid(*(of_channels(values.mean(axis=0)) for values in liquid_at(fluid, bulk)))
+
+    def drop(m_flow: Array) -> Array:
+        return channel_flow.pressure_drop(duct, np.maximum(m_flow, 1e-12), means)
+
+    inlet = liquid_at(fluid, np.asarray(coolant.inlet))
+    ideal = Manifold("ideal", 1.0, 1.0, plate.pitch) if manifold is None else manifold
+    density, viscosity = float(inlet.density), float(inlet.viscosity)
+    m_flow, dp = split(ideal, coolant.m_flow, plate.channels, density, viscosity, drop)
+    Re = channel_flow.reynolds(duct, m_flow, means.viscosity)
+    if resolution.model == "resolved" and float(Re.max()) > LAMINAR:
+        raise CaseError(
+            f"Reynolds number {Re.max():.0f} in a channel: the resolved profile is laminar, "
+            f"up to {LAMINAR:.0f}. Use the correlation model or less flow."
+        )
+    each = np.interp(grid.position, at, m_flow)
+    each *= coolant.m_flow / float((each * grid.members).sum())
+    rise = outlet - coolant.inlet
+    steep = np.abs(rise) > 1e-6  # K
+    cp = np.where(
+        steep,
+        (fluid.enthalpy(outlet) - fluid.enthalpy(np.full_like(outlet, coolant.inlet)))
+        / np.where(steep, rise, 1.0),
+        fluid.specific_heat(outlet),
+    )
+    local = liquid_at(fluid, bulk)
+    flowing = Flowing(
+        rate=each * cp,
+        capacity=float((local.density * local.specific_heat).mean()),
+        conductivity=float(local.conductivity.mean()),
+        film=channel_flow.films(duct, each, local, grid.lines_y),
+        velocity=channel_flow.profile(duct, resolution.columns, resolution.rows)
+        if resolution.model == "resolved"
+        else np.ones((1, 1)),
+    )
+    return _Flow(flowing, m_flow, Re, dp)
+
+
+def _bulk(stack: Stack, channels: int, grid: Lattice, theta: Array, flowing: Flowing) -> Array:
+    """Mixed-mean excess of each channel or group, plane by plane."""
+    layer = stack.layers[channels]
+    inside = grid.channel >= 0
+    if not isinstance(layer, Ducts):
+        return theta[:, inside, stack.coolant(channels)]
+    first = stack.first[channels]
+    cells = theta[:, inside, first : first + layer.rows]
+    share = layer.rate / flowing.rate[grid.channel[inside]][:, None]
+    mixed = (cells * share).sum(axis=2)
+    groups = grid.channel[inside]
+    out = np.zeros((grid.y.size, grid.position.size))
+    for column in range(groups.size):
+        out[:, groups[column]] += mixed[:, column]
+    return out
+
+
+def march_plate(
+    solution: Solution,
+    factors: Iterable[float],
+    step: float,
+    visit: Callable[[Moment], None],
+    start: Array | None = None,
+) -> Array:
+    """Step a plate through time, with the properties and flows of a steady solution.
+
+    Parameters
+    ----------
+    solution : Solution
+    factors : iterable of float    Heat of each step over that of the solution. [-]
+    step : float    [s]
+    visit : callable    See `march`.
+    start : float64[ny, nx, nz], optional    Excess at the start; 0 by default. [K]
+
+    Returns
+    -------
+    float64[ny, nx, nz]    Excess at the end. [K]
+
+    Raises
+    ------
+    ConvergenceError : see `Solver.solve`.
+    """
+
+    def heats() -> Iterable[Array]:
+        last, heat = None, solution.heat
+        for factor in factors:
+            if factor != last:
+                last, heat = factor, factor * solution.heat
+            yield heat
+
+    return march(solution.system, heats(), step, visit, start, second_order=True)
+
+
+def resolution_of(plate: Plate, model: str, most: int = 1_000_000) -> Resolution:
+    """Choose cells for a model.
+
+    Parameters
+    ----------
+    plate : Plate
+    model : str
+    most : int    Cells at most, about; ``correlation`` and ``resolved`` come near it.
+
+    Returns
+    -------
+    Resolution
+    """
+    if model == "two_resistor":
+        planes = _within(round(plate.length / 1.5e-3), 16, 40)
+        columns = _within(round(plate.width / 1.5e-3), 12, 40)
+        return Resolution("two_resistor", planes, columns, 0, 1, 1, 3, 1, 2)
+    planes = _within(round(plate.length / 1e-3), 24, 96)
+    if model == "four_resistor":
+        return Resolution("four_resistor", planes, 1, 1, 1, 4, 3, 1, 2)
+    aspect = plate.duct.height / plate.duct.width
+    fine = model == "resolved"
+    for columns in (16, 12, 10, 8, 6, 4):
+        rows = _within(round(columns * min(aspect, 3.0)), 8, 40)
+        walls = max(2, columns // 3)
+        across = columns if fine else 1
+        cells = plate.channels * (across + walls) * (rows + 4 + 2 + 2 * len(plate.package)) * planes
+        if cells <= most:
+            break
+    return Resolution("resolved" if fine else "correlation", planes, across, walls, 3, rows, 4, 2, 2)
+
+
+def _within(value: int, low: int, high: int) -> int:
+    return max(low, min(high, value))
