@@ -103,23 +103,28 @@ def simulate(
 
 def _print_chips(body: dict[str, Any], whole: str) -> None:
     table = racks_table(
-        body, "chips on cold plates", "branch", "rack", "start degC", "peak degC", "at s", "end degC", "limit",
-        "flow l/s", "heat kW",
+        body, "chips on cold plates", "branch", "rack", "start degC", "peak degC", "at s", "end degC",
+        "limit", "flow l/s", "heat kW",
     )  # fmt: skip
     now = {name: branch for loop in body["loops"].values() for name, branch in loop["branches"].items()}
     for name, chip in body["chips"].items():
         table.add_row(
-            name, chip["rack"], f"{chip['start_c']:.1f}", f"{chip['peak_c']:.1f}", f"{chip['peak_at_s']:.0f}",
-            f"{chip['end_c']:.1f}", _critical(chip["time_to_limit_s"], whole, "bold red"),
+            name, chip["rack"], f"{chip['start_c']:.1f}", f"{chip['peak_c']:.1f}",
+            _when(chip["peak_at_s"], body["simulated_s"]), f"{chip['end_c']:.1f}", _critical(chip["time_to_limit_s"], whole, "bold red"),
             f"{1e3 * now[name]['flow_m3_s']:.3f}", f"{1e-3 * now[name]['liquid_heat_w']:.1f}",
         )  # fmt: skip
     out.print(table)
     for name, loop in body["loops"].items():
         out.print(
             f"{name}: {loop['fluid']}, supply {loop['supply_c']:.1f}, return {loop['return_c']:.1f} degC, "
-            f"{1e3 * loop['flow_m3_s']:.2f} l/s, pumps {loop['pump_power_w']:.0f} W, level {loop['level']:.0%}; "
-            f"its heat closes to {100 * loop['energy_relative']:.1g} %"
+            f"{1e3 * loop['flow_m3_s']:.2f} l/s, pumps {loop['pump_power_w']:.0f} W, "
+            f"level {loop['level']:.0%}; its heat closes to {100 * loop['energy_relative']:.1g} %"
         )
+
+
+def _when(at: float, end: float) -> str:
+    """Say when a peak was, and whether the end cut it off."""
+    return f"{at:.0f}" if at < end else f"{at:.0f}, rising"
 
 
 def _print_result(result: Any) -> None:
@@ -128,7 +133,7 @@ def _print_result(result: Any) -> None:
     body = result.as_json()
     whole = time_text(body["simulated_s"])
     table = racks_table(
-        body, "time until the hottest point of each inlet is critical",
+        body, "when the hottest point of each inlet is critical, from the start",
         "rack", "class", "start degC", "peak degC", "at s", "end degC", "recommended", "allowable",
     )  # fmt: skip
     for name, rack in body["racks"].items():
@@ -137,7 +142,7 @@ def _print_result(result: Any) -> None:
             rack["ashrae_class"],
             f"{rack['inlet_start_c']:.1f}",
             f"{rack['inlet_peak_c']:.1f}",
-            f"{rack['peak_at_s']:.0f}",
+            _when(rack["peak_at_s"], body["simulated_s"]),
             f"{rack['inlet_end_c']:.1f}",
             _critical(rack["time_to_recommended_s"], whole, "yellow"),
             _critical(rack["time_to_allowable_s"], whole, "bold red"),

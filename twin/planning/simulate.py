@@ -155,6 +155,13 @@ def simulate(
     kept_every = usual[1] if checkpoint_every is None else checkpoint_every
     interval = (script.every or usual[0]) if every is None else every
     times = _times(script, duration, interval, cfl, max_dt, kept_every)
+    late = [event for event in script.events if event.at > times["duration"]]
+    if late:
+        logger.warning(
+            "%d of %d events lie after the end of the simulation at %s and do not happen: %s. Give a longer "
+            "--duration to see them.",
+            len(late), len(script.events), time_text(times["duration"]), "; ".join(e.text() for e in late),
+        )  # fmt: skip
     use_threads(threads)
     target = kept = None
     if write:

@@ -20,6 +20,7 @@ NAMED = 6
 _AXES = ((4 * 86400.0, "days", 86400.0), (4 * 3600.0, "h", 3600.0), (300.0, "min", 60.0))
 """From which length on the axis counts what, and how long that is. [s]"""
 _WIDTH = 15.0
+_LINE = 0.02  # of the figure's height, from one name beside the curves to the next
 _CHARACTERS = 165  # of a line at the foot
 
 
@@ -160,12 +161,15 @@ def _is_loop(column: str, summary: dict[str, Any]) -> bool:
 
 def _labels(axes: Axes, labels: list, others: int, limits: tuple[float, float]) -> None:
     """Name the curves at their right ends, apart enough to be read."""
-    gap = 0.042 * (limits[1] - limits[0])
-    at = -np.inf
-    for value, name, colour in sorted(labels, key=lambda label: label[0]):
+    gap = _LINE / axes.get_position().height * (limits[1] - limits[0])
+    places, at = [], -np.inf
+    for value in sorted(label[0] for label in labels):
         at = max(value, at + gap)
+        places.append(at)
+    over = max(at - limits[1], 0.0)  # a heap at the top goes down as one
+    for place, (value, name, colour) in zip(places, sorted(labels, key=lambda label: label[0]), strict=True):
         axes.annotate(
-            f"{name}  {value:.1f}", (1.005, at), xycoords=("axes fraction", "data"), fontsize=9,
+            f"{name}  {value:.1f}", (1.005, place - over), xycoords=("axes fraction", "data"), fontsize=9,
             color=colour, va="center", fontweight="bold", annotation_clip=False,
         )  # fmt: skip
     if others > 0:
@@ -174,19 +178,23 @@ def _labels(axes: Axes, labels: list, others: int, limits: tuple[float, float]) 
 
 def _events(axes: Axes, summary: dict[str, Any], unit: float) -> None:
     """Mark the events by number; the foot of the picture says what they are."""
+    together: dict[float, list[str]] = {}
     for n, event in enumerate(summary["events"], 1):
-        at = event["at_s"] / unit
+        together.setdefault(event["at_s"] / unit, []).append(str(n))
+    for at, numbers in together.items():
         if at <= axes.get_xlim()[1]:
             axes.axvline(at, color=INK, linewidth=0.9, linestyle=(0, (1, 2)), zorder=1)
             axes.annotate(
-                str(n), (at, 1.0), xycoords=("data", "axes fraction"), xytext=(0, 8), color=PAPER,
+                ", ".join(numbers), (at, 1.0), xycoords=("data", "axes fraction"), xytext=(0, 8), color=PAPER,
                 textcoords="offset points", fontsize=8, ha="center", va="center",
                 bbox={"boxstyle": "circle,pad=0.22", "facecolor": INK, "edgecolor": "none"},
             )  # fmt: skip
 
 
 def _supply(axes: Axes, time: np.ndarray, series: Series, summary: dict[str, Any]) -> None:
-    axes.set_title("Air of the coolers: supply, and return dashed", loc="left", fontsize=10.5, color=INK)
+    axes.set_title(
+        "Air of the coolers: supply while they blow, and return dashed", loc="left", fontsize=10.5, color=INK
+    )
     axes.set_ylabel("°C", fontsize=8.5, color=MUTED)
     names = summary["coolers"][:NAMED]
     colours = colormaps["viridis"](np.linspace(0.1, 0.8, len(names)))
@@ -228,7 +236,10 @@ def _header(figure: Figure, summary: dict[str, Any]) -> None:
     ]
     if critical:
         first, name = min(critical)
-        text, word = f"{first:.0f} s", f"until the allowable limit is passed, at {name} first"
+        begun = min((event["at_s"] for event in summary["events"]), default=0.0)
+        text, word = f"at {first:.0f} s", f"{name} is the first to pass its allowable limit"
+        if begun < first:
+            word += f", {first - begun:.0f} s after the first event"
     else:
         text, word = "none", f"above its allowable limit within {time_text(summary['simulated_s'])}"
     figure.text(0.885, 0.962, text, fontsize=14, color=INK, fontweight="bold", va="center", ha="right")

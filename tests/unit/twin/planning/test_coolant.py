@@ -1,0 +1,180 @@
+"""Coolant loops in a simulation: chips, coolant and air in one run, against what they must balance to."""
+
+from __future__ import annotations
+
+import json
+import math
+
+import numpy as np
+import pytest
+
+from solvers.coolant.fluids import fluid
+from twin.model.coolant import build_loop, plate_conductance
+from twin.model.load import example_layout, load_layout
+from twin.planning.coolant import Coolant, Settings
+from twin.planning.simulate import StoppedError, simulate
+from twin.planning.transient.events import Script
+
+CELL = 0.3
+
+
+@pytest.fixture(scope="module")
+def layout():
+    return load_layout(example_layout("liquid_row"))
+
+
+@pytest.fixture
+def running(layout):
+    """Loops at their nominal state."""
+    loops = Coolant(layout)
+    loops.settle(*surroundings(layout), Settings())
+    return loops
+
+
+def surroundings(layout, T_air=291.15):
+    return (
+        {rack.id: rack.nominal_power for rack in layout.racks},
+        {rack.id: T_air for rack in layout.racks},
+    )
+
+
+def test_valves_are_balanced_to_the_design_flows(layout, running):
+    points = running.points()
+    for branch in layout.loops[0].branches:
+        # the settings are for design flows everywhere at the set point; the coolant is 5 K warmer on the way
+        # back, which thins it by a tenth
+        assert points[f"{branch.id}.coolant_flow"] == pytest.approx(branch.design_flow, rel=0.02)
+
+
+def test_a_branch_that_lacks_pressure_is_named(layout):
+    plates = layout.loops[0].branches[5].cold_plates.model_copy(update={"pressure_drop": 130e3})
+    branch = layout.loops[0].branches[5].model_copy(update={"cold_plates": plates})
+    loop = layout.loops[0].model_copy(update={"branches": (*layout.loops[0].branches[:5], branch)})
+    assert set(build_loop(loop).short_of_pressure) == {"B06"}
+    assert build_loop(layout.loops[0]).short_of_pressure == {}
+
+
+def test_plates_have_the_resistance_of_the_layout(layout):
+    loop = layout.loops[0]
+    branch = loop.branches[0]
+    T = loop.cdu.supply_temperature
+    capacity = branch.design_flow * float(fluid("pg25").density(T) * fluid("pg25").specific_heat(T))
+    ntu = plate_conductance(loop, branch) / capacity
+    assert 1 / (capacity * -math.expm1(-ntu)) == pytest.approx(branch.cold_plates.resistance, rel=1e-12)
+
+
+def test_at_nominal_conditions_the_coolant_takes_the_liquid_share(layout, running):
+    summary = running.summary()["L1"]
+    assert summary["supply_c"] == pytest.approx(30.0, abs=1e-3)
+    for rack in layout.racks:
+        # chips, air and flow are what the conductance was made for, but for the warmth of the coolant in the
+        # plates: a per cent
+        assert running.air_heat(rack.id) == pytest.approx(0.2 * rack.nominal_power, rel=0.02)
+    heat = sum(branch["liquid_heat_w"] for branch in summary["branches"].values())
+    air = sum(running.air_heat(rack.id) for rack in layout.racks)
+    # what friction in the plates warms is in the heat to the coolant
+    friction = sum(b["flow_m3_s"] * 40e3 for b in summary["branches"].values())
+    assert heat + air == pytest.approx(120e3, abs=1.5 * friction)
+
+
+def test_one_pump_of_two_keeps_the_chips_cool_and_none_does_not(layout, running):
+    packed = running.pack()
+    one, none = Coolant(layout), Coolant(layout)
+    for loops, down in ((one, {"L1P1": False}), (none, {"L1P1": False, "L1P2": False})):
+        loops.unpack(packed)
+        for _ in range(30):
+            loops.advance(2.0, *surroundings(layout), Settings(drive=down))
+    assert one.points()["L1P1.pump_speed"] < 0.01 < one.points()["L1P2.pump_speed"]
+    before = running.points()
+    for name in ("B01", "B06"):
+        rise = one.points()[f"{name}.chip_temperature"] - before[f"{name}.chip_temperature"]
+        assert 1.0 < rise < 6.0
+        assert none.points()[f"{name}.chip_temperature"] > 100.0
+    # every loop's heat: what came in less what went out is what it stores
+    assert one.summary()["L1"]["energy_relative"] < 1e-6
+    assert none.summary()["L1"]["energy_relative"] < 1e-6
+    assert any("no pump" in text for text in none.findings())
+    # still coolant takes nothing: chips give all that they do not store to the air
+    stored = 8e3 * 2.0
+    warmer = none.points()["B01.chip_temperature"]
+    none.advance(2.0, *surroundings(layout), Settings(drive={"L1P1": False, "L1P2": False}))
+    rate = (none.points()["B01.chip_temperature"] - warmer) * stored / 2.0 / 2.0
+    assert none.air_heat("R01") + rate == pytest.approx(20e3, rel=0.01)
+
+
+def test_a_standby_pump_takes_over(layout):
+    spare = load_layout(example_layout("liquid_row"), ["loops[L1].cdu.pumps[L1P2].standby=true"])
+    loops = Coolant(spare)
+    loops.settle(*surroundings(spare), Settings())
+    assert loops.points()["L1P2.pump_speed"] == 0.0
+    for _ in range(20):
+        loops.advance(2.0, *surroundings(spare), Settings(drive={"L1P1": False}))
+    assert loops.points()["L1P2.pump_speed"] == pytest.approx(0.8, rel=1e-3)
+
+
+def test_a_leak_lowers_the_level(layout, running):
+    level = running.points()["CDU1.level"]
+    area = 2e-6
+    for _ in range(5):
+        running.advance(2.0, *surroundings(layout), Settings(leak={"B03": area}))
+    lost = (level - running.points()["CDU1.level"]) * 0.05 * 1.018e3
+    # an orifice of 2 mm2 under some 1.3 bar: 0.62 A sqrt(2 rho dp) for 10 s
+    pressure = running.points()["CDU1.supply_pressure"]
+    assert lost == pytest.approx(0.62 * area * math.sqrt(2 * 1018 * pressure) * 10, rel=0.1)
+
+
+def test_packed_loops_go_on_bit_by_bit(layout, running):
+    other = Coolant(layout)
+    other.unpack(running.pack())
+    down = Settings(drive={"L1P1": False}, valve={"B02": 0.4})
+    for loops in (running, other):
+        loops.advance(7.0, *surroundings(layout), down)
+    for name, value in running.pack().items():
+        np.testing.assert_array_equal(value, other.pack()[name], err_msg=name)
+
+
+TRIP = Script.model_validate(
+    {
+        "events": [
+            {"at": 4, "kind": "pump_trip", "pump": "L1P1"},
+            {"at": 4, "kind": "pump_trip", "pump": "L1P2"},
+        ]
+    }
+)
+
+
+def test_what_the_coolant_leaves_goes_into_the_room(layout):
+    result = simulate(layout, TRIP, duration=60, every=4, cell=CELL, write=False)
+    body = result.as_json()
+    assert body["chips"]["B01"]["time_to_limit_s"] == pytest.approx(20.0, abs=8.0)
+    heat = result.heat["released_j"].to_numpy()
+    early, late = heat[2] - heat[1], heat[-1] - heat[-2]
+    assert late > 1.8 * early  # chips of 110 degC give the air twice what those of 55 degC do
+    outlet = result.series.of("R03.outlet_temperature")
+    assert outlet[-1] > outlet[0] + 4.0
+    assert body["balances"]["air_relative"] < 1e-3
+    json.dumps(body)
+
+
+def test_a_stopped_run_resumes_bit_by_bit(layout, tmp_path):
+    def run(folder, **options):
+        return simulate(
+            layout,
+            TRIP,
+            duration=16,
+            every=4,
+            cell=CELL,
+            out=tmp_path / folder,
+            checkpoint_every=4.0,
+            **options,
+        )
+
+    def stop(now):
+        if now.settling is None and now.time >= 9.9:
+            raise KeyboardInterrupt
+
+    whole = run("whole")
+    with pytest.raises(StoppedError):
+        run("parts", progress=stop)
+    parts = run("parts", resume=True)
+    np.testing.assert_array_equal(parts.series.array(), whole.series.array())
