@@ -91,13 +91,14 @@ class Hydraulics:
     Parameters
     ----------
     case : Case    Checked.
+    iterations : int    At most.
 
     Source : Todini and Pilati 1988 (global gradient method); Birkhoff and Diaz 1956 (content).
     Check  : tests/unit/solvers/coolant/test_hydraulics.py, tests/verification/test_coolant.py
     """
 
-    def __init__(self, case: Case) -> None:
-        self._case = case
+    def __init__(self, case: Case, iterations: int = _ITERATIONS) -> None:
+        self._case, self._iterations = case, iterations
         self._a, self._b = case.branches.a, case.branches.b
         self._pattern = analyse(case.fluid.size, np.column_stack([self._a, self._b]))
         self._boundary = ~np.isnan(case.p_fixed)
@@ -136,7 +137,7 @@ class Hydraulics:
         node = case.vessels.node
         lack, capacity, error = np.empty(p.size), np.zeros(p.size), np.zeros(a.size)
         history: list[tuple[float, float]] = []
-        for iteration in range(_ITERATIONS):
+        for iteration in range(self._iterations):
             dp, slope = self._losses(given, m)
             error = p[a] - p[b] + lift - dp - inertia * (m - m_old)
             _balance(a, b, m, given.supply, lack)
