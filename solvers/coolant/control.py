@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from solvers.coolant.components import Index, Inputs, Vector
 from solvers.coolant.network import Network, Steady, solve
@@ -15,7 +16,8 @@ TEMPERATURE, PRESSURE, DIFFERENCE, FLOW = range(4)
 
 _ROUNDS = 40
 _NUDGE = 1e-3  # of the range of an output, to find its effect
-_MOVE = 0.5  # of the range, the longest move in a round
+_MOVE = 0.3  # of the range, the longest move in a round
+_CUTS = 8  # of a move, at most
 _AGREE = 1e-6  # of the range of an output
 
 
@@ -166,37 +168,55 @@ def settle(
     low, high = controls.low, controls.high
     span = high - low
     u = np.clip(inputs.setting[controls.output], low, high)
-    state = guess
+    state = solve(network, _with(inputs, controls, u), guess, strict=False)
     change = np.zeros(u.size)
     for _ in range(_ROUNDS):
-        here = _with(inputs, controls, u)
-        state = solve(network, here, state, strict=False)
-        measured = measure(controls, state.p, state.m_flow, state.T)
-        error = controls.target - measured
+        error = _errors(controls, state)
         effect = np.empty((u.size, u.size))
         for i in range(u.size):
             nudge = _NUDGE * span[i] * (1.0 if u[i] + _NUDGE * span[i] <= high[i] else -1.0)
             other = u.copy()
             other[i] += nudge
             near = solve(network, _with(inputs, controls, other), state, strict=False)
-            effect[:, i] = (measure(controls, near.p, near.m_flow, near.T) - measured) / nudge
+            effect[:, i] = (error - _errors(controls, near)) / nudge
         pushed = np.sign(controls.gain) * error
         free = ~(((u <= low) & (pushed <= 0)) | ((u >= high) & (pushed >= 0)))
         change = np.zeros(u.size)
         if free.any():
             part = np.linalg.lstsq(effect[np.ix_(free, free)], error[free], rcond=1e-9)[0]
             change[free] = np.clip(part, -_MOVE * span[free], _MOVE * span[free])
-        moved = np.clip(u + change, low, high)
-        change = (moved - u) / span
-        u = moved
-        if float(np.abs(change).max(initial=0.0)) <= _AGREE:
+        u, change, state = _nearer(network, inputs, controls, (u, change, free, error), state)
+        if float(np.abs(change / span).max(initial=0.0)) <= _AGREE:
             found = _with(inputs, controls, u)
             return found, solve(network, found, state, strict=strict)
-    worst = network.case.branch_names[int(controls.output[int(np.abs(change).argmax())])]
+    worst = network.case.branch_names[int(controls.output[int(np.abs(change / span).argmax())])]
     raise ConvergenceError(
         f"controls: no settings found in {_ROUNDS} rounds; that of {worst!r} still moves by "
-        f"{np.abs(change).max():.2e} of its range. Look at the sign of its gain and at its limits"
+        f"{np.abs(change / span).max():.2e} of its range. Look at the sign of its gain and at its limits"
     )
+
+
+def _nearer(
+    network: Network,
+    inputs: Inputs,
+    controls: Controls,
+    step: tuple[Vector, Vector, NDArray[np.bool_], Vector],
+    state: Steady,
+) -> tuple[Vector, Vector, Steady]:
+    """Move by a step, or as much of it as brings the targets nearer, weighed by the gains."""
+    u, change, free, error = step
+    off = float(np.abs(controls.gain * error)[free].max(initial=0.0))
+    for _ in range(_CUTS):
+        moved = np.clip(u + change, controls.low, controls.high)
+        near = solve(network, _with(inputs, controls, moved), state, strict=False)
+        if float(np.abs(controls.gain * _errors(controls, near))[free].max(initial=0.0)) <= off:
+            break
+        change = 0.5 * change
+    return moved, moved - u, near
+
+
+def _errors(controls: Controls, state: Steady) -> Vector:
+    return controls.target - measure(controls, state.p, state.m_flow, state.T)
 
 
 def _with(inputs: Inputs, controls: Controls, u: Vector) -> Inputs:

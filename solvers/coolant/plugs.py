@@ -71,7 +71,7 @@ def flow_out(mass, h, count, m_flow, dt, gain, rate, around, alpha, beta, alpha_
         forward = m_flow[i] >= 0.0
         leaving = min(moved, inside)
         gone, carried = 0.0, 0.0
-        while n > 0 and leaving - gone > 1e-12 * inside:
+        while n > 0 and leaving - gone > 1e-9 * leaving:
             k = n - 1 if forward else 0
             piece = min(mass[i, k], leaving - gone)
             here = _after_mean(h[i, k], gain[i], rate[i], around[i], gone / speed, (gone + piece) / speed)

@@ -22,9 +22,10 @@ from solvers.coolant.vessels import levels, pressure_of, stored
 from solvers.errors import ConvergenceError
 
 _LEAST = 1e-5  # s, step below which something is wrong
-_QUIET = 0.02  # of the largest flow and of a speed: change in a step that needs no second look
+_QUIET = 0.005  # of the flows' scale and of a speed: change in a step that needs no second look
+_PART = 0.02  # of a vessel's mass when full, that its error is measured by
 _GROW, _SHRINK = 3.0, 0.2
-_WARM = 1.0  # K, change of a node in a step that makes the next one shorter
+_WARM = 0.3  # K, change of a node in a step that makes the next one shorter
 _CONTROLLED = 1.0  # s, longest step under control
 
 
@@ -45,6 +46,7 @@ class State(NamedTuple):
     integral : float64[k]    Of the controls.
     dt : float    Step to try next. [s]
     steps : int    Since the start.
+    scale : float    What errors of the flows are measured by: the largest so far, or that of a pump. [kg/s]
     energy_in, mass_in : float
         Heat and coolant that came in from outside since the start, less what left. [J, kg]
     """
@@ -61,6 +63,7 @@ class State(NamedTuple):
     integral: Vector
     dt: float
     steps: int
+    scale: float
     energy_in: float
     mass_in: float
 
@@ -112,7 +115,7 @@ def start(network: Network, inputs: Inputs, steady: Steady, controls: Controls |
             warmth,
             steady.Q_flow,
         ),
-        *(steady.power, setting, integral, 1.0, 0, 0.0, 0.0),
+        *(steady.power, setting, integral, 1.0, 0, _scale(network, steady), 0.0, 0.0),
     )
 
 
@@ -176,6 +179,13 @@ def advance(
     return state._replace(time=end)
 
 
+def _scale(network: Network, steady: Steady) -> float:
+    case = network.case
+    rho = network.thermal.of_nodes("density", steady.T)[case.branches.a[case.pumps.branch]]
+    pumped = float((rho * case.pumps.V_best).max(initial=0.0))
+    return max(float(np.abs(steady.m_flow).max()), pumped, 1e-6)
+
+
 class _Moved(NamedTuple):
     flow: Flow
     speed: Vector
@@ -207,16 +217,19 @@ def _try(
     begin = _Moved(state.flow, state.speed, state.mass, state.setting, np.zeros(0))
     try:
         whole = _move(network, begin, state, inputs, wanted, dt)
-        scale = max(float(np.abs(whole.flow.m_flow).max()), float(np.abs(state.flow.m_flow).max()), 1e-6)
+        scale = max(state.scale, float(np.abs(whole.flow.m_flow).max()))
         change = float(np.abs(whole.flow.m_flow - state.flow.m_flow).max()) / scale
         turn = float(np.abs(whole.speed - state.speed).max()) if state.speed.size else 0.0
-        if max(change, turn) <= _QUIET * tolerance / 2e-3:
+        if max(change, turn) <= min(_QUIET, 2.5 * tolerance):
             return [whole], dt * _GROW
         half = _move(network, begin, state, inputs, wanted, 0.5 * dt)
         last = _move(network, half, state, inputs, wanted, 0.5 * dt)
     except ConvergenceError:
         return [], dt * _SHRINK
     error = float(np.abs(last.flow.m_flow - whole.flow.m_flow).max()) / scale
+    if state.mass.size:
+        off = np.abs(last.mass - whole.mass) / (_PART * 1e3 * network.case.vessels.volume)
+        error = max(error, float(off.max()))
     if state.speed.size:
         error = max(error, float(np.abs(last.speed - whole.speed).max()))
     factor = 0.9 * math.sqrt(tolerance / max(error, 1e-12))
@@ -286,5 +299,9 @@ def _warm(
             levels(network.case.vessels, mass, rho),
         ),
         *(warmth, heats.Q_flow, heats.power, last.setting, integral, following, state.steps + 1),
-        *(state.energy_in + given + carried, state.mass_in + came),
+        *(
+            max(state.scale, float(np.abs(last.flow.m_flow).max())),
+            state.energy_in + given + carried,
+            state.mass_in + came,
+        ),
     )
