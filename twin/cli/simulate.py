@@ -110,7 +110,8 @@ def _print_chips(body: dict[str, Any], whole: str) -> None:
     for name, chip in body["chips"].items():
         table.add_row(
             name, chip["rack"], f"{chip['start_c']:.1f}", f"{chip['peak_c']:.1f}",
-            _when(chip["peak_at_s"], body["simulated_s"]), f"{chip['end_c']:.1f}", _critical(chip["time_to_limit_s"], whole, "bold red"),
+            _when(chip["peak_at_s"], body["simulated_s"]), f"{chip['end_c']:.1f}",
+            _critical(chip["time_to_limit_s"], whole, "bold red"),
             f"{1e3 * now[name]['flow_m3_s']:.3f}", f"{1e-3 * now[name]['liquid_heat_w']:.1f}",
         )  # fmt: skip
     out.print(table)

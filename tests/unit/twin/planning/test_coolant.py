@@ -94,12 +94,13 @@ def test_one_pump_of_two_keeps_the_chips_cool_and_none_does_not(layout, running)
     assert one.summary()["L1"]["energy_relative"] < 1e-6
     assert none.summary()["L1"]["energy_relative"] < 1e-6
     assert any("no pump" in text for text in none.findings())
-    # still coolant takes nothing: chips give all that they do not store to the air
-    stored = 8e3 * 2.0
-    warmer = none.points()["B01.chip_temperature"]
+    # still coolant takes nothing away: the air gets what chips, and the coolant in their plates, do not store
+    coolant = fluid("pg25")
+    stored = 8e3 + 3e-4 * float(coolant.density(360.0) * coolant.specific_heat(360.0))
+    before = none.points()["B01.chip_temperature"]
     none.advance(2.0, *surroundings(layout), Settings(drive={"L1P1": False, "L1P2": False}))
-    rate = (none.points()["B01.chip_temperature"] - warmer) * stored / 2.0 / 2.0
-    assert none.air_heat("R01") + rate == pytest.approx(20e3, rel=0.01)
+    rate = (none.points()["B01.chip_temperature"] - before) / 2.0
+    assert none.air_heat("R01") + stored * rate == pytest.approx(20e3, rel=0.01)
 
 
 def test_a_standby_pump_takes_over(layout):
@@ -118,9 +119,9 @@ def test_a_leak_lowers_the_level(layout, running):
     for _ in range(5):
         running.advance(2.0, *surroundings(layout), Settings(leak={"B03": area}))
     lost = (level - running.points()["CDU1.level"]) * 0.05 * 1.018e3
-    # an orifice of 2 mm2 under some 1.3 bar: 0.62 A sqrt(2 rho dp) for 10 s
-    pressure = running.points()["CDU1.supply_pressure"]
-    assert lost == pytest.approx(0.62 * area * math.sqrt(2 * 1018 * pressure) * 10, rel=0.1)
+    # 0.62 A sqrt(2 rho dp) for 10 s; above the return there are 40 kPa of the plates and 3 of half the hose
+    pressure = running.points()["CDU1.return_pressure"] + 43e3
+    assert lost == pytest.approx(0.62 * area * math.sqrt(2 * 1018 * pressure) * 10, rel=0.03)
 
 
 def test_packed_loops_go_on_bit_by_bit(layout, running):
@@ -151,7 +152,8 @@ def test_what_the_coolant_leaves_goes_into_the_room(layout):
     early, late = heat[2] - heat[1], heat[-1] - heat[-2]
     assert late > 1.8 * early  # chips of 110 degC give the air twice what those of 55 degC do
     outlet = result.series.of("R03.outlet_temperature")
-    assert outlet[-1] > outlet[0] + 4.0
+    # 7 kW more in 0.3 m3/s are 18 K; servers of 60 kJ/K lag by 165 s, of which 45 have passed
+    assert 2.0 < outlet[-1] - outlet[0] < 6.0
     assert body["balances"]["air_relative"] < 1e-3
     json.dumps(body)
 
@@ -166,6 +168,7 @@ def test_a_stopped_run_resumes_bit_by_bit(layout, tmp_path):
             cell=CELL,
             out=tmp_path / folder,
             checkpoint_every=4.0,
+            cold=True,
             **options,
         )
 
