@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import secrets
 from collections.abc import Callable
@@ -45,7 +46,8 @@ def write_atomically(path: Path, write: Callable[[BinaryIO], object], mode: int 
         draft.replace(path)
     except OSError as error:
         raise OutsideError(
-            f"{path}: cannot be written: {error.strerror or error}. What stood there before stands."
+            f"{path}: cannot be written: {error.strerror or error}. What stood there before stands. "
+            f"See to space and permissions of {path.parent}."
         ) from error
     finally:
         with contextlib.suppress(OSError):
@@ -59,7 +61,7 @@ def write_atomically(path: Path, write: Callable[[BinaryIO], object], mode: int 
 
 
 def sync(path: Path) -> None:
-    """Make a file or folder durable.
+    """Make a file or folder durable; nothing on a file system that does not know how, as some of networks.
 
     Parameters
     ----------
@@ -72,5 +74,8 @@ def sync(path: Path) -> None:
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
+    except OSError as error:
+        if error.errno != errno.EINVAL:
+            raise
     finally:
         os.close(handle)
