@@ -10,6 +10,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
 
+import psutil
+
 from twin.errors import OutsideError
 
 PRIVATE = 0o600
@@ -22,7 +24,7 @@ def write_atomically(path: Path, write: Callable[[BinaryIO], object], mode: int 
     """Write a file so that a kill at any moment leaves the old content or the new, never a mixture.
 
     A draft beside the file is filled, made durable and moved into its place; then the folder is made durable.
-    The name of the draft ends with the number of this process, so that a killed one's can be told and swept.
+    The name of the draft ends with the number of this process: `sweep` tells by it what a killed one left.
 
     Parameters
     ----------
@@ -58,6 +60,23 @@ def write_atomically(path: Path, write: Callable[[BinaryIO], object], mode: int 
         raise OutsideError(
             f"{path}: is written, but may not outlive a loss of power: {error.strerror or error}."
         ) from error
+
+
+def sweep(folder: Path) -> None:
+    """Remove the drafts that writers left which were killed.
+
+    Parameters
+    ----------
+    folder : Path    Missing or not readable: nothing is done.
+
+    Raises
+    ------
+    OSError : a draft cannot be removed.
+    """
+    for path in folder.glob(".*.*"):
+        writer = path.name.rpartition(".")[2]
+        if writer.isdigit() and not psutil.pid_exists(int(writer)):
+            path.unlink(missing_ok=True)
 
 
 def sync(path: Path) -> None:
