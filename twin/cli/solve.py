@@ -39,7 +39,10 @@ def solve(
     cold: ColdOption = False,
     influence: Annotated[
         bool,
-        typer.Option("--influence", help="Also what each rack and cooler does to each inlet: influence.csv."),
+        typer.Option(
+            "--influence",
+            help="Also what each kW into the air and each cooler does to each inlet: influence.csv.",
+        ),
     ] = False,
     threads: ThreadsOption = None,
     json_: JsonOption = False,
@@ -136,7 +139,8 @@ def _print_solution(result: Any) -> None:
     )
     if captured:
         rest = (
-            "rack to rack in influence.csv"
+            "rack to rack in influence.csv, in K/kW air: per kW that a rack gives to the air, its power less "
+            "what liquid takes"
             if len(body["racks"]) > 1
             else "what is left of each is the rack's own exhaust come back, or outside air"
         )
