@@ -4,7 +4,8 @@ numba compiles a kernel anew when the file of the kernel has changed. It does no
 whose functions and constants the kernel uses, and would go on with what they were. So the folder is named by
 a hash of all files with kernels and of what these import of the package, and whatever changes there, every
 kernel is compiled anew. It lies in the ``__pycache__`` of the package; if that cannot be written, in the
-user's cache directory; or in the folder that ``NUMBA_CACHE_DIR`` names.
+user's cache directory; or in the folder that ``NUMBA_CACHE_DIR`` names. If nothing of that can be written, it
+is a temporary one that goes with the process: numba refuses to define a kernel that it can keep nowhere.
 
 The folders used last are kept, so that going back to other sources costs nothing. Older ones are removed at
 the start of a process, but none that another process uses: each holds a shared lock on its own.
@@ -12,15 +13,19 @@ the start of a process, but none that another process uses: each holds a shared 
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import fcntl
 import hashlib
+import logging
 import os
 import re
 import shutil
 import sys
 import tempfile
 from pathlib import Path
+
+_log = logging.getLogger(__name__)
 
 KEPT = 4
 """Folders that stay, of some 10 MB each. [-]"""
@@ -40,23 +45,40 @@ def keep_kernels(package: Path) -> Path | None:
     Returns
     -------
     Path or None
-        The folder; None if none can be written, or there are no sources: then numba does as it would.
+        The folder; None if there are no sources: then numba does as it would.
+
+    Raises
+    ------
+    OSError : not even a temporary folder can be made.
     """
     digest = sources_digest(package)
     if digest is None:
         return None
-    for place in _places(package):
-        folder = place / f"kernels-{digest[:16]}"
-        try:
-            _hold(folder)
-        except OSError:
-            continue
-        os.environ[_VARIABLE] = str(folder)
-        if "numba" in sys.modules:  # it has read the variable already
-            sys.modules["numba"].config.CACHE_DIR = str(folder)
-        _remove_old(place)
-        return folder
-    return None
+    name = f"kernels-{digest[:16]}"
+    places = _places(package)
+    for place in places:
+        with contextlib.suppress(OSError):
+            _hold(place / name)
+            _remove_old(place)
+            return _choose(place / name)
+    _log.warning(
+        "compiled kernels cannot be kept in %s: this process compiles all of them, a minute's work. "
+        "Let %s name a folder that can be written.",
+        " nor ".join(map(str, places)),
+        _VARIABLE,
+    )
+    place = Path(tempfile.mkdtemp(prefix="racklet-kernels-"))
+    atexit.register(shutil.rmtree, place, ignore_errors=True)
+    _hold(place / name)
+    return _choose(place / name)
+
+
+def _choose(folder: Path) -> Path:
+    """Tell numba and the processes that this one starts."""
+    os.environ[_VARIABLE] = str(folder)
+    if "numba" in sys.modules:  # it has read the variable already
+        sys.modules["numba"].config.CACHE_DIR = str(folder)
+    return folder
 
 
 def sources_digest(package: Path) -> str | None:

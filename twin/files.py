@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import secrets
 from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
+
+import psutil
 
 from twin.errors import OutsideError
 
@@ -21,7 +24,7 @@ def write_atomically(path: Path, write: Callable[[BinaryIO], object], mode: int 
     """Write a file so that a kill at any moment leaves the old content or the new, never a mixture.
 
     A draft beside the file is filled, made durable and moved into its place; then the folder is made durable.
-    The name of the draft ends with the number of this process, so that a killed one's can be told and swept.
+    The name of the draft ends with the number of this process: `sweep` tells by it what a killed one left.
 
     Parameters
     ----------
@@ -45,7 +48,8 @@ def write_atomically(path: Path, write: Callable[[BinaryIO], object], mode: int 
         draft.replace(path)
     except OSError as error:
         raise OutsideError(
-            f"{path}: cannot be written: {error.strerror or error}. What stood there before stands."
+            f"{path}: cannot be written: {error.strerror or error}. What stood there before stands. "
+            f"See to space and permissions of {path.parent}."
         ) from error
     finally:
         with contextlib.suppress(OSError):
@@ -58,8 +62,25 @@ def write_atomically(path: Path, write: Callable[[BinaryIO], object], mode: int 
         ) from error
 
 
+def sweep(folder: Path) -> None:
+    """Remove the drafts that writers left which were killed.
+
+    Parameters
+    ----------
+    folder : Path    Missing or not readable: nothing is done.
+
+    Raises
+    ------
+    OSError : a draft cannot be removed.
+    """
+    for path in folder.glob(".*.*"):
+        writer = path.name.rpartition(".")[2]
+        if writer.isdigit() and not psutil.pid_exists(int(writer)):
+            path.unlink(missing_ok=True)
+
+
 def sync(path: Path) -> None:
-    """Make a file or folder durable.
+    """Make a file or folder durable; nothing on a file system that does not know how, as some of networks.
 
     Parameters
     ----------
@@ -72,5 +93,8 @@ def sync(path: Path) -> None:
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
+    except OSError as error:
+        if error.errno != errno.EINVAL:
+            raise
     finally:
         os.close(handle)

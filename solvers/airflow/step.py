@@ -124,19 +124,20 @@ class Stepper(AirFields):
         ConvergenceError : a field is not finite any more, the pressure or the heat do not close.
         """
         leaked = self._leak(dt)
-        rate = self._flow_and_forces()
+        rate = self._flow_and_forces(dt)
         if not math.isfinite(rate):
             raise self.failure(_DIVERGED.format(dt), [rate])
         self.sweeps = min(self.most_sweeps, 2 + math.ceil(dt * rate))
         restore = self._warm_walls(dt)
-        resistance = self._porous.resistance(self.velocity, dt)
         try:
             self._side_by_side(lambda: self._horizontal(dt), lambda: self._heat_and_vertical(dt))
         finally:
             restore()
-        self.pressure.set_resistance(resistance)
-        self._project(dt, tolerance, iterations)
-        self._finish(dt, leaked)
+        self._side_by_side(
+            lambda: self._finish_units(dt, leaked), lambda: self._project(dt, tolerance, iterations)
+        )
+        self.turbulence.advance(self, dt)
+        self.time += dt
 
     def step_explicit(self, dt: float, tolerance: float = 1e-5, iterations: int = 8) -> None:
         """Move everything on by dt by Heun's method: second order, for dt <= 0.7 / `explicit_rate`. (E17).
@@ -160,7 +161,9 @@ class Stepper(AirFields):
             self._stage(dt, tolerance, iterations)
         for kept, field in zip(self._before, moving, strict=True):
             average(kept, field)
-        self._finish(dt, leaked)
+        self.turbulence.advance(self, dt)
+        self._finish_units(dt, leaked)
+        self.time += dt
 
     def explicit_rate(self) -> float:
         """Rate that limits an explicit step, advection and diffusion together. [1/s]."""
@@ -199,15 +202,13 @@ class Stepper(AirFields):
         self.units.set_source(self.theta_unit, leaked)
         return leaked
 
-    def _finish(self, dt: float, leaked: NDArray[np.float64] | float) -> None:
-        """Turbulence, wall layers and the units' outlets after the air."""
-        self.turbulence.advance(self, dt)
+    def _finish_units(self, dt: float, leaked: NDArray[np.float64] | float) -> None:
+        """Wall layers and the units' outlets after the air's temperature; no pressure is needed for them."""
         if self.walls.conducts:
             self.walls.finish(self.theta)
         theta_in = self.units.inlet_theta(self.theta)
         self.theta_unit = self.units.outlet_theta(self.theta_unit, theta_in, dt, leaked)
         self.units.set_source(self.theta_unit)
-        self.time += dt
 
     def _side_by_side(self, one: Callable[[], None], other: Callable[[], None]) -> None:
         """Run two parts of a step, on two threads where there are two."""
@@ -221,14 +222,15 @@ class Stepper(AirFields):
         finally:
             first.result()  # whatever happens, nobody writes on
 
-    def _flow_and_forces(self) -> float:
-        """Flows, viscosity and forces of the present velocity; returns the stiffness. [1/s]."""
+    def _flow_and_forces(self, dt: float) -> float:
+        """Flows, viscosity, forces and resistances of the present velocity; returns the stiffness. [1/s]."""
         rate = math.nan
 
         def flow() -> None:
             nonlocal rate
             self.update_flow()
             rate = self._stiffness()
+            self.pressure.set_resistance(self._porous.resistance(self.velocity, dt))
 
         self._side_by_side(flow, self.update_forces)
         return rate

@@ -8,6 +8,7 @@ import numpy as np
 
 from solvers.airflow import closures, kernels, tiles, transport
 from solvers.airflow.case import AirCase, Closure, Jets, Surfaces, UnitInputs
+from solvers.airflow.frozen import advance_frozen, freeze, settle_frozen
 from solvers.airflow.model import AirModel, advance, initial_state, prepare
 from solvers.grid import make_grid
 from solvers.linear import kernels as linear
@@ -91,6 +92,7 @@ def _stages(model: AirModel, inputs: UnitInputs) -> list[tuple[str, Callable[[],
         ("explicit step", lambda: stepper.step_explicit(0.01)),
         ("k-epsilon and jets", lambda: _one_step(model, inputs, "k_epsilon")),
         ("Vreman", lambda: _one_step(model, inputs, "vreman")),
+        ("frozen flow", lambda: _freeze(model, inputs)),
     ]
 
 
@@ -111,3 +113,14 @@ def _one_step(model: AirModel, inputs: UnitInputs, kind: str) -> None:
     other = prepare(case._replace(surfaces=floor, jets=tile), Closure(kind))
     other.stepper.load(initial_state(other), inputs)
     other.stepper.step(0.01)
+
+
+def _freeze(model: AirModel, inputs: UnitInputs) -> None:
+    """Steady state, a step and several adjoints of a frozen flow, as `influence` solves them."""
+    cooled = inputs._replace(T_supply=np.full(1, 290.0))
+    frozen = freeze(model, initial_state(model), cooled)
+    state = settle_frozen(frozen, cooled)
+    advance_frozen(frozen, state, cooled, 1.0)
+    op = frozen.operator
+    system = op.system(cooled, op.modes(cooled, None))
+    op.solver(system, transposed=True).solve(np.ones((op.count, 2)))

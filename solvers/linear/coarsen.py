@@ -305,7 +305,7 @@ def _set_distances(g, first, faces, centre, columns):
 def rows_of_cells(c, gap, middle, resisting, label, group, member, centre, sx, sy, marker, start, columns):
     """Faces between the parts of the cells of a structured level; gap: distances at its lines."""
     count = group.size - 1
-    faces = 0
+    faces = np.int64(0)  # a plain 0 is a type of its own: _add_face would be compiled once more
     for g in range(count):
         first = faces
         for at in range(group[g], group[g + 1]):
@@ -335,13 +335,13 @@ def rows_of_rows(fine, fine_centre, fine_columns, label, group, member, centre, 
     """Faces between the parts of an unstructured level."""
     other, axes, area, distance, resists = fine_columns
     count = group.size - 1
-    faces = 0
+    faces = np.int64(0)
     for g in range(count):
         first = faces
         for at in range(group[g], group[g + 1]):
             n = member[at]
             for e in range(fine[n], fine[n + 1]):
-                h, axis, far = label[other[e]], axes[e], distance[e]
+                h, axis, far = label[other[e]], np.int64(axes[e]), distance[e]
                 if h == g:
                     continue
                 if h < 0:

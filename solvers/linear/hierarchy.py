@@ -6,6 +6,7 @@ from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import connected_components
@@ -30,6 +31,7 @@ from solvers.linear.levels import (
     SY,
     Levels,
 )
+from solvers.linear.threads import options
 
 _STRUCTURED = 1000  # cells of air below which blocks split
 _SHRINKS = 0.85  # a structured level has at most that share of the cells above
@@ -260,4 +262,29 @@ def invert_coarsest(levels: Levels) -> None:
     closed = ~np.isin(label, label[one[~inside]])
     scale = max(float(matrix.diagonal().max()), 1e-30)
     null = np.where(closed[:, None], same / same.sum(axis=1), 0)
-    levels.dense[:size, :size] = np.linalg.inv(matrix + scale * null) - null / scale
+    matrix += scale * null
+    invert_definite(matrix)
+    levels.dense[:size, :size] = matrix - null / scale
+
+
+@njit(**options)
+def invert_definite(a):
+    """Invert a symmetric positive definite matrix in place, by elimination without pivots.
+
+    A library's threads would go on spinning for some thirty milliseconds and take a core from the next steps.
+
+    Source : Bauer and Reinsch 1971, in Wilkinson and Reinsch, Linear Algebra, I/3 (Gauss-Jordan).
+    """
+    size = a.shape[0]
+    for k in range(size):
+        pivot = 1.0 / a[k, k]
+        row = a[k]
+        row[k] = 1.0
+        for j in range(size):
+            row[j] *= pivot
+        for i in range(size):
+            if i != k:
+                other, factor = a[i], a[i, k]
+                other[k] = 0.0
+                for j in range(size):
+                    other[j] -= factor * row[j]

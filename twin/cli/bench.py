@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from twin.benchmark.bench import BenchResult
 
 _PARTS = "kernels, step, steady, frozen, first-call, peers; without any: all of them."
+_COUNTED = 1_000_000  # cells at which the kernels are held against the triad
 
 
 def bench(
@@ -59,7 +60,8 @@ def bench(
 def _print(result: BenchResult) -> None:
     body, memory = result.as_json(), result.memory
     out.print(
-        f"{body['processor'] or 'processor'}, {memory.threads} threads; memory triad {memory.gb_s:.1f} GB/s"
+        f"{body['processor'] or 'processor'}, {_threads(memory.threads)}; memory triad "
+        f"{memory.gb_s:.1f} GB/s, on one thread {memory.one_thread_gb_s:.1f} GB/s"
     )
     for cells in sorted({speed.cells for speed in result.kernels}):
         _print_kernels(result, cells)
@@ -86,7 +88,13 @@ def _print(result: BenchResult) -> None:
     _print_figures(result)
 
 
+def _threads(count: int) -> str:
+    return f"{count} thread{'' if count == 1 else 's'}"
+
+
 def _print_kernels(result: BenchResult, cells: int) -> None:
+    from twin.benchmark.kernels import ENOUGH
+
     table = _table(
         f"Kernels, {cells:,} cells", "kernel", "calls", "threads", "ms", "MB", "GB/s", "of triad", "why"
     )
@@ -104,6 +112,14 @@ def _print_kernels(result: BenchResult, cells: int) -> None:
                 word,
             )
     out.print(table)
+    out.print(
+        "of triad: against the triad on one thread where the kernel runs on one, else on all"
+        + (
+            f"; what fits in the cache is not bound by it: the {ENOUGH:.0%} asked count at {_COUNTED:,} cells"
+            if cells < _COUNTED
+            else ""
+        )
+    )
 
 
 def _print_steps(result: BenchResult) -> None:
@@ -159,7 +175,7 @@ def _print_steady(result: BenchResult) -> None:
 def _print_peers(result: BenchResult) -> None:
     first = result.peers[0]
     title = f"Beside {first.name}: {first.iterations} iterations on {first.ranks} processes, the last "
-    title += f"{first.averaged} averaged; ours on {first.our_threads} threads"
+    title += f"{first.averaged} averaged; ours on {_threads(first.our_threads)}"
     columns = ("ours", "peer", "ours s", "peer s", "times faster", "inlets K", "rack by rack K")
     table = _table(title, *columns, "our swing K", "peer's swing K")
     for peer in result.peers:

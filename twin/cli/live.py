@@ -17,6 +17,7 @@ from hardware_sync.agent.deploy import config_path, write_configs
 from hardware_sync.mesh.identity import renew_identities
 from hardware_sync.mesh.topics import OPERATOR, TWIN
 from solvers.airflow.model import warm_up
+from twin.cli.terminal import telling_of_compilation
 from twin.errors import Finding, InputError, OutsideError
 from twin.model.load import load_layout
 from twin.model.scene import build_scene
@@ -88,7 +89,8 @@ def run(settings: RunSettings, state_path: Path | None, screen: Screen) -> None:
         screen.say(f"Load: {trace.source}. {trace.scale_note}")
         for warning in trace.warnings:
             screen.say(f"warning: {warning}")
-        warm_up(lambda kernel, done, total: screen.step(f"Preparing kernels: {kernel}", done, total))
+        with telling_of_compilation():
+            warm_up(lambda kernel, done, total: screen.step(f"Preparing kernels: {kernel}", done, total))
         settings.save(state)
         write_configs(layout, state.root)
         screen.step("Starting the processes")

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 import typer
+from rich.console import Console
+from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
@@ -28,6 +31,8 @@ from twin.cli.terminal import (
 
 BAND_STYLES = {"recommended": "green", "allowable": "yellow", "over": "bold red", "below": "blue"}
 
+SPARED = ("swing K", "outlet degC", "+- K", "class", "hot %", "cold %")
+"""Columns that a narrow terminal goes without, in this order."""
 _DIFFERS = {"nothing": "the same room", "operation": "another load", "geometry": "another geometry"}
 
 
@@ -39,7 +44,10 @@ def solve(
     cold: ColdOption = False,
     influence: Annotated[
         bool,
-        typer.Option("--influence", help="Also what each rack and cooler does to each inlet: influence.csv."),
+        typer.Option(
+            "--influence",
+            help="Also what each kW into the air and each cooler does to each inlet: influence.csv.",
+        ),
     ] = False,
     threads: ThreadsOption = None,
     json_: JsonOption = False,
@@ -96,16 +104,38 @@ def racks_table(body: dict[str, Any], about: str, *columns: str) -> Table:
     return table
 
 
+def fitting_table(
+    body: dict[str, Any], about: str, columns: Sequence[str], rows: Sequence[Sequence[str]], console: Console
+) -> tuple[Table, tuple[str, ...]]:
+    """Return the table of racks that the console has room for, and the columns left out of it.
+
+    Heads first break over two lines, then the columns of `SPARED` go, one by one.
+    """
+    table, dropped = Table(), ()
+    attempts = [(False, 0), *((True, count) for count in range(len(SPARED) + 1))]
+    for broken, count in attempts:
+        dropped = tuple(name for name in SPARED[:count] if name in columns)
+        table = racks_table(body, about, *(name for name in columns if name not in dropped))
+        if broken:
+            for column in table.columns:
+                column.header = str(column.header).replace(" ", "\n")
+        for row in rows:
+            cells = zip(columns, row, strict=True)
+            table.add_row(*(cell for name, cell in cells if name not in dropped))
+        if Measurement.get(console, console.options.update(width=1000), table).maximum <= console.width:
+            break
+    return table, dropped
+
+
 def _print_solution(result: Any) -> None:
     body = result.as_json()
     captured = "influence" in body
     shares = ("cold %", "hot %") if captured else ()
-    table = racks_table(
-        body, "rack inlets against their ASHRAE class",
+    columns = (
         "rack", "kW", "mean degC", "max degC", "outlet degC", "swing K", "+- K", *shares, "class", "band",
     )  # fmt: skip
-    for name, rack in body["racks"].items():
-        table.add_row(
+    rows = [
+        (
             name,
             f"{rack['power_w'] / 1e3:.2f}",
             f"{rack['inlet_mean_c']:.1f}",
@@ -117,7 +147,12 @@ def _print_solution(result: Any) -> None:
             rack["ashrae_class"],
             f"[{BAND_STYLES[rack['band']]}]{rack['band']}[/]",
         )
+        for name, rack in body["racks"].items()
+    ]
+    table, dropped = fitting_table(body, "rack inlets against their ASHRAE class", columns, rows, out)
     out.print(table)
+    if dropped:
+        out.print(f"not shown in {out.width} columns: {', '.join(dropped)}; result.json has them")
     worst = max(body["racks"], key=lambda name: body["racks"][name]["inlet_max_c"], default=None)
     if worst is not None:
         over = [name for name, rack in body["racks"].items() if rack["band"] in ("allowable", "over")]
@@ -136,7 +171,8 @@ def _print_solution(result: Any) -> None:
     )
     if captured:
         rest = (
-            "rack to rack in influence.csv"
+            "rack to rack in influence.csv, in K/kW air: per kW that a rack gives to the air, its power less "
+            "what liquid takes"
             if len(body["racks"]) > 1
             else "what is left of each is the rack's own exhaust come back, or outside air"
         )

@@ -11,6 +11,7 @@ import dataclasses
 import json
 import logging
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
@@ -34,6 +35,8 @@ err = Console(stderr=True, highlight=False)
 out = Console(highlight=False, width=None if sys.stdout.isatty() else 140)
 """For results."""
 
+LOADING_TIME = 4.0
+"""Time after which kernels that are not ready are taken to be compiled, not loaded. [s]"""
 INTERRUPTED = 130  # exit code after Ctrl-C
 
 LayoutArgument = Annotated[
@@ -55,6 +58,14 @@ StateOption = Annotated[
 ]
 
 
+class _Prefixed(logging.Formatter):
+    """A record that no handler takes, headed by its level: ``warning: ...``."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Head the message."""
+        return f"{record.levelname.lower()}: {super().format(record)}"
+
+
 @contextlib.contextmanager
 def reporting(as_json: bool = False) -> Iterator[None]:
     """Turn our errors into a message and an exit code; everything else is a bug and shows its trace.
@@ -68,6 +79,8 @@ def reporting(as_json: bool = False) -> Iterator[None]:
     ------
     typer.Exit : with the error's exit code, or 130 after Ctrl-C.
     """
+    if logging.lastResort is not None:
+        logging.lastResort.setFormatter(_Prefixed())
     try:
         yield
     except TwinError as error:
@@ -110,7 +123,7 @@ def log_to_stderr(level: int = logging.INFO) -> None:
 
 
 def progress_bar() -> Progress:
-    """Return a progress display on standard error that disappears when it is done."""
+    """Return a progress display on standard error that disappears when it is done; none but on a terminal."""
     return Progress(
         SpinnerColumn(),
         TextColumn("{task.description}"),
@@ -119,7 +132,28 @@ def progress_bar() -> Progress:
         TimeElapsedColumn(),
         console=err,
         transient=True,
+        disable=not err.is_interactive,
     )
+
+
+@contextlib.contextmanager
+def telling_of_compilation(patience: float = LOADING_TIME) -> Iterator[None]:
+    """Say in one line what takes so long, where no progress display shows it and kernels are not just loaded.
+
+    Parameters
+    ----------
+    patience : float    Longest time that loading compiled kernels takes. [s]
+    """
+    if err.is_interactive:
+        yield
+        return
+    line = threading.Timer(patience, err.print, ["compiling kernels, up to a minute"])
+    line.daemon = True
+    line.start()
+    try:
+        yield
+    finally:
+        line.cancel()
 
 
 def prepare_kernels(bar: Progress) -> TaskID:
@@ -127,11 +161,12 @@ def prepare_kernels(bar: Progress) -> TaskID:
     from solvers.airflow.model import warm_up
 
     task = bar.add_task("Preparing kernels", total=None)
-    warm_up(
-        lambda kernel, done, total: bar.update(
-            task, description=f"Preparing kernels: {kernel}", completed=done, total=total
+    with telling_of_compilation():
+        warm_up(
+            lambda kernel, done, total: bar.update(
+                task, description=f"Preparing kernels: {kernel}", completed=done, total=total
+            )
         )
-    )
     return task
 
 

@@ -87,6 +87,7 @@ def _progress() -> Progress:
         TimeElapsedColumn(),
         console=err,
         transient=True,
+        disable=not err.is_interactive,
     )
 
 
@@ -99,12 +100,14 @@ def _print_verdict(verdict: Verdict) -> None:
         table.add_column(column, justify="right" if column in ("asked", "reached", "off") else "left")
     for quantity in result.quantities:
         mark = "[green]pass[/]" if quantity.passed else "[bold red]fail[/]"
-        row = (number(quantity.asked), number(quantity.reached), quantity.unit, quantity.rule)
+        asked, reached = (number(value, quantity.rule) for value in (quantity.asked, quantity.reached))
+        row = (asked, reached, quantity.unit, quantity.rule)
         table.add_row(quantity.name, *row, difference(quantity), mark)
     if result.beside:
         table.add_section()
     for quantity in result.beside:
-        row = (number(quantity.asked), number(quantity.reached), quantity.unit, quantity.rule)
+        asked, reached = (number(value, quantity.rule) for value in (quantity.asked, quantity.reached))
+        row = (asked, reached, quantity.unit, quantity.rule)
         table.add_row(f"[dim]{quantity.name}[/]", *row, difference(quantity), "[dim]beside it[/]")
     out.print(table)
     for note in (f"grid: {result.grid}", *result.notes):

@@ -87,8 +87,9 @@ def tile_loss_coefficient(open_area: float, relation: TileLoss = "fried_idelchik
     -------
     float                   [1]
 
-    Validity : turbulent flow through the holes (hole Reynolds number above about 1e4); of wires a Reynolds
-               number of the wire above 1e3, at 100 K is about a tenth larger.
+    Validity : turbulent flow through the holes (hole Reynolds number above about 1e4). Wires: Re above 300,
+               by the velocity in the holes and the wire's diameter; at Re 200, 150, 100 and 50 the handbook
+               multiplies by 1.08, 1.13, 1.24 and 1.44, which is left to the caller.
     Source   : Fried and Idelchik 1989 as used by Karki, Radmehr and Patankar 2003, HVAC&R Research 9(2)
                153-166 (K = 42.8 at F = 0.25); Blevins 1984; Idelchik 1994, Handbook of Hydraulic Resistance,
                diagram 8-6.    Check : tests/unit/twin/model/test_catalog.py

@@ -20,8 +20,10 @@ from ruamel.yaml.error import YAMLError
 from twin.errors import Finding, InputError, Severity
 from twin.model.check import check_layout
 from twin.model.mesh import build_mesh
-from twin.model.schema import Layout, Quantity
+from twin.model.mesh.lines import cell_remedy
+from twin.model.schema import CELL_SIZE, Layout, Quantity
 from twin.model.source import OVERRIDE_SOURCE, Location, Source, dotted, read_source, split_path
+from twin.units import parse_quantity
 
 _PLACED = re.compile(
     r"position|size|intake|discharge|_face|elevation|^(room|tile|grille|opening|panel|wall|obst|cont)"
@@ -31,7 +33,7 @@ _PLACED = re.compile(
 logger = logging.getLogger(__name__)
 
 
-def load_layout(path: str | Path, overrides: Sequence[str] = ()) -> Layout:
+def load_layout(path: str | Path, overrides: Sequence[str] = (), *, settles: bool = False) -> Layout:
     """Read, override and check a layout.
 
     Parameters
@@ -41,6 +43,8 @@ def load_layout(path: str | Path, overrides: Sequence[str] = ()) -> Layout:
     overrides : sequence of str
         ``path=value``: ``racks[R03].power=12 kW``, ``racks.R03.power=12 kW``, ``coolers[0].failed=true``.
         Objects are named by id or counted from 0; the value is read like YAML.
+    settles : bool
+        The room must have a steady state: too little cooling is a fault, not a warning.
 
     Returns
     -------
@@ -58,7 +62,8 @@ def load_layout(path: str | Path, overrides: Sequence[str] = ()) -> Layout:
         _override(source, override)
     layout, dropped = _validate(source)
     if layout is not None:
-        source.add_all(check_layout(layout, source.file, dropped))
+        source.add_all(check_layout(layout, source.file, dropped, settles))
+        source.findings = [_with_cell(layout, source, finding) for finding in source.findings]
     errors = [finding for finding in source.findings if finding.severity is Severity.ERROR]
     if errors and layout is not None and not dropped and not any(_PLACED.search(e.field) for e in errors):
         source.add_all(_faults_of_space(layout, source.file))
@@ -68,6 +73,13 @@ def load_layout(path: str | Path, overrides: Sequence[str] = ()) -> Layout:
     for finding in source.findings:
         logger.warning("%s", finding)
     return layout
+
+
+def _with_cell(layout: Layout, source: Source, finding: Finding) -> Finding:
+    """Name the cell size that fits, in the fault of one that is out of range."""
+    if finding.field != "air.cell" or not finding.rule.startswith(f"must be {CELL_SIZE.range_text}"):
+        return finding
+    return replace(finding, remedy=cell_remedy(layout, parse_quantity(source.tree["air"]["cell"], "m")))
 
 
 def _faults_of_space(layout: Layout, file: str) -> list[Finding]:
@@ -158,7 +170,8 @@ def _override(source: Source, text: str) -> None:
                 if isinstance(target, list)
                 else []
             )
-            refuse(f"'{step}' is not in {dotted(path) or 'the layout'}", _suggest(str(step), known))
+            remedy = f"Use {_either(known)}" if known else "Leave it out"
+            refuse(f"'{step}' is not in {dotted(path) or 'the layout'}", remedy)
             return
         path = (*path, key)
         if last:

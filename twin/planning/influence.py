@@ -18,6 +18,12 @@ from twin.errors import NotConvergedError
 from twin.model.scene import Scene
 from twin.planning.settle import Settled
 
+MEANING = {
+    "K/kW air": "rise of the inlet per kW that the rack gives to the air: its power less what liquid takes",
+    "K/K": "rise of the inlet per rise of the cooler's supply, or of the air outside",
+}
+"""What the columns of the table say, by their unit."""
+
 
 @dataclass(frozen=True)
 class RoomInfluence:
@@ -28,7 +34,8 @@ class RoomInfluence:
     inlets : tuple of str            Racks, then coolers: the rows.
     racks, coolers : tuple of str    The columns.
     heat : float64[inlets, racks]
-        Rise of the inlet per heat of the rack into the air, divided over its slots as it is. [K/W]
+        Rise of the inlet per heat of the rack into the air, not per its electric power, divided over its
+        slots as it is. [K/W]
     supply : float64[inlets, coolers]
         Rise of the inlet per rise of the supply temperature; 0 for a cooler at its capacity. [K/K]
     ambient : float64[inlets]        Rise of the inlet per rise of the temperature outside. [K/K]
@@ -51,10 +58,10 @@ class RoomInfluence:
     difference: float
 
     def write(self, path: Path) -> None:
-        """Write the table: a row an inlet, a column a rack [K/kW], a cooler [K/K] and the outside [K/K]."""
+        """Write the table: a row an inlet, a column a rack, a cooler and the outside, as `MEANING` says."""
         with path.open("w", newline="", encoding="utf-8") as stream:
             writer = csv.writer(stream)
-            head = [f"{name} [K/kW]" for name in self.racks] + [f"{name} [K/K]" for name in self.coolers]
+            head = [f"{name} [K/kW air]" for name in self.racks] + [f"{name} [K/K]" for name in self.coolers]
             writer.writerow(["inlet", *head, "outside [K/K]"])
             for n, name in enumerate(self.inlets):
                 values = [*(1e3 * self.heat[n]), *self.supply[n], self.ambient[n]]
@@ -62,7 +69,7 @@ class RoomInfluence:
 
     def as_json(self) -> dict[str, Any]:
         """Return what the result says beside the table."""
-        return {"file": "influence.csv", "frozen_difference_k": self.difference}
+        return {"file": "influence.csv", "frozen_difference_k": self.difference, "columns": dict(MEANING)}
 
 
 def room_influence(scene: Scene, settled: Settled) -> RoomInfluence:

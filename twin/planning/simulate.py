@@ -146,7 +146,7 @@ def simulate(
     OutsideError : the folder cannot be written.
     StoppedError : Ctrl-C after the first checkpoint; before it a plain KeyboardInterrupt.
     """
-    source, loaded = read_layout(layout, overrides)
+    source, loaded = read_layout(layout, overrides, cell)
     if isinstance(events, Script):
         script, named = check_script(events, loaded), ""
     else:

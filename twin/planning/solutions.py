@@ -26,7 +26,7 @@ from solvers.airflow.case import AirState, UnitInputs
 from solvers.airflow.model import AirModel, check_state, prepare, restart
 from solvers.errors import SolverError
 from twin.errors import OutsideError, TwinError
-from twin.files import COMMON, write_atomically
+from twin.files import COMMON, sweep, write_atomically
 from twin.model.scene import Scene, build_scene
 from twin.model.schema import Layout
 
@@ -158,7 +158,8 @@ class Solutions:
             return []
 
     def _bound(self) -> None:
-        """Remove what was not used for longest until the folder is within its bounds."""
+        """Remove drafts of killed processes and what was not used for longest, to keep the bounds."""
+        sweep(self.folder)
         found = sorted(((path.stat(), path) for path in self._files()), key=lambda item: -item[0].st_mtime)
         total = 0
         for n, (stat, path) in enumerate(found):

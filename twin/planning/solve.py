@@ -16,9 +16,10 @@ from twin import __version__
 from twin.errors import Finding, InputError, NotConvergedError, Severity
 from twin.model.check import check_layout
 from twin.model.load import load_layout
+from twin.model.mesh.lines import cell_remedy
 from twin.model.operating import Operating
 from twin.model.scene import Scene, build_scene
-from twin.model.schema import Layout
+from twin.model.schema import CELL_SIZE, Layout
 from twin.planning.fields import write_fields
 from twin.planning.influence import RoomInfluence, room_influence
 from twin.planning.numbers import room_numbers, too_hot
@@ -111,7 +112,7 @@ def solve(
     OutsideError : the folder cannot be written.
     """
     started = time.perf_counter()
-    source, loaded = read_layout(layout, overrides)
+    source, loaded = read_layout(layout, overrides, cell)
     folder = None
     if write:
         wanted = default_folder(source, *overrides, cell) if out is None else Path(out)
@@ -145,23 +146,34 @@ def solve(
     return SolveResult(scene, state, summary, folder, found)
 
 
-def read_layout(layout: str | Path | Layout, overrides: Sequence[str]) -> tuple[str, Layout]:
-    """Return the file, empty without one, and the checked layout.
+def read_layout(
+    layout: str | Path | Layout, overrides: Sequence[str], cell: float | None = None
+) -> tuple[str, Layout]:
+    """Return the file, empty without one, and the checked layout; a cell size has the range of ``air.cell``.
 
     Raises
     ------
-    InputError : the layout is no good, or overrides are given for a layout made in Python.
+    InputError : the layout or the cell size is no good, or overrides are given for a layout made in Python.
     """
     if not isinstance(layout, Layout):
-        return str(layout), load_layout(layout, overrides)
+        loaded = load_layout(layout, overrides, settles=True)
+        _check_cell(loaded, cell)
+        return str(layout), loaded
     if overrides:
         raise InputError("overrides change layout files; change a Layout in Python with model_copy.")
-    findings = check_layout(layout, layout.name)
+    findings = check_layout(layout, layout.name, settles=True)
     if any(finding.severity is Severity.ERROR for finding in findings):
         raise InputError(findings)
     for finding in findings:
         logger.warning("%s", finding)
+    _check_cell(layout, cell)
     return "", layout
+
+
+def _check_cell(layout: Layout, cell: float | None) -> None:
+    if cell is not None and not CELL_SIZE.minimum <= cell <= CELL_SIZE.maximum:
+        rule, remedy = f"must be {CELL_SIZE.range_text}", cell_remedy(layout, cell)
+        raise InputError([Finding("--cell", "grid", "air.cell", f"{cell:g} m", rule, remedy)])
 
 
 def use_threads(threads: int | None) -> None:

@@ -34,6 +34,17 @@ PACKAGES = (
 )
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "firefox")
 
+OPENFOAM = (
+    "buoyantBoussinesqSimpleFoam",
+    "blockMesh",
+    "topoSet",
+    "subsetMesh",
+    "createPatch",
+    "decomposePar",
+    "mpirun",
+)
+"""Tools that the comparison with OpenFOAM runs, the solver first."""
+
 
 @dataclass(frozen=True, slots=True)
 class Check:
@@ -70,7 +81,7 @@ def doctor(state: Path | None = None, port: int = 8050) -> list[Check]:
     """
     checks = [_python(), _processor(), _memory(), _disk(state or Path.home())]
     checks += _packages()
-    checks += [_threading(), _port(port), _clock(), _browser(), _graphics()]
+    checks += [_threading(), _port(port), _clock(), _browser(), _graphics(), _openfoam()]
     if state is not None:
         checks.append(_state(state))
     return checks
@@ -163,6 +174,14 @@ def _graphics() -> Check:
         found = f"lib{' and lib'.join(missing)} not found"
         return Check("Graphics", "warning", found, "For browser tests: libegl1 libegl-mesa0 libgl1-mesa-dri")
     return Check("Graphics", "ok", "EGL and GL")
+
+
+def _openfoam() -> Check:
+    missing = [tool for tool in OPENFOAM if shutil.which(tool) is None]
+    if missing:
+        found, remedy = f"no {', '.join(missing)}", "For racklet bench peers: apt-get install openfoam"
+        return Check("OpenFOAM", "warning", found, remedy)
+    return Check("OpenFOAM", "ok", str(shutil.which(OPENFOAM[0])))
 
 
 def _state(state: Path) -> Check:

@@ -239,8 +239,8 @@ class FeedServer:
         task.add_done_callback(self._leave)
 
     def _leave(self, task: asyncio.Task[None]) -> None:
-        """Close the connection of a conversation that ended, or was cancelled before its first line ran."""
-        self._arrived.pop(task).close()
+        """End the connection of a conversation that ended, or was cancelled before its first line ran."""
+        self._arrived.pop(task).transport.abort()  # closing would wait for a client that does not read
 
     async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         connection = _Connection(writer)

@@ -14,10 +14,9 @@ from pathlib import Path
 from typing import Any
 
 import platformdirs
-import psutil
 
 from twin.errors import OutsideError
-from twin.files import write_atomically
+from twin.files import sweep, write_atomically
 
 SOCKET_PATH_LIMIT = 107  # of a Unix socket on Linux [bytes]
 
@@ -109,7 +108,8 @@ def open_state(root: Path) -> StateFolder:
             f"state folder {root}: {error.strerror or error}. It must be a folder that you own and "
             "can write; name another with --state."
         ) from error
-    _sweep(state)
+    for folder in (state.root, state.run, state.identities):
+        sweep(folder)
     return state
 
 
@@ -119,15 +119,6 @@ def _refuse_foreign(root: Path) -> None:
         raise OutsideError(
             f"state folder {root}: it holds something else. Name an empty folder, or a new one, with --state."
         )
-
-
-def _sweep(state: StateFolder) -> None:
-    """Remove what writers that were killed left half-written."""
-    for folder in (state.root, state.run, state.identities):
-        for path in folder.glob(".*.*"):
-            writer = path.name.rpartition(".")[2]
-            if writer.isdigit() and not psutil.pid_exists(int(writer)):
-                path.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager

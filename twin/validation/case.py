@@ -13,6 +13,10 @@ Progress = Callable[[str, float], None]
 """Called with what is going on and the share of the case that is done, 0..1."""
 
 
+HOLDS = "is so"
+"""Rule of a quantity that is 1 for yes or 0 for no."""
+
+
 @dataclass(frozen=True)
 class Quantity:
     """One number of a case beside what was asked of it.
@@ -23,7 +27,7 @@ class Quantity:
     asked : float    The published value, or the limit.
     reached : float    What the solver gives.
     unit : str    ``"-"`` for none.
-    rule : str    How near is near enough, in words: ``within 1 %``, ``at most``, ``at least``.
+    rule : str    How near is near enough, in words: ``within 1 %``, ``at most``, ``at least``, or `HOLDS`.
     passed : bool
     """
 
@@ -98,7 +102,7 @@ def holds(name: str, true: bool) -> Quantity:
     -------
     Quantity
     """
-    return at_least(name, 1.0, float(true))
+    return Quantity(name, 1.0, float(true), "-", HOLDS, bool(true))
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from twin import __version__
-from twin.validation.case import Case, Quantity, Result
+from twin.validation.case import HOLDS, Case, Quantity, Result
 from twin.validation.store import read_store, write_store, write_text
 
 _HEAD = """\
@@ -158,7 +158,8 @@ def _table(quantities: list[dict[str, Any]], verdict: bool) -> list[str]:
     for quantity in quantities:
         end = f" {'pass' if quantity['passed'] else '**fail**'} |" if verdict else ""
         rows.append(
-            f"| {_cell(quantity['name'])} | {number(quantity['asked'])} | {number(quantity['reached'])} "
+            f"| {_cell(quantity['name'])} | {number(quantity['asked'], quantity['rule'])} "
+            f"| {number(quantity['reached'], quantity['rule'])} "
             f"| {_cell(quantity['unit'])} | {_cell(quantity['rule'])} |{end}"
         )
     return rows
@@ -168,17 +169,20 @@ def _cell(text: str) -> str:
     return text.replace("|", "\\|")
 
 
-def number(value: float | None) -> str:
-    """Return a number with four digits, as people write it; ``none`` for one that is not finite.
+def number(value: float | None, rule: str = "") -> str:
+    """Return a number with four digits, as people write it; yes or no; ``none`` for one not finite.
 
     Parameters
     ----------
     value : float or None
+    rule : str    Of the quantity.
 
     Returns
     -------
     str
     """
+    if rule == HOLDS:
+        return "yes" if value else "no"
     if value is None or not math.isfinite(value):
         return "none"
     return f"{value:.4g}" if value == 0 or 1e-3 <= abs(value) < 1e5 else f"{value:.2e}"
@@ -195,7 +199,7 @@ def difference(quantity: Quantity) -> str:
     -------
     str
     """
-    if not quantity.asked:
+    if not quantity.asked or quantity.rule == HOLDS:
         return ""
     if quantity.rule.startswith("within"):
         return f"{100 * (quantity.reached / quantity.asked - 1):+.2f} %"

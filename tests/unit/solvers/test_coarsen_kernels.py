@@ -10,6 +10,7 @@ import pytest
 
 from solvers.linear import coarsen
 from solvers.linear.coarsen import AIR, HELD, SOLID
+from solvers.linear.hierarchy import invert_definite
 from solvers.linear.layout import flat_cells, padded, strides
 
 SHAPE = (5, 6, 4)
@@ -282,3 +283,13 @@ def test_inverse_of_the_diagonal(room, pick):
         total = sum(float(room.c[d][n]) + float(room.c[d][n + s]) for d, s in enumerate(STEP))
         expected = 1 / total if total > 0 and room.kind[n] == AIR else 0.0
         assert out[n] == pytest.approx(expected, rel=1e-6)
+
+
+@pytest.mark.parametrize("size", [1, 2, 37])
+def test_a_definite_matrix_is_inverted(size):
+    root = np.random.default_rng(size).standard_normal((size, size))
+    matrix = root @ root.T + np.eye(size)
+    found = matrix.copy()
+    invert_definite(found)
+    # double precision times the condition of the matrix, some hundreds
+    np.testing.assert_allclose(found, np.linalg.inv(matrix), rtol=0, atol=1e-11)

@@ -164,7 +164,7 @@ def test_log_law_of_velocity_points(rng, pick):
 @pytest.mark.parametrize("seed", [0, 1])
 def test_wall_cells_of_a_room(build_room, pick, seed):
     room = build_room(seed, closure="k_epsilon")
-    velocity, k = room.velocity(), room.field(1e-5, 0.02)
+    velocity, k = room.velocity(), positive(room.rng, room.shape, -9, -1)
     faces = collect_walls(room.case, room.geometry)[1]
     total = np.bincount(faces.cell, faces.area)
     share, y = (faces.area / total[faces.cell]).astype(np.float32), faces.y.astype(np.float32)

@@ -118,11 +118,24 @@ def test_the_folder_lies_in_the_user_s_cache_where_the_package_cannot_be_written
     assert keep_kernels(package) == folder  # as a process does that inherits the choice
 
 
-def test_where_nothing_can_be_written_numba_is_left_alone(package, tmp_path):
+def test_where_nothing_can_be_written_kernels_are_compiled_and_not_kept(package, tmp_path, monkeypatch):
     (package / "__pycache__").touch()
     (tmp_path / "cache").touch()
-    assert keep_kernels(package) is None
-    assert "NUMBA_CACHE_DIR" not in os.environ
+    (tmp_path / "temporary").mkdir()
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "temporary"))
+    monkeypatch.setenv("HOME", str(tmp_path / "cache"))  # numba would look there
+    for _ in range(2):
+        assert call(package) == (20, 0)
+    assert list((tmp_path / "temporary").iterdir()) == []  # it went with the process
+
+
+def test_a_folder_that_cannot_be_written_is_told_with_the_remedy(package, tmp_path, monkeypatch, caplog):
+    (tmp_path / "mine").touch()
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path / "mine"))
+    folder = keep_kernels(package)
+    assert folder is not None and folder.is_dir()
+    (told,) = caplog.messages
+    assert str(tmp_path / "mine") in told and "Let NUMBA_CACHE_DIR name a folder" in told
 
 
 def test_the_folder_lies_where_the_user_says(package, tmp_path, monkeypatch):

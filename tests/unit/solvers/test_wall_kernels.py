@@ -72,7 +72,7 @@ def test_power_law_friction(any_room, pick):
 def test_moving_walls_drag_to_their_own_velocity(pick):
     # friction (u_wall - u): with u = u_wall nothing is left; a point may lie beside several walls
     target = np.array([4, 7, 4])
-    laminar, turbulent = np.array([[1.0, 2.0, 3.0], [0.5, 8.0, 0.1]], dtype=np.float32)
+    laminar, turbulent = np.array([[1.0, 2.0, 3.0], [9.0, 8.0, 0.1]], dtype=np.float32)
     velocity, phi = np.array([0.3, 0.0, -0.2], dtype=np.float32), np.linspace(-1, 1, 9).astype(np.float32)
     out, push = np.ones((2, 9), dtype=np.float32)
     pick(walls.power_law_friction)(target, laminar, turbulent, velocity, phi, out, push)

@@ -8,11 +8,12 @@ import stat
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
 from twin.errors import OutsideError
-from twin.files import COMMON, write_atomically
+from twin.files import COMMON, sync, write_atomically
 
 DIES = """
 import os, signal, sys
@@ -94,3 +95,16 @@ def test_two_writers_of_one_process_do_not_mix(path):
         list(pool.map(lambda body: write_atomically(path, lambda file: file.write(body)), contents))
     assert path.read_bytes() in contents
     assert names(path) == ["x.json"]
+
+
+def test_a_file_system_without_durable_folders_is_no_error():
+    folder = Path("/proc")  # one that every Linux has
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        with pytest.raises(OSError, match="Invalid argument"):
+            os.fsync(handle)
+    finally:
+        os.close(handle)
+    sync(folder)
+    with pytest.raises(FileNotFoundError):
+        sync(folder / "no such process")

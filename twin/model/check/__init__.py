@@ -21,7 +21,9 @@ from twin.model.schema import Layout
 __all__ = ["check_layout"]
 
 
-def check_layout(layout: Layout, file: str = "", dropped: frozenset[str] = frozenset()) -> list[Finding]:
+def check_layout(
+    layout: Layout, file: str = "", dropped: frozenset[str] = frozenset(), settles: bool = False
+) -> list[Finding]:
     """Hold a layout's parts against each other.
 
     Parameters
@@ -29,13 +31,14 @@ def check_layout(layout: Layout, file: str = "", dropped: frozenset[str] = froze
     layout : Layout
     file : str                   Names the layout in the findings.
     dropped : frozenset of str   Ids that exist in the file but could not be read: no fault to refer to them.
+    settles : bool               The room must have a steady state: too little cooling is an error.
 
     Returns
     -------
     list of Finding
         Errors and warnings, without lines; empty for a sound layout.
     """
-    report = Report(layout, file, dropped)
+    report = Report(layout, file, dropped, settles)
     for rule in (
         check_ids,
         check_references,

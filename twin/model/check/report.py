@@ -18,16 +18,18 @@ class Report:
     ----------
     layout : Layout
     dropped : frozenset of str    Ids in the file that could not be read.
+    settles : bool                Whether it must have a steady state.
     placed : Layout               Without the sensors of racks that do not exist.
     boxes : list of Box           Every object but the floor and the ceiling.
     paths : dict                  Path in the layout by id.
     findings : list of Finding
     """
 
-    def __init__(self, layout: Layout, file: str, dropped: frozenset[str]) -> None:
+    def __init__(self, layout: Layout, file: str, dropped: frozenset[str], settles: bool = False) -> None:
         self.layout = layout
         self.file = file
         self.dropped = dropped
+        self.settles = settles
         self.findings: list[Finding] = []
         self.paths = paths(layout)
         self.racks = {rack.id: rack for rack in layout.racks}

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from twin.model.check.report import Report
-from twin.model.operating import Operating, liquid_share, rack_slots
+from twin.model.operating import Operating, rack_slots
 from twin.model.schema import Layout
+
+_IN_TIME = "; how fast a room heats up when its coolers stop tells racklet simulate, by a cooler_trip event"
 
 
 def check_feeds(report: Report) -> None:
@@ -31,17 +33,25 @@ def check_flows(report: Report) -> None:
             "Raise the coolers' air flow",
         )  # fmt: skip
     other_ways = _other_ways_out(layout)
-    heat = sum(rack.nominal_power * (1.0 - liquid_share(rack)) for rack in layout.racks)
+    heat = sum(slot.air_heat for rack in layout.racks for slot in rack_slots(layout, rack, Operating()))
     limited = all(cooler.supply == "controlled" for cooler in running)
     capacity = sum(cooler.capacity or 0.0 for cooler in running)
+    note = report.error if report.settles else report.warn
     if limited and layout.coolers and capacity < heat and not other_ways:
-        report.warn(
-            "coolers", "coolers", f"{capacity:g} W",
-            f"the air takes {heat:g} W: the room heats up without end",
-            "Raise the capacity or lower the load",
+        failed = ", ".join(f"'{cooler.id}'" for cooler in layout.coolers if cooler.failed)
+        note(
+            f"cooler{'s' if len(layout.coolers) > 1 else ''} "
+            + ", ".join(f"'{cooler.id}'" for cooler in layout.coolers),
+            "coolers", f"{capacity:g} W",
+            f"the air takes {heat:g} W: the room heats up without end"
+            + (f"; failed: {failed}" if failed else ""),
+            f"Raise the capacity{' or mend what failed' if failed else ''}, or lower the load{_IN_TIME}",
         )  # fmt: skip
     if racks > 0.0 and not layout.coolers and not other_ways and not report.dropped:
-        report.warn("coolers", "coolers", "", "nothing cools the room", "Add a cooler")
+        note(
+            "coolers", "coolers", "", f"nothing cools the room, whose air takes {heat:g} W",
+            f"Add a cooler{_IN_TIME}",
+        )  # fmt: skip
     through_floor = any(cooler.supply_face == "plenum" for cooler in running)
     leaking = layout.room.floor_leakage > 0.0
     if through_floor and not layout.tiles and not leaking and not report.dropped:

@@ -69,6 +69,7 @@ def build_mesh(layout: Layout, cell: float) -> Mesh:
             leaks[rack.id] = leak
     coolers = {cooler.id: draw_cooler(raster, cooler) for cooler in layout.coolers}
     ducts = {duct.id: draw_duct(raster, duct) for duct in layout.ducts}
+    raster.tell_too_fine()
     check_patches(raster)
     if not raster.errors:
         check_spaces(raster)

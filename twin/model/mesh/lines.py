@@ -9,7 +9,7 @@ import psutil
 from twin.errors import Finding, InputError
 from twin.model import voxel
 from twin.model.geometry import boxes
-from twin.model.schema import Layout
+from twin.model.schema import CELL_SIZE, Layout
 
 BYTES_PER_CELL = 1200
 """Peak memory of a solve, results included: measured 1.0 to 1.1 kB at 0.7 M cells. [B]"""
@@ -76,6 +76,14 @@ def finest_cell(layout: Layout, memory: float) -> float:
         else:
             high = middle
     return math.ceil(high * 1000.0) / 1000.0
+
+
+def cell_remedy(layout: Layout, cell: float) -> str:
+    """Say which target cell size to use in place of one that is too small or too large."""
+    if cell > CELL_SIZE.minimum:
+        return f"Use a cell of {min(CELL_SIZE.maximum, min(layout.room.size) / 10.0):.2g} m or less"
+    fits = finest_cell(layout, MEMORY_SHARE * psutil.virtual_memory().available)
+    return f"Use a cell of {max(fits, CELL_SIZE.minimum):g} m or more"
 
 
 def check_memory(layout: Layout, cell: float) -> None:

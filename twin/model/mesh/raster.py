@@ -85,6 +85,7 @@ class Raster:
         self.layout = layout
         self.cell = cell
         self.findings: list[Finding] = []
+        self.too_fine: list[tuple[str, float]] = []
         self.boxes = boxes(layout)
         self.box_of = {box.name: box for box in self.boxes}
         self.paths = paths(layout)
@@ -159,6 +160,16 @@ class Raster:
     def warn(self, subject: str, value: str, rule: str, remedy: str) -> None:
         """Note what works but may not be meant."""
         self.findings.append(Finding(self.layout.name, subject, "", value, rule, remedy, Severity.WARNING))
+
+    def tell_too_fine(self) -> None:
+        """Note the slots that no cell is left for as one fault, with the cell that shows the smallest."""
+        if not self.too_fine:
+            return
+        names = [name for name, _ in self.too_fine]
+        shown = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+        finest = min(height for _, height in self.too_fine)
+        rule = f"finer than the cells of {self.cell:g} m: {shown}"
+        self.error_at("grid", "air.cell", f"{self.cell:g} m", rule, f"Use a cell of {finest:.2g} m or less")
 
     @property
     def errors(self) -> list[Finding]:

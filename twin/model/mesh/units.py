@@ -25,12 +25,7 @@ def draw_rack(raster: Raster, rack: Rack) -> tuple[tuple[int, ...], int | None]:
         lo = unit_height(raster.layout, rack, slot.u_start)
         layers = _free_range(raster, lo, lo + slot.u_height * U_HEIGHT, limits, taken)
         if layers is None:
-            raster.error(
-                box,
-                f"slot {k + 1} is finer than the cells of {raster.cell:g} m",
-                "Use a smaller cell",
-                f"slots[{k}]",
-            )
+            raster.too_fine.append((f"slot {k + 1} of rack '{rack.id}'", slot.u_height * U_HEIGHT))
             continue
         taken.append(layers)
         units.append(_through(raster, f"{rack.id}.{numbers[k]}", box, layers))

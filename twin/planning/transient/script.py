@@ -24,7 +24,7 @@ from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from twin.errors import Finding, InputError
 from twin.model.schema import Layout, Part
-from twin.planning.transient.events import KINDS, LONGEST, Event, Script, time_text
+from twin.planning.transient.events import KINDS, LONGEST, Event, RackPower, Script, time_text
 
 _ONE = TypeAdapter(Annotated[Event, Field(discriminator="kind")])
 _FRAME = ("name", "description", "duration", "every", "events")
@@ -146,6 +146,7 @@ class _Reader:
         if kind not in KINDS:
             rule = "is missing" if kind is None else "is no kind of event"
             self._fault(item, subject, "kind", rule, _nearest(str(kind or ""), list(KINDS)))
+            self._common(item, subject)
             return None
         subject += f", {kind}"
         model = KINDS[str(kind)]
@@ -159,6 +160,18 @@ class _Reader:
         for field, value, rule, remedy in _unknown(event or known, self._layout):
             self._fault(item, subject, field, rule, remedy, value)
         return event
+
+    def _common(self, item: CommentedMap, subject: str) -> None:
+        """Note the faults of an event of no kind: its times and the names of its objects."""
+        try:
+            RackPower.model_validate({**item, "kind": "rack_power"})
+        except ValidationError as error:
+            for fault in error.errors(include_url=False):
+                if fault["loc"][0] in ("at", "over"):
+                    self._pydantic(item, subject, fault, RackPower)
+        names = {key: value for key, value in item.items() if isinstance(value, str)}
+        for field, value, rule, remedy in _unknown(names, self._layout):
+            self._fault(item, subject, field, rule, remedy, value)
 
     def _pydantic(self, item: CommentedMap, subject: str, fault: Any, model: type[Part]) -> None:
         """Turn one of pydantic's faults into a finding."""

@@ -1,12 +1,15 @@
 """What scripts get: one JSON object on standard output, errors included, and the exit code."""
 
 import json
+import logging
 import sys
+import time
 
 import pytest
 from typer.testing import CliRunner
 
 from twin.cli.commands import app, main
+from twin.cli.terminal import progress_bar, reporting, telling_of_compilation
 
 RUNNER = CliRunner()
 
@@ -71,13 +74,32 @@ def test_an_option_that_is_no_quantity_is_named():
     assert body["error"]["message"].startswith("--duration 'soon'")
 
 
-def test_a_room_that_does_not_settle_leaves_with_3():
-    code, (body,), _ = call(
-        "solve", "one_rack", "--cell", "0.3", "--set", "coolers[C1].failed=true", "--json"
-    )
-    assert code == 3
-    assert body["error"]["kind"] == "NotConvergedError"
-    assert "findings" not in body["error"]
+@pytest.mark.parametrize("change", ["coolers[C1].failed=true", "coolers[C1].capacity=2 kW", "coolers=[]"])
+def test_too_little_cooling_is_bad_input_that_simulate_is_the_remedy_of(change):
+    code, (body,), text = call("solve", "one_rack", "--cell", "0.3", "--set", change, "--json")
+    assert code == 2
+    (finding,) = body["error"]["findings"]
+    assert finding["object"] == ("coolers" if change == "coolers=[]" else "cooler 'C1'")
+    assert "racklet simulate" in finding["remedy"]
+    assert text.count("the room") == 1  # told once, not as a warning before
+
+
+def test_warnings_say_what_they_are(capsys):
+    with reporting():
+        logging.getLogger("twin.test").warning("rough")
+    # pytest's own handlers take the record; what no handler takes goes this way
+    record = logging.makeLogRecord({"msg": "rough", "levelname": "WARNING", "levelno": logging.WARNING})
+    logging.lastResort.handle(record)
+    assert capsys.readouterr().err == "warning: rough\n"
+
+
+def test_a_redirected_run_says_that_it_compiles_and_nothing_else(capsys):
+    with progress_bar() as bar, telling_of_compilation(60.0):
+        bar.add_task("loading", total=None)
+    assert capsys.readouterr().err == ""
+    with telling_of_compilation(0.0):
+        time.sleep(0.2)  # for the line's own thread
+    assert capsys.readouterr().err == "compiling kernels, up to a minute\n"
 
 
 def test_without_json_nothing_comes_on_standard_output():

@@ -11,7 +11,7 @@ from solvers.airflow.model import unit_inlet_temperature
 from twin.model.load import example_layout, load_layout
 from twin.model.operating import Operating
 from twin.model.scene import build_scene
-from twin.planning.influence import room_influence
+from twin.planning.influence import MEANING, room_influence
 from twin.planning.settle import prepare_room, settle_room
 from twin.planning.solve import solve
 
@@ -64,12 +64,17 @@ def test_capture_indices_are_shares(room):
 def test_solve_writes_table_and_metrics(tmp_path):
     result = solve(example_layout("one_rack"), cell=0.3, out=tmp_path / "r", influence=True)
     body = result.as_json()
-    assert json.loads((tmp_path / "r" / "result.json").read_text())["influence"]["file"] == "influence.csv"
+    assert result.influence is not None
+    assert json.loads((tmp_path / "r" / "result.json").read_text())["influence"] == {
+        "file": "influence.csv",
+        "frozen_difference_k": result.influence.difference,
+        "columns": dict(MEANING),
+    }
     with (tmp_path / "r" / "influence.csv").open() as stream:
         head, *rows = list(csv.reader(stream))
-    assert head == ["inlet", "R01 [K/kW]", "C1 [K/K]", "outside [K/K]"]
+    assert head == ["inlet", "R01 [K/kW air]", "C1 [K/K]", "outside [K/K]"]
+    assert all(any(name.endswith(f"[{unit}]") for unit in MEANING) for name in head[1:])
     assert [row[0] for row in rows] == ["R01", "C1"]
-    assert result.influence is not None
     assert float(rows[0][1]) == pytest.approx(1e3 * result.influence.heat[0, 0], rel=1e-5)
     rack = body["racks"]["R01"]
     assert body["metrics"]["CAPTURE_COLD"] == pytest.approx(rack["capture_cold"])

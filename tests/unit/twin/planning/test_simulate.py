@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 from solvers.airflow.case import CP, RHO
-from twin.errors import InputError, NotConvergedError
+from twin.errors import InputError
 from twin.model.load import example_layout, load_layout
 from twin.planning.simulate import RESULT_FILES, StoppedError, simulate
 from twin.planning.transient.events import Script
@@ -364,8 +364,8 @@ def test_options_are_checked_before_anything_is_solved(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_room_that_does_not_settle_writes_nothing(tmp_path):
+def test_a_room_that_cannot_settle_writes_nothing(tmp_path):
     layout = load_layout(ONE_RACK, ["coolers[C1].failed=true"])
-    with pytest.raises(NotConvergedError):
+    with pytest.raises(InputError, match="heats up without end; failed: 'C1'"):
         simulate(layout, script(TRIP), cell=0.3, out=tmp_path / "r")
     assert list(tmp_path.iterdir()) == []

@@ -82,6 +82,7 @@ def test_the_folder_stays_within_its_bounds(store, monkeypatch):
     from twin.model.operating import Operating
 
     inputs = scene.unit_inputs(Operating.nominal(scene.layout))
+    (store.folder / ".0123.npz.1a2b3c4d.999999999").touch()  # of a killed process: none has such a number
     for n in range(6):
         store.keep(scene, inputs._replace(Q_flow=inputs.Q_flow + n), state, 0.3)
     assert len(list(store.folder.glob("*.npz"))) == 3

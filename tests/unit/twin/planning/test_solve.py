@@ -16,6 +16,7 @@ from solvers.airflow.sample import cell_velocity
 from twin.errors import InputError, NotConvergedError, OutsideError, Severity
 from twin.model.load import example_layout, load_layout
 from twin.model.operating import LIQUID_PLANT_COP
+from twin.model.scene import build_scene
 from twin.model.schema import Layout
 from twin.planning.numbers import too_hot
 from twin.planning.settle import settle_room
@@ -226,10 +227,9 @@ def test_a_folder_of_something_else_is_not_touched(tmp_path):
 
 
 def test_a_room_without_cooling_has_no_steady_state(tmp_path):
-    with pytest.raises(NotConvergedError) as caught:
+    with pytest.raises(InputError) as caught:
         solve(example_layout("one_rack"), cell=0.3, overrides=["coolers[C1].failed=true"], out=tmp_path / "r")
-    assert caught.value.exit_code == 3
-    assert "One rack" in str(caught.value)
+    assert "cooler 'C1'" in str(caught.value)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -318,3 +318,26 @@ def test_a_room_with_nothing_that_moves_air_says_so():
 def test_importing_the_writers_needs_no_display():
     code = "import twin.planning.solve, sys; sys.exit(any('vtkRendering' in name for name in sys.modules))"
     assert subprocess.run([sys.executable, "-c", code], check=False, env={"PATH": "/usr/bin"}).returncode == 0
+
+
+@pytest.mark.parametrize(("cell", "remedy"), [(0.005, "or more"), (3.0, "or less")])
+def test_the_option_and_the_field_refuse_the_same_cells(cell, remedy):
+    layout = example_layout("one_rack")
+    told = []
+    for options in ({"cell": cell}, {"overrides": [f"air.cell={cell}"]}):
+        with pytest.raises(InputError) as caught:
+            solve(layout, write=False, **options)
+        (finding,) = caught.value.findings
+        told.append((finding.field, finding.rule))
+        assert finding.remedy.startswith("Use a cell of")
+        assert finding.remedy.endswith(remedy)
+    assert told[0] == told[1] == ("air.cell", "must be at least 0.01 and at most 1 m")
+
+
+def test_slots_finer_than_the_cells_are_one_fault_with_the_cell_that_would_do():
+    with pytest.raises(InputError) as caught:
+        solve(example_layout("pod_two_row"), cell=1.0, write=False)
+    (finding,) = caught.value.findings
+    assert "and 9 more" in finding.rule
+    size = float(finding.remedy.split()[4])
+    assert build_scene(load_layout(example_layout("pod_two_row")), size).cells > 0

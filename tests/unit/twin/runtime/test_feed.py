@@ -6,6 +6,7 @@ import asyncio
 import gc
 import socket
 import stat
+import time
 
 import numpy as np
 import pytest
@@ -133,3 +134,16 @@ def test_clients_that_arrive_as_the_service_ends_leave_no_open_socket(tmp_path):
             client.connect(str(path))
             server.close()
     gc.collect()  # an open one is a ResourceWarning, and warnings are errors
+
+
+def test_a_client_that_does_not_read_is_dropped_as_the_service_ends(server, socket_path):
+    with socket.socket(socket.AF_UNIX) as client:
+        client.settimeout(10)
+        client.connect(str(socket_path))
+        client.recv(1)  # the service knows it
+        server.publish_snapshot({}, np.zeros((64, 64, 512)))  # 8 MB, more than a socket holds
+        time.sleep(0.2)
+        server.close()
+        while client.recv(2**20):  # what was under way, then the end
+            pass
+    gc.collect()

@@ -94,6 +94,13 @@ def test_all_faults_are_told_at_once(tmp_path, pod):
     assert lines[2:] == list(range(4, 4 + len(FAULTS)))
 
 
+def test_an_event_of_no_kind_is_told_with_its_other_faults(tmp_path, pod):
+    text = "events:\n  - {at: -5 s, kind: cooler_tripp, over: soon, cooler: C9}\n"
+    with pytest.raises(InputError) as caught:
+        read_script(write(tmp_path, text), pod)
+    assert {finding.field for finding in caught.value.findings} == {"at", "kind", "over", "cooler"}
+
+
 @pytest.mark.parametrize(
     ("text", "rule"),
     [
