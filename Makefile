@@ -19,7 +19,7 @@ help: ## Say what the targets do
 run: .venv/.synced ## Start the live twin of LAYOUT (options in ARGS) and print the page's address
 	@exec $(BIN)/racklet run $(LAYOUT) $(ARGS)
 
-test: .venv/.synced system-test lint ## Install what the tests need, check the code, run every test
+test: .venv/.synced .peers/.synced system-test lint ## Install what the tests need, check the code, run every test
 	$(BIN)/pytest
 
 check: lint ## The checks that need no test run (alias of lint)
@@ -47,7 +47,7 @@ lock: $(UV) ## Resolve pyproject.toml anew into the hashed lock
 	    --universal --python-version 3.11 --group dev pyproject.toml --output-file requirements.lock
 
 clean: ## Remove the environment and every cache
-	rm -rf .venv .tools .ruff_cache .pytest_cache .import_linter_cache build dist
+	rm -rf .venv .peers .tools .ruff_cache .pytest_cache .import_linter_cache build dist
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # --- set-up -------------------------------------------------------------------------------------------
@@ -57,6 +57,13 @@ clean: ## Remove the environment and every cache
 	@[ -x $(BIN)/python ] || $(UV) venv --quiet --python $(PYTHON) .venv
 	@VIRTUAL_ENV=.venv $(UV) pip sync --quiet --require-hashes requirements.lock
 	@VIRTUAL_ENV=.venv $(UV) pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+# Peers that the tests compare with need other versions of what we use: an environment of their own.
+.peers/.synced: tests/peers/requirements.lock | $(UV)
+	@echo "Setting up .peers: pandapipes, 1 GB on disk; a minute or less"
+	@[ -x .peers/bin/python ] || $(UV) venv --quiet --python $(PYTHON) .peers
+	@VIRTUAL_ENV=.peers $(UV) pip sync --quiet --require-hashes tests/peers/requirements.lock
 	@touch $@
 
 .tools/bin/uv: | system-python
