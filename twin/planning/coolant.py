@@ -307,20 +307,22 @@ def _nominal_air(layout: Layout) -> float:
     return sum(supplies) / len(supplies) if supplies else layout.air.reference_temperature
 
 
+def _parts(value: Any) -> tuple[str, ...]:
+    """Return the names of the parts of a named tuple; none of anything else."""
+    return getattr(value, "_fields", ())
+
+
 def _flatten(name: str, value: Any) -> dict[str, NDArray]:
     """Return the arrays in nested named tuples, by their path."""
-    if isinstance(value, tuple) and hasattr(value, "_fields"):
-        return {
-            k: v
-            for part in value._fields
-            for k, v in _flatten(f"{name}.{part}", getattr(value, part)).items()
-        }
-    return {name: np.array(value)}
+    flat: dict[str, NDArray] = {}
+    for part in _parts(value):
+        flat |= _flatten(f"{name}.{part}", getattr(value, part))
+    return flat if _parts(value) else {name: np.array(value)}
 
 
 def _rebuild(name: str, like: Any, packed: Mapping[str, NDArray]) -> Any:
     """Return a value of the form of another from the arrays of `_flatten`."""
-    if isinstance(like, tuple) and hasattr(like, "_fields"):
-        return type(like)(*(_rebuild(f"{name}.{part}", getattr(like, part), packed) for part in like._fields))
+    if _parts(like):
+        return type(like)(*(_rebuild(f"{name}.{part}", getattr(like, part), packed) for part in _parts(like)))
     found = packed[name]
     return found.copy() if isinstance(like, np.ndarray) else type(like)(found.item())
