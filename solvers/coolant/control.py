@@ -206,6 +206,7 @@ def _nearer(
     """Move by a step, or as much of it as brings the targets nearer, weighed by the gains."""
     u, change, free, error = step
     off = float(np.abs(controls.gain * error)[free].max(initial=0.0))
+    moved, near = u, state
     for _ in range(_CUTS):
         moved = np.clip(u + change, controls.low, controls.high)
         near = solve(network, _with(inputs, controls, moved), state, strict=False)
