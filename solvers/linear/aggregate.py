@@ -87,7 +87,7 @@ def split_blocks(box: coarsen.Box, c: Three, marks: NDArray[np.uint8], keep: Thr
         c, box.gaps, middle, marks, label, group, member, centre, *steps, marker, start, columns
     )
     lines = three(line[pick] for line, pick in zip(box.lines, picks, strict=True))
-    faces_of = _first(columns, faces)
+    faces_of = _first(columns, int(faces))
     return _without_alone(Parts(start, *faces_of, centre, block, volume, lines, label, group, member, limit))
 
 
@@ -133,7 +133,7 @@ def _merged(parts: Parts, label, count: int, block, lines, limit: float) -> Part
     faces = coarsen.rows_of_rows(
         parts.start, parts.centre, of_parts, label, group, member, centre, marker, start, columns
     )
-    faces_of = _first(columns, faces)
+    faces_of = _first(columns, int(faces))
     return _without_alone(Parts(start, *faces_of, centre, blocks, volume, lines, label, group, member, limit))
 
 

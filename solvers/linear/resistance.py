@@ -53,7 +53,8 @@ def find_resistors(built: Hierarchy) -> list[Resistors]:
     high = (cell + 1) @ step
     low = high - step[resisting.axis]
     for further, parts in enumerate(built.parts, start=number + 1):
-        low, high = (np.where(n >= 0, parts.label[n], -1) for n in (low, high))
+        label = parts.label.astype(np.int64)  # pairs of unknowns are numbered beyond 32 bits
+        low, high = (np.where(n >= 0, label[n], -1) for n in (low, high))
         out.append(_in_parts(levels, further, parts, resisting.axis, low, high))
     return out
 

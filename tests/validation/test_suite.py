@@ -32,7 +32,6 @@ from twin.validation.suite import MODULES, Validation, Verdict, load_cases, vali
 KNOWN_FAILS = {
     "data_centre_mockup": {
         "mixing_length: pressure, subfloor less cold aisle": pytest.approx(14.70, rel=0.05),
-        "mixing_length: pressure, hot aisle less ceiling plenum": pytest.approx(22.54, rel=0.05),
         "mixing_length: rms error of the speed at 65 points": pytest.approx(0.579, rel=0.05),
     }
 }

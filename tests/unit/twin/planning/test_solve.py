@@ -60,7 +60,7 @@ def test_the_numbers_make_sense_together(solved):
     assert rack["air_heat_w"] == pytest.approx(4000.0)
     rise = rack["air_heat_w"] / (1.204 * 1006.0 * rack["air_flow"])
     assert rack["outlet_mean_c"] - rack["inlet_mean_c"] == pytest.approx(rise, rel=0.01)
-    assert cooler["supply_c"] == pytest.approx(18.0, abs=0.05)
+    assert cooler["supply_c"] == pytest.approx(16.0, abs=0.05)
     assert cooler["supply_c"] - 0.05 <= rack["inlet_mean_c"] <= rack["inlet_max_c"] < rack["outlet_mean_c"]
     assert rack["band"] in ("recommended", "allowable")
     assert 0.0 <= rack["swing_k"] < 3.0
@@ -297,7 +297,7 @@ def test_air_beyond_the_models_validity_is_a_warning(solved):
 
 @pytest.mark.parametrize(("rounds", "agree"), [(0, False), (1, True)])
 def test_flows_that_agree_after_the_last_round_are_an_answer(monkeypatch, rounds, agree):
-    # between 1 and 2 % more air than nominal at 18 to 25 degC: half of it is within the 1 % asked
+    # between 0.8 and 2 % more air than nominal at 16 to 25 degC: half of it is within the 1 % asked
     curve = "racks[R01].air.curve={temperature: [10, 28], factor: [1.0, 1.024]}"
     layout = load_layout(example_layout("one_rack"), [curve])
     monkeypatch.setattr(sys.modules[settle_room.__module__], "_CURVE_ROUNDS", rounds)
