@@ -110,7 +110,8 @@ def factorise(across, up, skip, diagonal, before, after, band, sums, factors, in
     diagonal, before, after : float64[ny, nx * nz]    Of A; its entries of the plane before and after.
     band : float64[nx * nz, nz]    Scratch.
     sums : float64[nx * nz]    Scratch.
-    factors : float32 or float64[ny, nx * nz, nz], inverse : float64[ny, nx * nz]    Overwritten.
+    factors : float32 or float64[ny, nx * nz, nz]    Overwritten.
+    inverse : float64[ny, nx * nz]    Overwritten.
 
     Returns
     -------

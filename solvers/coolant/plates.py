@@ -57,6 +57,8 @@ def march(C, K, m_flow, mass, cp, heat, warm, T_solid, T_coolant, dt, out):
         C dT_solid/dt = heat - K (T_solid - T_coolant)
         M cp dT_coolant/dt = m cp (T_in - T_coolant) + K (T_solid - T_coolant) + warm
 
+    Checked in tests/unit/solvers/coolant/test_plates.py.
+
     Parameters
     ----------
     C, K, m_flow, mass, cp, heat, warm : float64[nc]
@@ -67,8 +69,6 @@ def march(C, K, m_flow, mass, cp, heat, warm, T_solid, T_coolant, dt, out):
     out : float64[nc, 6]
         Overwritten: mean of the coolant, its end and the solid's end, each as a part without inlet and a
         factor of T_in.
-
-    Check : tests/unit/solvers/coolant/test_plates.py
     """
     for i in range(C.size):
         w, kf, d = m_flow[i] / mass[i], K[i] / (mass[i] * cp[i]), warm[i] / (mass[i] * cp[i])
