@@ -9,12 +9,14 @@ from __future__ import annotations
 from typing import Literal, NamedTuple
 
 import numpy as np
+from numba import njit
 
 from solvers.coldplate.system import Array
 from solvers.coolant.duct import solve_duct
 from solvers.coolant.fluids import Fluid
-from solvers.coolant.friction import apparent_f_re, churchill
+from solvers.coolant.friction import apparent_f_re, darcy_f_re
 from solvers.coolant.heat_transfer import nusselt
+from solvers.linear.kernels import options
 
 LAMINAR = 2300.0
 """Reynolds number up to which channel flow is taken for laminar. [-]"""
@@ -132,11 +134,15 @@ def pressure_drop(duct: Duct, m_flow: Array, liquid: Liquid) -> Array:
     Re = reynolds(duct, m_flow, liquid.viscosity)
     dynamic = 0.5 * (m_flow / duct.area) ** 2 / liquid.density
     laminar = 4.0 * apparent_f_re(duct.aspect, duct.length / (duct.diameter * Re))
-    rough = duct.roughness / duct.diameter
-    f = np.array(
-        [float(churchill(r, rough, float(c))) for r, c in zip(Re.ravel(), laminar.ravel(), strict=True)]
-    )
-    return (f.reshape(Re.shape) * duct.length / duct.diameter + duct.end_loss) * dynamic
+    f = np.empty(Re.shape)
+    _friction(Re, duct.roughness / duct.diameter, laminar, f)
+    return (f * duct.length / duct.diameter + duct.end_loss) * dynamic
+
+
+@njit(**options)
+def _friction(Re, relative_roughness, laminar, out):
+    for i in range(Re.size):
+        out[i] = darcy_f_re(Re[i], relative_roughness, laminar[i]) / Re[i]
 
 
 def films(duct: Duct, m_flow: Array, liquid: Liquid, y: Array) -> Array:

@@ -22,8 +22,8 @@ from solvers.errors import ConvergenceError
 
 Arrangement = Literal["ideal", "U", "Z"]
 _ROUNDS = 400
-_RELAXATION = 0.5
-_AGREE = 1e-9  # relative change of a flow that ends it
+_LEAST = 0.05  # share of a correction
+_AGREE = 1e-8  # relative change of a flow that ends it
 
 
 class Manifold(NamedTuple):
@@ -51,6 +51,7 @@ def split(
     density: float,
     viscosity: float,
     drop: Callable[[Array], Array],
+    start: Array | None = None,
 ) -> tuple[Array, float]:
     """Split a flow among channels.
 
@@ -61,6 +62,7 @@ def split(
     count : int    Channels.
     density, viscosity : float    In the headers. [kg/m3, Pa s]
     drop : callable    Flows of the channels [kg/s] -> their pressure drops [Pa].
+    start : float64[count], optional    First guess. [kg/s]
 
     Returns
     -------
@@ -74,9 +76,11 @@ def split(
     Source : momentum balance as in Bajura and Jones 1976, J. Fluids Eng. 98, 654.
     Check  : tests/unit/solvers/coldplate/test_manifold.py
     """
-    q = np.full(count, total / count)
+    q = np.full(count, total / count) if start is None else start * (total / start.sum())
     if manifold.arrangement == "ideal" or count == 1:
+        q = np.full(count, total / count)
         return q, float(np.mean(drop(q)))
+    share = 1.0  # of each correction; halved when corrections grow
     history: list[float] = []
     for _ in range(_ROUNDS):
         dp = drop(q)
@@ -86,8 +90,10 @@ def split(
         offset = _headers(manifold, q, density, viscosity)
         new = _flows(a, b, offset, total)
         change = float(np.max(np.abs(new - q)) * count / total)
+        if history and change > 0.9 * history[-1]:
+            share = max(0.5 * share, _LEAST)
         history.append(change)
-        q = q + _RELAXATION * (new - q)
+        q = q + share * (new - q)
         if not np.all(np.isfinite(q)) or np.any(q <= 0.0):
             break
         if change < _AGREE:

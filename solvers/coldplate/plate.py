@@ -88,7 +88,7 @@ class Resolution(NamedTuple):
     columns : int    Across a channel; over all channels with ``two_resistor``.
     walls : int    Across a wall; 0 with ``two_resistor``.
     margin : int    Across each margin.
-    rows : int    Over the height of the channels; 1 with ``two_resistor``.
+    rows : int    Over the height of the channels.
     base, lid, package : int    Over the base, the lid, each sheet of the package.
     """
 
@@ -257,30 +257,31 @@ def _channel_layer(plate: Plate, resolution: Resolution, grid: Lattice, flowing:
     height, k = plate.duct.height, plate.fin.conductivity
     wall = Slab(height, (k, k, k), plate.fin.heat_capacity)
     if resolution.model == "two_resistor":
-        return _porous(plate, grid, flowing)
+        return _porous(plate, resolution.rows, grid, flowing)
     here = grid.channel[grid.channel >= 0]
     rate = flowing.rate[here][:, None] * np.ones(resolution.rows) / resolution.rows
     if resolution.model == "resolved":
         columns, rows = flowing.velocity.shape
         cell = np.arange(here.size) % columns
         rate = flowing.rate[here][:, None] * flowing.velocity[cell] / (columns * rows)
-        return Ducts(wall, rows, flowing.capacity, flowing.conductivity, None, True, rate)
-    lid_film = plate.duct.heated == "four"
-    return Ducts(wall, resolution.rows, flowing.capacity, 0.0, flowing.film, lid_film, rate)
+        return Ducts(wall, rows, flowing.capacity, flowing.conductivity, None, rate)
+    films = flowing.film, flowing.film, flowing.film * (plate.duct.heated == "four")
+    return Ducts(wall, resolution.rows, flowing.capacity, flowing.conductivity, films, rate)
 
 
-def _porous(plate: Plate, grid: Lattice, flowing: Flowing) -> Porous:
+def _porous(plate: Plate, rows: int, grid: Lattice, flowing: Flowing) -> Porous:
     """Films and fins of channels on the area that they take; solid beside it."""
     duct, k = plate.duct, plate.fin.conductivity
     inside = grid.channel >= 0
     pitch = grid.x[inside][0] / grid.members[0]  # a little less than the plate's where margins are thin
     share = duct.width / pitch
-    to_coolant, through = fin(flowing.film, k, pitch - duct.width, duct.height)
+    to_coolant, through = fin(flowing.film, k, pitch - duct.width, duct.height / rows)
     shape = grid.y.size, grid.x.size
-    bottom, top = np.zeros(shape), np.zeros(shape)
-    passing = np.full(shape, k / duct.height)
+    bottom, top, inner = np.zeros(shape), np.zeros(shape), np.zeros(shape)
+    passing = np.full(shape, k * rows / duct.height)
     bottom[:, inside] = flowing.film * share + to_coolant / pitch
     top[:, inside] = flowing.film * share * (duct.heated == "four") + to_coolant / pitch
+    inner[:, inside] = to_coolant / pitch
     passing[:, inside] = through / pitch
     rate = np.zeros(grid.x.size)
     rate[inside] = flowing.rate * grid.members
@@ -293,6 +294,8 @@ def _porous(plate: Plate, grid: Lattice, flowing: Flowing) -> Porous:
         through=passing,
         along=(1.0 - share) * k,
         rate=rate,
+        rows=rows,
+        inner=inner,
     )
 
 
@@ -301,7 +304,8 @@ def overlap(lines: Array, others: Array) -> Array:
 
     Parameters
     ----------
-    lines : float64[n + 1], others : float64[m + 1]    Ascending. [m]
+    lines : float64[n + 1]    Ascending. [m]
+    others : float64[m + 1]    Ascending. [m]
 
     Returns
     -------

@@ -12,7 +12,7 @@ from solvers.coldplate.channel_flow import LAMINAR, Liquid, liquid_at
 from solvers.coldplate.manifold import Manifold, split
 from solvers.coldplate.plate import Flowing, HeatMap, Lattice, Plate, Resolution, lattice, stack_of
 from solvers.coldplate.solve import Moment, march, steady
-from solvers.coldplate.stack import Ducts, Stack, build
+from solvers.coldplate.stack import ROW, Ducts, Porous, Stack, build
 from solvers.coldplate.system import Array, Balance, System, balance
 from solvers.coolant.fluids import Fluid
 from solvers.errors import CaseError, ConvergenceError
@@ -149,10 +149,10 @@ def solve_plate(
     middle = (np.cumsum(grid.y) - 0.5 * grid.y) / plate.length
     bulk = coolant.inlet + guess * middle[:, None] * np.ones(grid.position.size)
     outlet = np.full(grid.position.size, coolant.inlet + guess)
-    theta = start
+    theta, m_flow = start, None
     history: list[float] = []
     for rounds in range(1, _ROUNDS + 1):
-        flow = _flow(plate, coolant, resolution, grid, manifold, bulk, outlet)
+        flow = _flow(plate, coolant, resolution, grid, manifold, bulk, outlet, m_flow)
         stack, channels = stack_of(plate, resolution, grid, flow.flowing, coolant.inlet)
         system = build(stack)
         heat = np.zeros(system.diagonal.shape)
@@ -161,6 +161,7 @@ def solve_plate(
         new = _bulk(stack, channels, grid, theta, flow.flowing) + coolant.inlet
         change = float(np.max(np.abs(new - bulk)))
         history.append(change)
+        m_flow = flow.m_flow
         bulk = new
         outlet = bulk[-1] + system.extrapolation * (bulk[-1] - bulk[max(-2, -bulk.shape[0])])
         if change < _SETTLED:
@@ -190,6 +191,7 @@ def _flow(
     manifold: Manifold | None,
     bulk: Array,
     outlet: Array,
+    start: Array | None,
 ) -> _Flow:
     """Split the flow and find films at the temperatures of the coolant."""
     duct, fluid = plate.duct, coolant.fluid
@@ -206,7 +208,7 @@ def _flow(
     inlet = liquid_at(fluid, np.asarray(coolant.inlet))
     ideal = Manifold("ideal", 1.0, 1.0, plate.pitch) if manifold is None else manifold
     density, viscosity = float(inlet.density), float(inlet.viscosity)
-    m_flow, dp = split(ideal, coolant.m_flow, plate.channels, density, viscosity, drop)
+    m_flow, dp = split(ideal, coolant.m_flow, plate.channels, density, viscosity, drop, start)
     Re = channel_flow.reynolds(duct, m_flow, means.viscosity)
     if resolution.model == "resolved" and float(Re.max()) > LAMINAR:
         raise CaseError(
@@ -240,8 +242,9 @@ def _bulk(stack: Stack, channels: int, grid: Lattice, theta: Array, flowing: Flo
     """Mixed-mean excess of each channel or group, plane by plane."""
     layer = stack.layers[channels]
     inside = grid.channel >= 0
-    if not isinstance(layer, Ducts):
-        return theta[:, inside, stack.coolant(channels)]
+    if isinstance(layer, Porous):
+        return theta[:, inside, stack.coolant(channels) : stack.first[channels + 1] : ROW].mean(axis=2)
+    assert isinstance(layer, Ducts)
     first = stack.first[channels]
     cells = theta[:, inside, first : first + layer.rows]
     share = layer.rate / flowing.rate[grid.channel[inside]][:, None]
@@ -305,7 +308,8 @@ def resolution_of(plate: Plate, model: str, most: int = 1_000_000) -> Resolution
     if model == "two_resistor":
         planes = _within(round(plate.length / 1.5e-3), 16, 40)
         columns = _within(round(plate.width / 1.5e-3), 12, 40)
-        return Resolution("two_resistor", planes, columns, 0, 1, 1, 3, 1, 2)
+        rows = _within(round(0.4 * plate.duct.height / plate.duct.width), 1, 4)
+        return Resolution("two_resistor", planes, columns, 0, 1, rows, 3, 1, 2)
     planes = _within(round(plate.length / 1e-3), 24, 96)
     if model == "four_resistor":
         return Resolution("four_resistor", planes, 1, 1, 1, 4, 3, 1, 2)

@@ -20,9 +20,8 @@ import numpy as np
 from solvers.coldplate.system import Array, Cells, Leak, Scheme, System, assemble
 from solvers.errors import CaseError
 
-POROUS_LAYERS = 4
-"""Layers of cells of a `Porous`: lower wall, walls between the channels, coolant, upper wall. [-]"""
-_COOLANT = 2  # of them
+WALLS, COOLANT, ROW = 1, 2, 3
+"""Layers of cells of a row of a `Porous`: a surface, walls, coolant; a surface lies above all rows. [-]"""
 _MIXED = 1e4  # conductance inside mixed coolant, over that of its films
 
 
@@ -64,17 +63,17 @@ class Ducts(NamedTuple):
     """A layer of channels along y, several cells high; which columns they are says the stack.
 
     Either each channel is several columns wide and heat is conducted in the coolant, cell by cell, with the
-    velocity of a resolved profile; or it is one column with a film to its walls, and the coolant over its
-    height is mixed.
+    velocity of a resolved profile; or it is one column with films to its walls. Laminar coolant does not mix
+    over the height of a deep channel, so its rows only conduct to each other, unless it is said to be mixed.
 
     Attributes
     ----------
     wall : Slab    Height of all cells together, and what the walls between are made of.
     rows : int    Cells over the height.
     coolant_capacity : float    Heat capacity per volume. [J/(m3 K)]
-    conductivity : float    Of the coolant; 0 where it is mixed. [W/(m K)]
-    film : float64[ny, channels] or None    Film coefficient of mixed coolant. [W/(m2 K)]
-    lid_film : bool    Whether mixed coolant also meets the layer above.
+    conductivity : float    Of the coolant, with films over its height alone; inf: it is mixed. [W/(m K)]
+    films : tuple or None
+        Of mixed coolant, to the side, below and above; float or float64[ny, channels]. [W/(m2 K)]
     rate : float64[columns that are channels, rows]    Heat capacity rate of each cell, along +y. [W/K]
     """
 
@@ -82,22 +81,23 @@ class Ducts(NamedTuple):
     rows: int
     coolant_capacity: float
     conductivity: float
-    film: Array | None
-    lid_film: bool
+    films: tuple[float | Array, float | Array, float | Array] | None
     rate: Array
 
 
 class Porous(NamedTuple):
-    """A layer of channels or pins spread over its area, two resistors.
+    """A layer of channels or pins spread over its area, two resistors; or several rows of such.
 
     Attributes
     ----------
-    height : float    [m]
+    height : float    Of all rows together. [m]
     coolant_capacity, wall_capacity : float    Heat capacities per volume of the layer. [J/(m3 K)]
     bottom, top : float or float64[ny, nx]    Film coefficients on the layer's area. [W/(m2 K)]
-    through : float or float64[ny, nx]    Conductance from lower to upper wall. [W/(m2 K)]
+    through : float or float64[ny, nx]    Conductance of a row's walls from below to above. [W/(m2 K)]
     along : float    Conductivity of the layer along y by the walls between. [W/(m K)]
     rate : float64[nx]    Heat capacity rate over each column, positive along +y. [W/K]
+    rows : int    Rows over the height; their coolant does not mix.
+    inner : float or float64[ny, nx]    Film coefficient, as `bottom`, where two rows meet. [W/(m2 K)]
     """
 
     height: float
@@ -108,6 +108,8 @@ class Porous(NamedTuple):
     through: float | Array
     along: float
     rate: Array
+    rows: int = 1
+    inner: float | Array = 0.0
 
 
 Layer = Slab | Channels | Ducts | Porous
@@ -142,14 +144,16 @@ class Stack(NamedTuple):
     @property
     def first(self) -> tuple[int, ...]:
         """Where the cells of each layer begin, and their number. [-]."""
-        counts = [
-            POROUS_LAYERS if isinstance(layer, Porous) else layer.rows if isinstance(layer, Ducts) else 1
-            for layer in self.layers
-        ]
+        counts = []
+        for layer in self.layers:
+            if isinstance(layer, Porous):
+                counts.append(ROW * layer.rows + 1)
+            else:
+                counts.append(layer.rows if isinstance(layer, Ducts) else 1)
         return (0, *(int(n) for n in np.cumsum(counts)))
 
     def coolant(self, number: int) -> int:
-        """Return the layer of cells that holds the coolant of a layer, or the cells of a slab.
+        """Return the lowest layer of cells that holds the coolant of a layer, or the cells of a slab.
 
         Parameters
         ----------
@@ -159,7 +163,7 @@ class Stack(NamedTuple):
         -------
         int
         """
-        return self.first[number] + (_COOLANT if isinstance(self.layers[number], Porous) else 0)
+        return self.first[number] + (COOLANT if isinstance(self.layers[number], Porous) else 0)
 
 
 def build(stack: Stack) -> System:
@@ -185,8 +189,8 @@ def build(stack: Stack) -> System:
     shape = stack.y.size, stack.x.size, stack.first[-1]
     cells = Cells(*(np.zeros(shape) for _ in range(5)))
     rate = np.zeros(shape[1:])
-    porous = [number for number, layer in enumerate(stack.layers) if isinstance(layer, Porous)]
-    skip = np.zeros((*shape[:2], shape[2] - 2)) if porous else None
+    porous = any(isinstance(layer, Porous) for layer in stack.layers)
+    skip = np.zeros((*shape[:2], shape[2] - 2 if porous else 0))
     area = stack.y[:, None] * stack.x
     for number, layer in enumerate(stack.layers):
         at = stack.first[number]
@@ -197,12 +201,7 @@ def build(stack: Stack) -> System:
         elif isinstance(layer, Ducts):
             _fill_ducts(cells, rate, at, layer, stack)
         else:
-            _fill_porous(cells, rate, at, layer, stack)
-    for number in porous:
-        at, layer = stack.first[number], stack.layers[number]
-        assert isinstance(layer, Porous) and skip is not None
-        skip[:, :, at] += layer.bottom * area
-        skip[:, :, at + 1] += 2.0 * layer.through * area
+            _fill_porous(cells, rate, skip, at, layer, stack)
     leaks = []
     for edge, (film, layer) in enumerate(((stack.bottom, 0), (stack.top, -1))):
         inner, outer = (cells.top, cells.bottom) if edge == 0 else (cells.bottom, cells.top)
@@ -212,7 +211,7 @@ def build(stack: Stack) -> System:
             leaks.append(Leak(half * film_conductance / (half + film_conductance), film[1], layer))
         elif stack.outer_faces:
             inner[:, :, layer] *= 0.5
-    return assemble(cells, rate, stack.inlet, tuple(leaks), skip, stack.scheme)
+    return assemble(cells, rate, stack.inlet, tuple(leaks), skip if porous else None, stack.scheme)
 
 
 def _fill_slab(cells: Cells, at: int, slab: Slab, stack: Stack) -> None:
@@ -254,34 +253,39 @@ def _fill_ducts(cells: Cells, rate: Array, at: int, ducts: Ducts, stack: Stack) 
         _fill_slab(cells, layer, solid, stack)
         rate[here, layer] = ducts.rate[:, row]
         cells.capacity[:, here, layer] = ducts.coolant_capacity * d * x * y
-        if ducts.film is None:
+        if ducts.films is None:
             cells.side[:, here, layer] = 2.0 * ducts.conductivity * d * y / x
             cells.along[:, here, layer] = 2.0 * ducts.conductivity * d * x / y
             cells.bottom[:, here, layer] = cells.top[:, here, layer] = 2.0 * ducts.conductivity * x * y / d
             continue
-        side = ducts.film * d * y
-        mixed = _MIXED * ducts.film * (ducts.wall.thickness + x) * y
-        cells.side[:, here, layer] = side
+        side, bottom, top = ducts.films
+        mixed = 2.0 * min(ducts.conductivity / d, 1e99) * x * y
+        if math.isinf(ducts.conductivity):
+            mixed = _MIXED * side * (ducts.wall.thickness + x) * y
+        cells.side[:, here, layer] = side * d * y
         cells.along[:, here, layer] = 0.0
-        cells.bottom[:, here, layer] = ducts.film * x * y if row == 0 else mixed
-        last = ducts.film * x * y * ducts.lid_film
-        cells.top[:, here, layer] = last if row == ducts.rows - 1 else mixed
+        cells.bottom[:, here, layer] = bottom * x * y if row == 0 else mixed
+        cells.top[:, here, layer] = top * x * y if row == ducts.rows - 1 else mixed
 
 
-def _fill_porous(cells: Cells, rate: Array, at: int, porous: Porous, stack: Stack) -> None:
-    """Lower wall and upper wall are surfaces, without capacity; only the halves between cells count."""
-    x, y, height = stack.x, stack.y[:, None], porous.height
+def _fill_porous(cells: Cells, rate: Array, skip: Array, at: int, porous: Porous, stack: Stack) -> None:
+    """Surfaces have no capacity; only the halves between cells count."""
+    x, y, height = stack.x, stack.y[:, None], porous.height / porous.rows
     area = x * y
     huge = 1e18 * area  # a surface: the half conductance on its other side is the whole one
-    lower, walls, coolant, upper = range(at, at + POROUS_LAYERS)
-    cells.bottom[:, :, lower] = cells.top[:, :, lower] = huge
-    cells.bottom[:, :, upper] = cells.top[:, :, upper] = huge
-    cells.bottom[:, :, walls] = 2.0 * porous.through * area
-    cells.along[:, :, walls] = 2.0 * porous.along * height * x / y
-    cells.capacity[:, :, walls] = porous.wall_capacity * height * area
-    cells.top[:, :, coolant] = porous.top * area
-    cells.capacity[:, :, coolant] = porous.coolant_capacity * height * area
-    rate[:, coolant] = porous.rate
+    cells.bottom[:, :, at] = cells.top[:, :, at] = huge
+    for row in range(porous.rows):
+        below = at + ROW * row
+        walls, coolant, above = below + WALLS, below + COOLANT, below + ROW
+        cells.bottom[:, :, above] = cells.top[:, :, above] = huge
+        cells.bottom[:, :, walls] = 2.0 * porous.through * area
+        skip[:, :, walls] = 2.0 * porous.through * area
+        cells.along[:, :, walls] = 2.0 * porous.along * height * x / y
+        cells.capacity[:, :, walls] = porous.wall_capacity * height * area
+        skip[:, :, below] = (porous.bottom if row == 0 else porous.inner) * area
+        cells.top[:, :, coolant] = (porous.top if row == porous.rows - 1 else porous.inner) * area
+        cells.capacity[:, :, coolant] = porous.coolant_capacity * height * area
+        rate[:, coolant] = porous.rate / porous.rows
 
 
 def fin(film: float | Array, conductivity: float, thickness: float, height: float) -> tuple[Array, Array]:

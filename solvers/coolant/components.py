@@ -195,8 +195,10 @@ class Inputs(NamedTuple):
     ----------
     setting : float64[nb]    Openings, speeds, foulings, leak areas; see the roles.
     drive : bool[np]    Whether each pump has power; without, it runs down (`transient`), or stands (`solve`).
-    heat : float64[nb]    Heat into the coolant of a branch, or into the solid of its plate. [W]
-    p : float64[nn]    Pressure of boundary nodes; ignored elsewhere. [Pa]
+    heat : float64[nb]
+        Heat into the coolant of a branch, or into the solid of its plate. A branch without volume takes it
+        only while it flows. [W]
+    p : float64[nn]    Pressure of boundary nodes and, in a steady solve, of vessels; ignored elsewhere. [Pa]
     T : float64[nn]    Temperature of what enters at boundary nodes; ignored elsewhere. [K]
     supply : float64[nn]    Mass flow into nodes from outside, at temperature `T`. [kg/s]
     T_ambient : float64[nb]    Around each branch. [K]

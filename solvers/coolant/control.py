@@ -22,7 +22,7 @@ _AGREE = 1e-6  # of the range of an output
 
 
 class Controls(NamedTuple):
-    """PI controllers, each moving one setting.                                                   (C26).
+    """PI controllers, each moving one setting.                                                   (C27).
 
         u = u_0 + K (e + integral of e dt / T_i),  e = target - measured
 
@@ -117,7 +117,7 @@ def wind(controls: Controls, setting: Vector, measured: Vector) -> Vector:
 
 
 def act(controls: Controls, integral: Vector, measured: Vector, dt: float) -> tuple[Vector, Vector]:
-    """Give outputs now and integrals after dt; an output at its limit does not wind up.             (C26).
+    """Give outputs now and integrals after dt; an output at its limit does not wind up.             (C27).
 
     Parameters
     ----------

@@ -276,13 +276,13 @@ class Thermal:
         m = carrying(m)
         size = np.abs(m)
         self._sinks(m, inputs, warm)
-        none = np.zeros(T.size)
+        fed, none = self._from_vessels(m, inputs), np.zeros(T.size)
         up = self.upstream(m)
         around = self.of_branches("enthalpy", inputs.T_ambient)
         for _ in range(_ITERATIONS):
             cp = self.of_branches("specific_heat", T[up])
             alpha, beta = plain_lines(size, case.branches.UA / cp, inputs.heat + warm, around)
-            lines, G = Lines(alpha, beta, none, none), self.exchange(m, inputs, cp)
+            lines, G = Lines(alpha, beta, -fed, none), self.exchange(m, inputs, cp)
             last, T = T, self.nodes(m, lines, G, inputs, T)
             if float(np.abs(T - last).max()) <= _SETTLED:
                 return self._result(m, lines, G, inputs, T, power, cp)
@@ -304,7 +304,9 @@ class Thermal:
         T_solid = T_out[plates.branch] + inputs.heat[plates.branch] / K
         external = self.external(m, inputs)
         h_node = np.where(external > 0, self.of_nodes("enthalpy", inputs.T), self.of_nodes("enthalpy", T))
-        through = float((external * h_node).sum() + Q_flow.sum())
+        through = float(
+            (external * h_node).sum() + Q_flow.sum() - (lines.hold * self.of_nodes("enthalpy", T)).sum()
+        )
         # against one reference, so that what flows through does not hide what is heated
         handled = float(np.abs(Q_flow).sum()) + 1.0
         return Temperatures(T, T_in, T_out, T_solid, Q_flow, power, abs(through) / handled)
@@ -328,6 +330,14 @@ class Thermal:
         Q = G * (second - T_in[one])
         out = np.bincount(one, Q, minlength=T_in.size).astype(np.float64)
         return out - np.bincount(other[self._two], Q[self._two], minlength=T_in.size)
+
+    def _from_vessels(self, m: Vector, inputs: Inputs) -> Vector:
+        """Mass flow out of vessels into their nodes, at the nodes' temperature: what a leak takes. [kg/s]."""
+        branches, node = self.case.branches, self.case.vessels.node
+        out = np.zeros(self.boundary.size)
+        net = np.bincount(branches.a, m, minlength=out.size) - np.bincount(branches.b, m, minlength=out.size)
+        out[node] = (net - inputs.supply)[node]
+        return out
 
     def _sinks(self, m: Vector, inputs: Inputs, warm: Vector) -> None:
         """Every circuit that is heated must be able to give the heat away."""

@@ -26,6 +26,7 @@ _QUIET = 0.005  # of the flows' scale and of a speed: change in a step that need
 _PART = 0.02  # of a vessel's mass when full, that its error is measured by
 _GROW, _SHRINK = 3.0, 0.2
 _WARM = 0.3  # K, change of a node in a step that makes the next one shorter
+_FRONT = 0.2  # s, no shorter for that reason: a front changes a node at once in the shortest step
 _CONTROLLED = 1.0  # s, longest step under control
 
 
@@ -199,7 +200,7 @@ def _step(
 ) -> State:
     """One accepted step, of dt or shorter."""
     wanted, integral = network.speeds(inputs), state.integral
-    while dt >= _LEAST:
+    while True:
         if controls is not None:
             found = measure(controls, state.flow.p, state.flow.m_flow, state.warmth.T)
             wanted[controls.output], integral = act(controls, state.integral, found, dt)
@@ -207,7 +208,8 @@ def _step(
         if parts:
             return _warm(network, state, inputs, parts, dt, following, integral)
         dt = following
-    raise ConvergenceError(f"network: no step of {_LEAST:g} s converges at {state.time:.6g} s")
+        if dt < _LEAST:
+            raise ConvergenceError(f"network: no step of {_LEAST:g} s converges at {state.time:.6g} s")
 
 
 def _try(
@@ -286,7 +288,7 @@ def _warm(
     last = parts[-1]
     warmer = float(np.abs(warmth.T - state.warmth.T).max())
     if warmer > _WARM:
-        following = min(following, dt * max(_SHRINK, _WARM / warmer))
+        following = min(following, max(dt * max(_SHRINK, _WARM / warmer), _FRONT))
     rho = network.thermal.of_nodes("density", warmth.T)[network.case.vessels.node]
     p = last.flow.p.copy()
     p[network.case.vessels.node] = pressure_of(network.case.vessels, mass, rho)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 from rich.table import Table
@@ -19,6 +19,11 @@ def coldplate(
     spec: Annotated[
         Path, typer.Argument(metavar="SPEC", help="Cold plate in YAML, or a 3D-ICE stack (.stk).")
     ],
+    model: Annotated[
+        Literal["two_resistor", "four_resistor", "correlation", "resolved"] | None,
+        typer.Option(help="Instead of the YAML file's."),
+    ] = None,
+    cells: Annotated[int | None, typer.Option(help="Cells at most, about.", min=1000)] = None,
     out_: OutOption = None,
     json_: JsonOption = False,
 ) -> None:
@@ -31,7 +36,7 @@ def coldplate(
             task = bar.add_task("Preparing kernels", total=None)
             warm_up()
             bar.update(task, description="Solving", total=1.0)
-            result = solve_plate(spec, out_, lambda share: bar.update(task, completed=share))
+            result = solve_plate(spec, out_, model, cells, lambda share: bar.update(task, completed=share))
         if json_:
             print_json(result.as_json())
         else:

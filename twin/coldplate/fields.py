@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from solvers.coldplate.stack import COOLANT, ROW, WALLS, Porous, Slab, Stack
 from solvers.coldplate.system import Array
 from twin.errors import OutsideError
 from twin.units import ZERO_CELSIUS
@@ -40,6 +41,50 @@ class PlateFields:
         """Plane, column and layer of the hottest cell."""
         at = np.unravel_index(int(np.argmax(self.temperature)), self.temperature.shape)
         return int(at[0]), int(at[1]), int(at[2])
+
+
+def stack_fields(stack: Stack, T: Array, heat: Array, names: dict[int, str]) -> PlateFields:
+    """Return the temperatures of a stack; spread channels show their walls, and the coolant beside.
+
+    Parameters
+    ----------
+    stack : Stack
+    T : float64[ny, nx, nz]    Of its cells. [K]
+    heat : float64[ny, nx, nz]    [W]
+    names : dict    Number of a layer of the stack -> its name.
+
+    Returns
+    -------
+    PlateFields
+    """
+    heights: list[float] = []
+    layers: list[str] = []
+    solid, liquid, released = [], [], []
+    for number, layer in enumerate(stack.layers):
+        at, end = stack.first[number], stack.first[number + 1]
+        cells = T[:, :, at:end]
+        none = np.full(cells.shape, np.nan)
+        if isinstance(layer, Slab):
+            height, shown, coolant = layer.thickness, cells, none
+        elif isinstance(layer, Porous):
+            height, shown, coolant = layer.height, cells[:, :, WALLS::ROW], cells[:, :, COOLANT::ROW]
+            coolant = np.where((np.asarray(layer.rate) != 0.0)[:, None], coolant, np.nan)
+        else:
+            height, shown = layer.wall.thickness, cells
+            coolant = np.where(stack.channel[:, None], cells, np.nan)
+        rows = shown.shape[2]
+        heights.extend([height / rows] * rows)
+        layers.extend([names.get(number, "")] * rows)
+        solid.append(shown)
+        liquid.append(coolant)
+        released.append(np.zeros(shown.shape) if isinstance(layer, Porous) else heat[:, :, at:end])
+    return PlateFields(
+        *(np.concatenate([[0.0], np.cumsum(widths)]) for widths in (stack.x, stack.y, np.array(heights))),
+        temperature=np.concatenate(solid, axis=2),
+        coolant=np.concatenate(liquid, axis=2),
+        heat=np.concatenate(released, axis=2),
+        layers=tuple(layers),
+    )
 
 
 def write_vtk(fields: PlateFields, path: Path) -> None:

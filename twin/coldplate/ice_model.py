@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from solvers.coldplate.stack import Channels, Porous, Slab, Stack, pin_film
+from solvers.coldplate.stack import Layer as SolverLayer
 from solvers.coldplate.system import Array
 from twin.coldplate.ice_stack import Block, Cavity, Element, IceStack, Layer, Rectangle
 from twin.errors import Finding, InputError
@@ -26,11 +27,13 @@ class IceModel:
     ice : IceStack
     stack : Stack    What the solver gets.
     layer : dict    Element of the stack -> number of its layer in `stack`; of a die, its source layer.
+    kind : str    ``file``: as it says; ``correlation``: its films, solids resolved; ``resolved``: no films.
     """
 
     ice: IceStack
     stack: Stack
     layer: dict[str, int]
+    kind: str = "file"
 
     @property
     def edges(self) -> tuple[Array, Array]:
@@ -167,7 +170,7 @@ def build_ice(ice: IceStack) -> IceModel:
     -------
     IceModel
     """
-    cavity = ice.cavity if any(element.is_channel for element in ice.elements) else None
+    cavity = flowing(ice)
     if cavity is not None and cavity.kind == "4rm":
         pitch = cavity.channel + cavity.wall
         walls = round((ice.length - cavity.first_wall - cavity.last_wall - cavity.channel) / pitch)
@@ -178,7 +181,49 @@ def build_ice(ice: IceStack) -> IceModel:
     else:
         x = np.full(round(ice.length / ice.cell_length), ice.cell_length)
         channel = np.zeros(x.size, dtype=bool)
-    layers: list[Slab | Channels | Porous] = []
+    gap = None if cavity is None else _channels(ice, cavity, x, int(channel.sum()))
+    layers, number = stack_layers(ice, gap)
+    stack = Stack(
+        x=x,
+        y=np.full(round(ice.width / ice.cell_width), ice.cell_width),
+        layers=layers,
+        channel=channel,
+        inlet=ice.initial_temperature if cavity is None else cavity.inlet_temperature,
+        bottom=None if ice.bottom is None else (ice.bottom.coefficient, ice.bottom.temperature),
+        top=None if ice.top is None else (ice.top.coefficient, ice.top.temperature),
+        outer_faces=True,
+        scheme="central_held",
+    )
+    return IceModel(ice, stack, number)
+
+
+def flowing(ice: IceStack) -> Cavity | None:
+    """Return what flows in the channels of a stack; None where it has none.
+
+    Parameters
+    ----------
+    ice : IceStack
+
+    Returns
+    -------
+    Cavity or None
+    """
+    return ice.cavity if any(element.is_channel for element in ice.elements) else None
+
+
+def stack_layers(ice: IceStack, gap: SolverLayer | None) -> tuple[tuple[SolverLayer, ...], dict[str, int]]:
+    """Return the layers of a stack from below, and the number of each element's.
+
+    Parameters
+    ----------
+    ice : IceStack
+    gap : layer, optional    What stands for each channel.
+
+    Returns
+    -------
+    tuple of layers, dict
+    """
+    layers: list[SolverLayer] = []
     number: dict[str, int] = {}
     for element in reversed(ice.elements):
         if element.die is not None:
@@ -189,20 +234,9 @@ def build_ice(ice: IceStack) -> IceModel:
         number[element.name] = len(layers)
         if element.layer is not None:
             layers.append(_slab(ice, element.layer))
-        elif cavity is not None:
-            layers.append(_channels(ice, cavity, x, int(channel.sum())))
-    stack = Stack(
-        x=x,
-        y=np.full(round(ice.width / ice.cell_width), ice.cell_width),
-        layers=tuple(layers),
-        channel=channel,
-        inlet=ice.initial_temperature if cavity is None else cavity.inlet_temperature,
-        bottom=None if ice.bottom is None else (ice.bottom.coefficient, ice.bottom.temperature),
-        top=None if ice.top is None else (ice.top.coefficient, ice.top.temperature),
-        outer_faces=True,
-        scheme="central_held",
-    )
-    return IceModel(ice, stack, number)
+        elif gap is not None:
+            layers.append(gap)
+    return tuple(layers), number
 
 
 def channel_count(ice: IceStack, cavity: Cavity) -> int:

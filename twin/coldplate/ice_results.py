@@ -6,20 +6,17 @@ import math
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from solvers.coldplate.stack import POROUS_LAYERS, Porous, Slab
 from solvers.coldplate.system import Array
 from solvers.coolant.friction import apparent_f_re
-from twin.coldplate.fields import PlateFields
+from twin.coldplate.fields import PlateFields, stack_fields
 from twin.coldplate.ice_model import IceModel, channel_count
 from twin.coldplate.ice_run import Answers
+from twin.coldplate.plate_run import FLOW_TEXT
 from twin.units import ZERO_CELSIUS
 
 WATER = 4.17e6  # J/(m3 K) near 300 K
-_LIKE_WATER = 0.03  # relative
+LIKE_WATER = 0.03  # relative
 _WATER_CP = 4180.0  # J/(kg K)
-_WALLS, _COOLANT = 1, 2  # of the layers of cells of a porous layer
 
 
 def ice_numbers(model: IceModel, answers: Answers) -> dict[str, Any]:
@@ -38,6 +35,10 @@ def ice_numbers(model: IceModel, answers: Answers) -> dict[str, Any]:
     cavity = ice.cavity if any(element.is_channel for element in ice.elements) else None
     kind = "solid" if cavity is None else {"4rm": "4-resistor"}.get(cavity.kind, "porous 2-resistor")
     flow = "none" if cavity is None else "by the heat transfer coefficients of the file"
+    if model.kind == "correlation":
+        kind = "conjugate"
+    elif model.kind == "resolved":
+        kind, flow = "resolved", FLOW_TEXT["resolved"]
     drop, note = pressure_drop(model)
     unit = "w" if ice.steady else "j"
     return {
@@ -81,7 +82,7 @@ def pressure_drop(model: IceModel) -> tuple[float | None, str]:
         return None, "no coolant"
     if cavity.kind == "pinfin":
         return None, "a file with pins says nothing about friction"
-    if abs(cavity.heat_capacity - WATER) > _LIKE_WATER * WATER:
+    if abs(cavity.heat_capacity - WATER) > LIKE_WATER * WATER:
         return None, "the file gives no viscosity, and the heat capacity is not that of water"
     width, height = cavity.channel, cavity.height
     speed = cavity.flow / (channel_count(ice, cavity) * width * height)
@@ -129,36 +130,9 @@ def ice_fields(model: IceModel, answers: Answers) -> PlateFields:
     -------
     PlateFields
     """
-    stack, T = model.stack, answers.temperature
-    heat = model.heat(model.slots() - 1, T.shape)
+    heat = model.heat(model.slots() - 1, answers.temperature.shape)
     names = {number: name for name, number in model.layer.items()}
-    heights, solid, liquid, released, layers = [], [], [], [], []
-    for number, layer in enumerate(stack.layers):
-        at = stack.first[number]
-        none = np.full(T.shape[:2], np.nan)
-        shown, coolant = T[:, :, at], none
-        if isinstance(layer, Slab):
-            heights.append(layer.thickness)
-        elif isinstance(layer, Porous):
-            heights.append(layer.height)
-            shown, coolant = T[:, :, at + _WALLS], T[:, :, at + _COOLANT]
-        else:
-            heights.append(layer.wall.thickness)
-            coolant = np.where(stack.channel, shown, np.nan)
-        solid.append(shown)
-        liquid.append(coolant)
-        released.append(heat[:, :, at : at + (POROUS_LAYERS if isinstance(layer, Porous) else 1)].sum(axis=2))
-        layers.append(names.get(number, ""))
-    x, y = model.edges
-    return PlateFields(
-        x=x,
-        y=y,
-        z=np.concatenate([[0.0], np.cumsum(heights)]),
-        temperature=np.stack(solid, axis=2),
-        coolant=np.stack(liquid, axis=2),
-        heat=np.stack(released, axis=2),
-        layers=tuple(layers),
-    )
+    return stack_fields(model.stack, answers.temperature, heat, names)
 
 
 def write_maps(maps: dict[str, list[tuple[float, Array]]], path: Path) -> None:

@@ -48,11 +48,7 @@ def draw_plate(fields: PlateFields, summary: dict[str, Any], path: Path) -> None
     lower = figure.add_axes((0.06, 0.09, 0.36, 0.22))
     _section(figure, lower, fields, T[plane], plane)
     if wet.any():
-        coolant = (
-            np.nanmean(fields.coolant[:, :, wet], axis=2)
-            if wet.sum() > 1
-            else fields.coolant[:, :, wet][:, :, 0]
-        )
+        coolant = np.ma.masked_invalid(fields.coolant[:, :, wet]).mean(axis=2)
         _from_above(figure, right, fields, coolant - ZERO_CELSIUS, "Coolant, flowing upwards", _WATER)
     else:
         _from_above(figure, right, fields, T[:, :, 0], "Lowest layer", _MAP)

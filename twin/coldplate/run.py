@@ -15,8 +15,11 @@ from twin import __version__
 from twin.coldplate.fields import PlateFields, write_vtk
 from twin.coldplate.ice_model import build_ice
 from twin.coldplate.ice_reader import read_stack
+from twin.coldplate.ice_refined import refine_ice
 from twin.coldplate.ice_results import ice_fields, ice_numbers, write_maps, write_probes
 from twin.coldplate.ice_run import run_ice
+from twin.coldplate.plate_run import march_case, plate_fields, plate_numbers, solve_case
+from twin.coldplate.spec_reader import read_plate
 from twin.errors import Finding, InputError
 from twin.results import default_folder, usable_folder, write_folder, write_json
 
@@ -24,6 +27,8 @@ __all__ = ["RESULT_FILES", "PlateResult", "coldplate"]
 
 RESULT_FILES = ("spec.stk", "spec.yaml", "result.json", "fields.vtr", "picture.png", "probes.csv", "maps.txt")
 """What a result folder may hold, and all it may hold to be replaced."""
+
+_CELLS = 1_000_000  # of a stack that is resolved, at most
 
 logger = logging.getLogger(__name__)
 
@@ -53,6 +58,8 @@ class PlateResult:
 def coldplate(
     spec: str | Path,
     out: str | Path | None = None,
+    model: str | None = None,
+    cells: int | None = None,
     progress: Callable[[float], None] | None = None,
     *,
     write: bool = True,
@@ -64,6 +71,11 @@ def coldplate(
     spec : path
     out : path, optional
         Result folder; ``results/NAME`` without it.
+    model : str, optional
+        ``two_resistor``, ``four_resistor``, ``correlation`` or ``resolved`` instead of the file's. For a
+        stack, ``correlation`` resolves the solids between the file's own films.
+    cells : int, optional
+        Cells at most, about, instead of the file's.
     progress : callable, optional
         Called with the share that is done.
     write : bool
@@ -84,11 +96,12 @@ def coldplate(
         rule, remedy = "is neither .stk nor .yaml", "Give a 3D-ICE stack or a cold plate in YAML"
         raise InputError([Finding(str(path), "spec", "", path.suffix, rule, remedy)])
     target = (
-        usable_folder(default_folder(str(path)) if out is None else Path(out), RESULT_FILES)
+        usable_folder(default_folder(str(path), model, cells) if out is None else Path(out), RESULT_FILES)
         if write
         else None
     )
-    result = _solve_stack(path, progress)
+    solve = _solve_stack if path.suffix == ".stk" else _solve_plate
+    result = solve(path, model, cells, progress)
     if target is not None:
         result = replace(result, summary={**result.summary, "folder": str(target)}, folder=target)
         write_folder(target, lambda draft: _fill(draft, path, result), RESULT_FILES)
@@ -96,13 +109,31 @@ def coldplate(
     return result
 
 
-def _solve_stack(path: Path, progress: Callable[[float], None] | None) -> PlateResult:
+def _solve_stack(
+    path: Path, model: str | None, cells: int | None, progress: Callable[[float], None] | None
+) -> PlateResult:
+    if model not in (None, "correlation", "resolved"):
+        rule = "a stack is solved as its file says, with correlation or resolved"
+        raise InputError([Finding("--model", str(path), "", str(model), rule, "Leave it out")])
     begun = time.perf_counter()
-    model = build_ice(read_stack(path))
-    answers = run_ice(model, progress)
+    ice = read_stack(path)
+    built = build_ice(ice) if model is None else refine_ice(ice, model, cells or _CELLS)
+    answers = run_ice(built, progress)
     wall = time.perf_counter() - begun
-    summary = {"name": path.stem, **ice_numbers(model, answers), "wall_s": wall, "version": __version__}
-    return PlateResult(ice_fields(model, answers), summary, answers.maps)
+    summary = {"name": path.stem, **ice_numbers(built, answers), "wall_s": wall, "version": __version__}
+    return PlateResult(ice_fields(built, answers), summary, answers.maps)
+
+
+def _solve_plate(
+    path: Path, model: str | None, cells: int | None, progress: Callable[[float], None] | None
+) -> PlateResult:
+    begun = time.perf_counter()
+    case = read_plate(path)
+    solution = solve_case(case, model, cells)
+    series = None if case.spec.transient is None else march_case(case, solution, progress)
+    wall = time.perf_counter() - begun
+    summary = {**plate_numbers(case, solution, series), "wall_s": wall, "version": __version__}
+    return PlateResult(plate_fields(solution, None if series is None else series.theta), summary)
 
 
 def _fill(draft: Path, path: Path, result: PlateResult) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from copy import deepcopy
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -25,7 +26,7 @@ from twin.units import celsius
 _EDGE = 1e-9  # m; what counts as outside
 _ROUNDS = 8  # of mending a faulty file to see the rest of its faults
 _CHIP = {"id": "none", "position": [0, 0], "size": [1e-3, 1e-3], "power": 0}
-_USABLE = {
+_USABLE: dict[str, Any] = {
     "name": "none",
     "coolant": {"fluid": "water", "inlet_temperature": 20, "flow": 1e-5},
     "plate": {"width": 0.05, "length": 0.05, "base": 1e-3, "lid": 1e-3},
@@ -108,7 +109,7 @@ class _Checker:
     def check(self, path: Path) -> PlateCase | None:
         spec = self.spec
         self._materials()
-        count = self._channels() if not {"channels", "plate"} & self.mended else 1
+        count = self._channels() if not _touches(self.mended, "channels", "plate.width") else 1
         self._chips()
         liquid = self._fluid(("coolant", "fluid"), spec.coolant.fluid)
         for n, name in enumerate(spec.sweep.fluid if spec.sweep else ()):
@@ -119,7 +120,7 @@ class _Checker:
         if liquid is None or len(whole) < len(maps) or len(self.source.findings) > begun:
             return None
         case = PlateCase(path, spec, liquid, self.solids, whole, count)
-        if not {"coolant", "chips"} & self.mended:
+        if not _touches(self.mended, "coolant", "chips"):
             self._temperatures(case)
         return case
 
@@ -160,7 +161,7 @@ class _Checker:
             ends = [place + extent for place, extent in zip(chip.position, chip.size, strict=True)]
             shown = " x ".join(f"{1e3 * value:g}" for value in chip.size)
             outside = any(end > limit + _EDGE for end, limit in zip(ends, size, strict=True))
-            if outside and "plate" not in self.mended:
+            if outside and not _touches(self.mended, "plate.width", "plate.length"):
                 plate = " x ".join(f"{1e3 * value:g}" for value in size)
                 rule = f"the power map, with its corner, is larger than the plate of {plate} mm"
                 self.source.add(("chips", n, "size"), f"{shown} mm", rule, "Move or shrink it")
@@ -175,7 +176,7 @@ class _Checker:
             seen.add(chip.id)
         for n, probe in enumerate(spec.probes):
             outside = any(place > limit + _EDGE for place, limit in zip(probe.position, size, strict=True))
-            if outside and "plate" not in self.mended:
+            if outside and not _touches(self.mended, "plate.width", "plate.length"):
                 self.source.add(("probes", n, "position"), "", "lies outside the plate", "Move it inside")
             if probe.id in seen:
                 self.source.add(("probes", n, "id"), probe.id, "stands twice", "Give each its own")
@@ -187,7 +188,7 @@ class _Checker:
             return None
         liquid = fluid(name)
         inlet = self.spec.coolant.inlet_temperature
-        fault = liquid.faults(inlet) if "coolant" not in self.mended else ""
+        fault = "" if _touches(self.mended, "coolant.inlet_temperature") else liquid.faults(inlet)
         if fault:
             at: Location = ("coolant", "inlet_temperature") if where[0] == "coolant" else where
             self.source.add(at, f"{celsius(inlet):g} degC", fault.partition(": ")[2], "Choose another")
@@ -211,35 +212,60 @@ class _Checker:
 def _validate(source: Source) -> tuple[PlateSpec | None, frozenset[str]]:
     """Validate; on faults, note them, put something usable in their place and go on, to find the rest too.
 
-    Returns the spec, and which of its parts were mended: what is wrong with those is no fault of the file.
+    Returns the spec, and what was mended, as ``coolant.flow``: what is wrong there is no fault of the file.
     """
     data = deepcopy(source.tree)
     mended: set[str] = set()
-    kept = {"chips": list(range(len(data["chips"])))} if isinstance(data.get("chips"), list) else {}
-    source.kept = kept
+    source.kept = {key: list(range(len(value))) for key, value in data.items() if isinstance(value, list)}
     for _ in range(_ROUNDS):
         try:
             return PlateSpec.model_validate(data), frozenset(mended)
         except ValidationError as error:
             faults = error.errors(include_url=False)
+        before = set(mended)
+        lost: dict[str, set[int]] = {}
         for fault in faults:
-            _note(source, fault, source.original(tuple(fault["loc"])))
-        unusable = {tuple(fault["loc"][:2]) for fault in faults if fault["type"] != "extra_forbidden"}
-        for fault in faults:
+            path = tuple(fault["loc"])
+            if not _touches(before, str(path[0])):
+                _note(source, fault, source.original(path))
             if fault["type"] == "extra_forbidden":
-                _at(data, fault["loc"][:-1]).pop(fault["loc"][-1], None)
-        chips = {path[1] for path in unusable if path[0] == "chips" and len(path) > 1}
-        if chips:
-            data["chips"] = [chip for n, chip in enumerate(data["chips"]) if n not in chips] or [_CHIP]
-            kept["chips"] = [at for n, at in enumerate(kept["chips"]) if n not in chips]
-            mended.add("chips")
-        for part in {str(path[0]) for path in unusable if path and (path[0] != "chips" or len(path) == 1)}:
-            mended.add(part)
-            if part in _USABLE:
-                data[part] = deepcopy(_USABLE[part])
+                _at(data, path[:-1]).pop(path[-1], None)
+            elif len(path) > 1 and isinstance(data.get(path[0]), list) and isinstance(path[1], int):
+                lost.setdefault(str(path[0]), set()).add(path[1])
             else:
-                data.pop(part, None)
+                mended.add(_mend(data, path))
+        for part, numbers in lost.items():
+            mended.add(part)
+            left = [item for n, item in enumerate(data[part]) if n not in numbers]
+            data[part] = left or deepcopy(_USABLE.get(part, []))
+            source.kept[part] = [at for n, at in enumerate(source.kept[part]) if n not in numbers]
     return None, frozenset(mended)
+
+
+def _mend(data: dict[str, Any], path: Location) -> str:
+    """Put something usable where a fault is, the whole part where it is the part's; returns its name."""
+    part = str(path[0])
+    if len(path) > 1 and isinstance(data.get(part), dict):
+        key, usable = str(path[1]), _USABLE.get(part)
+        if isinstance(usable, dict) and key in usable:
+            data[part][key] = usable[key]
+        else:
+            data[part].pop(key, None)
+        return f"{part}.{key}"
+    if part in _USABLE:
+        data[part] = deepcopy(_USABLE[part])
+    else:
+        data.pop(part, None)
+    return part
+
+
+def _touches(mended: AbstractSet[str], *names: str) -> bool:
+    """Whether one of these, a part of one or what it is a part of was mended."""
+    return any(
+        item == name or item.startswith(f"{name}.") or name.startswith(f"{item}.")
+        for item in mended
+        for name in names
+    )
 
 
 def _at(data: Any, path: Location) -> Any:

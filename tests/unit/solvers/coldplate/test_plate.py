@@ -80,7 +80,7 @@ def test_isothermal_walls_have_the_nusselt_number_of_the_resolved_duct():
     duct, k, rate = Duct(0.3e-3, 0.6e-3, 0.2), 0.6, 0.4
     solid = Slab(0.6e-3, (1e4, 0.0, 1e4), 3e6)
     velocity = profile(duct, columns, rows)
-    layer = Ducts(solid, rows, 4e6, k, None, True, rate * velocity / velocity.size)
+    layer = Ducts(solid, rows, 4e6, k, None, rate * velocity / velocity.size)
     x = np.array([0.1e-3, *[duct.width / columns] * columns, 0.1e-3])
     channel = np.array([False, *[True] * columns, False])
     stack = Stack(x, np.full(planes, 0.2 / planes), (solid, layer, solid), channel, 300.0)

@@ -188,3 +188,14 @@ def test_shut_in_plates_are_reported_as_boiling_not_lost(hall):
     inputs.setting[network.branch("valve 2")] = 0.0
     with pytest.raises(CaseError, match="boiling point"):
         solve(network, inputs)
+
+
+def test_a_leak_in_a_closed_loop_leaves_the_temperatures_whole(hall):
+    network, inputs = hall(3)
+    tight = solve(network, inputs)
+    inputs.setting[network.branch("leak 1")] = 2e-5
+    leaking = solve(network, inputs)
+    assert leaking.m_flow[network.branch("leak 1")] > 0.1
+    # the vessel makes the leak up at its node's temperature: nothing jumps, energy closes
+    np.testing.assert_allclose(leaking.T, tight.T, atol=0.5)
+    assert leaking.energy_relative < 1e-9

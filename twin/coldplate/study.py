@@ -1,0 +1,339 @@
+"""Compare designs of a cold plate: resistance against pumping power, the front, and what to build."""
+
+from __future__ import annotations
+
+import csv
+import itertools
+import logging
+import math
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from solvers.coldplate.channel_flow import LAMINAR
+from solvers.coolant.fluids import fluid
+from twin.coldplate.plate_run import solve_case, surface_values
+from twin.coldplate.spec_reader import PlateCase
+from twin.errors import Finding, InputError, NotConvergedError
+
+logger = logging.getLogger(__name__)
+
+_CHECK_CELLS = 1_500_000  # of a design that is solved finely
+
+
+@dataclass(frozen=True)
+class Design:
+    """A geometry with its coolant, and what it reaches.
+
+    Attributes
+    ----------
+    width, height, wall : float    Of channels and walls. [m]
+    flow : float    Of the plate. [m3/s]
+    fluid : str
+    channels : int
+    resistance : float    Hottest chip over the inlet, per watt of the plate. [K/W]
+    highest : float    Hottest chip. [K]
+    pressure_drop : float    [Pa]
+    pumping : float    Pressure drop times flow. [W]
+    coolant_rise : float    [K]
+    reynolds : float    Highest of all channels. [-]
+    margin : float    Least distance of a chip to its limit; inf without limits. [K]
+    """
+
+    width: float
+    height: float
+    wall: float
+    flow: float
+    fluid: str
+    channels: int
+    resistance: float
+    highest: float
+    pressure_drop: float
+    pumping: float
+    coolant_rise: float
+    reynolds: float
+    margin: float
+
+    @property
+    def text(self) -> str:
+        """Say it in a line."""
+        return (
+            f"{self.channels} channels of {1e3 * self.width:g} x {1e3 * self.height:g} mm, walls of "
+            f"{1e3 * self.wall:g} mm, {self.fluid} at {6e4 * self.flow:.3g} l/min"
+        )
+
+
+@dataclass(frozen=True)
+class Check:
+    """A design of the front, solved finely.
+
+    Attributes
+    ----------
+    design : Design    By the compact model.
+    model : str    That it was checked with.
+    resistance : float    [K/W]
+    cells : int
+    """
+
+    design: Design
+    model: str
+    resistance: float
+    cells: int
+
+    @property
+    def difference(self) -> float:
+        """Compact over fine, less 1. [-]."""
+        return self.design.resistance / self.resistance - 1.0
+
+
+@dataclass(frozen=True)
+class Study:
+    """All designs of a sweep.
+
+    Attributes
+    ----------
+    designs : tuple of Design    That can be made and keep the pressure limit.
+    front : tuple of Design    Those that no other beats in both, by rising pumping power.
+    checks : tuple of Check
+    chosen : Design    Least pumping power among those within all limits; else least resistance.
+    skipped : dict    Reason -> number of designs that were left out.
+    """
+
+    designs: tuple[Design, ...]
+    front: tuple[Design, ...]
+    checks: tuple[Check, ...]
+    chosen: Design
+    skipped: dict[str, int]
+
+    def as_json(self, plates: int) -> dict[str, Any]:
+        """Return the numbers of the study, ready for JSON.
+
+        Parameters
+        ----------
+        plates : int    In parallel, for totals.
+
+        Returns
+        -------
+        dict
+        """
+        return {
+            "designs": len(self.designs),
+            "skipped": self.skipped,
+            "front": [_plain(design) for design in self.front],
+            "checks": [
+                {
+                    "design": _plain(check.design),
+                    "model": check.model,
+                    "cells": check.cells,
+                    "resistance_k_w": check.resistance,
+                    "difference": check.difference,
+                }
+                for check in self.checks
+            ],
+            "chosen": _plain(self.chosen),
+            "chosen_text": self.chosen.text,
+            "plates": plates,
+            "total_flow_l_min": 6e4 * self.chosen.flow * plates,
+            "total_pumping_w": self.chosen.pumping * plates,
+        }
+
+
+def sweep(case: PlateCase, progress: Callable[[float], None] | None = None) -> Study:
+    """Solve all designs of a file's sweep with the compact model, and some of the front finely.
+
+    Parameters
+    ----------
+    case : PlateCase
+    progress : callable, optional    Gets the share that is done.
+
+    Returns
+    -------
+    Study
+
+    Raises
+    ------
+    InputError : the file has no sweep, or none of its designs can be built.
+    NotConvergedError : a check gave no answer.
+    """
+    asked = case.spec.sweep
+    if asked is None:
+        rule, remedy = "is missing", "Add it: width, height, wall, flow, each a list"
+        raise InputError([Finding(str(case.path), "sweep", "sweep", "", rule, remedy)])
+    variants = _variants(case)
+    skipped: dict[str, int] = {}
+    designs: list[Design] = []
+    for number, variant in enumerate(variants, 1):
+        reason = _cannot_be_made(variant, asked.aspect_limit)
+        if not reason:
+            try:
+                design = _solve(variant, "two_resistor")
+            except (InputError, NotConvergedError) as error:
+                logger.info("%s", error)
+                reason = "coolant too hot, or no answer"
+            else:
+                limit = asked.pressure_limit or math.inf
+                if design.pressure_drop <= limit:
+                    designs.append(design)
+                else:
+                    reason = "pressure drop above the limit"
+        if reason:
+            skipped[reason] = skipped.get(reason, 0) + 1
+        if progress is not None:
+            progress(number / (len(variants) + asked.checks))
+    if not designs:
+        told = ", ".join(f"{count}: {reason}" for reason, count in skipped.items())
+        rule, remedy = f"no design is left ({told})", "Widen the lists or the limits"
+        raise InputError([Finding(str(case.path), "sweep", "sweep", "", rule, remedy)])
+    front = pareto(designs)
+    chosen = choose(designs)
+    checks = []
+    for design in _spread(front, chosen, asked.checks):
+        checks.append(
+            _check(
+                _variant(case, design.width, design.height, design.wall, design.flow, design.fluid), design
+            )
+        )
+        if progress is not None:
+            progress((len(variants) + len(checks)) / (len(variants) + asked.checks))
+    return Study(tuple(designs), front, tuple(checks), chosen, skipped)
+
+
+def pareto(designs: list[Design]) -> tuple[Design, ...]:
+    """Return the designs that no other beats in resistance and in pumping power.
+
+    Parameters
+    ----------
+    designs : list of Design
+
+    Returns
+    -------
+    tuple of Design    By rising pumping power.
+    """
+    front: list[Design] = []
+    for design in sorted(designs, key=lambda d: (d.pumping, d.resistance)):
+        if not front or design.resistance < front[-1].resistance:
+            front.append(design)
+    return tuple(front)
+
+
+def choose(designs: list[Design]) -> Design:
+    """Return the design of least pumping power that keeps every limit; without any, that of least resistance.
+
+    Parameters
+    ----------
+    designs : list of Design
+
+    Returns
+    -------
+    Design
+    """
+    good = [design for design in designs if 0.0 <= design.margin < math.inf]
+    if good:
+        return min(good, key=lambda design: (design.pumping, design.resistance))
+    return min(designs, key=lambda design: design.resistance)
+
+
+def write_designs(study: Study, path: Path) -> None:
+    """Write all designs as a table.
+
+    Parameters
+    ----------
+    study : Study
+    path : Path
+    """
+    rows = [_plain(design) | {"on_front": design in study.front} for design in study.designs]
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def _plain(design: Design) -> dict[str, Any]:
+    body = asdict(design)
+    body["margin"] = None if math.isinf(design.margin) else design.margin
+    units = {
+        "width": "m", "height": "m", "wall": "m", "flow": "m3_s", "resistance": "k_w", "highest": "k",
+        "pressure_drop": "pa", "pumping": "w", "coolant_rise": "k", "margin": "k",
+    }  # fmt: skip
+    return {f"{key}_{units[key]}" if key in units else key: value for key, value in body.items()}
+
+
+def _variants(case: PlateCase) -> list[PlateCase]:
+    asked, channels, coolant = case.spec.sweep, case.spec.channels, case.spec.coolant
+    assert asked is not None
+    found = []
+    for width, height, between, flow, name in itertools.product(
+        asked.width or (channels.width,),
+        asked.height or (channels.height,),
+        asked.pitch or asked.wall or (channels.between,),
+        asked.flow or (coolant.flow,),
+        asked.fluid or (coolant.fluid,),
+    ):
+        wall = between - width if asked.pitch else between
+        found.append(_variant(case, width, height, wall, flow, name))
+    return found
+
+
+def _variant(case: PlateCase, width: float, height: float, wall: float, flow: float, name: str) -> PlateCase:
+    """Return a case with another geometry; as many channels as fit."""
+    spec = case.spec
+    changes = {"width": width, "height": height, "wall": wall, "pitch": None, "count": None}
+    channels = spec.channels.model_copy(update=changes)
+    coolant = spec.coolant.model_copy(update={"flow": flow, "fluid": name})
+    count = int((spec.plate.width - 2.0 * channels.margin + wall) / max(width + wall, 1e-9) + 1e-9)
+    changed = spec.model_copy(update={"channels": channels, "coolant": coolant})
+    return replace(case, spec=changed, fluid=fluid(name), channels=count)
+
+
+def _cannot_be_made(case: PlateCase, aspect_limit: float) -> str:
+    channels = case.spec.channels
+    if channels.between <= 0.0:
+        return "channel wider than the pitch"
+    if case.channels < 1:
+        return "no channel fits"
+    if channels.height > aspect_limit * min(channels.width, channels.between):
+        return "too deep for its width"
+    return ""
+
+
+def _solve(case: PlateCase, model: str, cells: int | None = None) -> Design:
+    solution = solve_case(case, model, cells)
+    spec, channels = case.spec, case.spec.channels
+    chips = surface_values(case, solution, solution.heated_face)
+    highest = max(chips[chip.id] for chip in spec.chips)
+    margins = [chip.limit - chips[chip.id] for chip in spec.chips if chip.limit is not None]
+    return Design(
+        width=channels.width,
+        height=channels.height,
+        wall=channels.between,
+        flow=spec.coolant.flow,
+        fluid=spec.coolant.fluid,
+        channels=case.channels,
+        resistance=(highest - spec.coolant.inlet_temperature) / case.heat,
+        highest=highest,
+        pressure_drop=solution.pressure_drop,
+        pumping=solution.pressure_drop * spec.coolant.flow,
+        coolant_rise=float(solution.balance.coolant / abs(solution.system.rate).sum()),
+        reynolds=float(solution.reynolds.max()),
+        margin=min(margins, default=math.inf),
+    )
+
+
+def _check(case: PlateCase, design: Design) -> Check:
+    model = "resolved" if design.reynolds <= LAMINAR else "correlation"
+    solution = solve_case(case, model, _CHECK_CELLS)
+    chips = surface_values(case, solution, solution.heated_face)
+    highest = max(chips[chip.id] for chip in case.spec.chips)
+    resistance = (highest - case.spec.coolant.inlet_temperature) / case.heat
+    return Check(design, model, resistance, solution.theta.size)
+
+
+def _spread(front: tuple[Design, ...], chosen: Design, count: int) -> list[Design]:
+    """The chosen design and others evenly along the front."""
+    if count == 0:
+        return []
+    others = [design for design in front if design != chosen]
+    picks = min(count - 1, len(others))
+    at = [round((n + 0.5) * len(others) / picks - 0.5) for n in range(picks)] if picks else []
+    return [chosen, *(others[n] for n in sorted(set(at)))]
