@@ -19,7 +19,9 @@ from solvers.errors import CaseError, ConvergenceError
 
 _ROUNDS = 20  # between temperatures and properties
 _SETTLED = 1e-3  # K; change of the coolant's temperature that ends them
-_STEP_SHARE = 0.5  # of a channel's flow that its pressure drop is asked at, at least
+_ROUGH, _NEAR = 2, 0.1  # rounds that are solved coarsely; K, change below which none is
+_COARSE, _FINE = 1e-6, 1e-9  # tolerances of the solver
+_MOST_MIXING = 0.5  # of the round before
 
 
 class Coolant(NamedTuple):
@@ -150,6 +152,7 @@ def solve_plate(
     bulk = coolant.inlet + guess * middle[:, None] * np.ones(grid.position.size)
     outlet = np.full(grid.position.size, coolant.inlet + guess)
     theta, m_flow = start, None
+    last: tuple[Array, Array] | None = None
     history: list[float] = []
     for rounds in range(1, _ROUNDS + 1):
         flow = _flow(plate, coolant, resolution, grid, manifold, bulk, outlet, m_flow)
@@ -157,23 +160,40 @@ def solve_plate(
         system = build(stack)
         heat = np.zeros(system.diagonal.shape)
         heat[:, :, 0] = heat_map
-        theta = steady(system, heat, theta)
+        close = rounds > _ROUGH or (history and history[-1] < _NEAR)
+        theta = steady(system, heat, theta, _FINE if close else _COARSE)
         new = _bulk(stack, channels, grid, theta, flow.flowing) + coolant.inlet
         change = float(np.max(np.abs(new - bulk)))
         history.append(change)
         m_flow = flow.m_flow
-        bulk = new
-        outlet = bulk[-1] + system.extrapolation * (bulk[-1] - bulk[max(-2, -bulk.shape[0])])
-        if change < _SETTLED:
+        if change < _SETTLED and close:
+            bulk = new
             return Solution(
                 plate, resolution, grid, stack, channels, system, heat, theta, bulk,
                 flow.m_flow, flow.reynolds, flow.flowing.film, flow.pressure_drop, rounds,
             )  # fmt: skip
+        bulk, last = _accelerated(bulk, new, last)
+        outlet = bulk[-1] + system.extrapolation * (bulk[-1] - bulk[max(-2, -bulk.shape[0])])
     raise ConvergenceError(
         f"coolant temperatures still move by {history[-1]:.2g} K after {_ROUNDS} rounds with the "
         f"properties of {coolant.fluid.name}. Is it far outside of its range?",
         history,
     )
+
+
+def _accelerated(
+    old: Array, new: Array, last: tuple[Array, Array] | None
+) -> tuple[Array, tuple[Array, Array]]:
+    """Next guess from the last two rounds (Anderson's mixing, depth 1), and what the next one needs."""
+    change = new - old
+    if last is None:
+        return new, (new, change)
+    moved = change - last[1]
+    size = float((moved * moved).sum())
+    share = float((change * moved).sum()) / size if size > 0.0 else 0.0
+    if abs(share) > _MOST_MIXING:
+        share = 0.0
+    return new - share * (new - last[0]), (new, change)
 
 
 class _Flow(NamedTuple):
@@ -306,13 +326,13 @@ def resolution_of(plate: Plate, model: str, most: int = 1_000_000) -> Resolution
     Resolution
     """
     if model == "two_resistor":
-        planes = _within(round(plate.length / 1.5e-3), 16, 40)
-        columns = _within(round(plate.width / 1.5e-3), 12, 40)
+        planes = _within(round(plate.length / 2e-3), 16, 32)
+        columns = _within(round(plate.width / 2e-3), 12, 32)
         rows = _within(round(0.4 * plate.duct.height / plate.duct.width), 1, 4)
-        return Resolution("two_resistor", planes, columns, 0, 1, rows, 3, 1, 2)
+        return Resolution("two_resistor", planes, columns, 0, 1, rows, 2, 1, 1)
     planes = _within(round(plate.length / 1e-3), 24, 96)
     if model == "four_resistor":
-        return Resolution("four_resistor", planes, 1, 1, 1, 4, 3, 1, 2)
+        return Resolution("four_resistor", planes, 1, 1, 1, 5, 3, 1, 2)
     aspect = plate.duct.height / plate.duct.width
     fine = model == "resolved"
     for columns in (16, 12, 10, 8, 6, 4):

@@ -73,7 +73,7 @@ def test_a_front_through_ten_pipes_smears_no_more_than_ten_steps():
     delay = 10 * 4.03 * math.pi * 0.03**2 / 4 * float(WATER.density(293.15)) / 0.5
     assert 300 * 0.3 - 0.3 * float(step.sum()) == pytest.approx(delay, rel=1e-3)
     assert 0.3 * np.count_nonzero((step > 1e-3) & (step < 1 - 1e-3)) <= 10 * 0.3
-    assert (np.diff(step) > -1e-9).all()
+    assert (np.diff(step) > -2e-5).all()  # parcels alike to 0.1 mK are joined
 
 
 def plant():

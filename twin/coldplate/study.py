@@ -330,7 +330,7 @@ def _check(case: PlateCase, design: Design) -> Check:
 
 
 def _spread(front: tuple[Design, ...], chosen: Design, count: int) -> list[Design]:
-    """The chosen design and others evenly along the front."""
+    """Take the chosen design and others evenly along the front."""
     if count == 0:
         return []
     others = [design for design in front if design != chosen]
