@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from twin.coldplate.ice_reader import read_stack
+from twin.plates.ice_reader import read_stack
 from twin.errors import InputError
 
 

@@ -11,9 +11,9 @@ import numpy as np
 from solvers.coldplate.stack import POROUS_LAYERS, Porous, Slab
 from solvers.coldplate.system import Array
 from solvers.coolant.friction import apparent_f_re
-from twin.coldplate.fields import PlateFields
-from twin.coldplate.ice_model import IceModel, channel_count
-from twin.coldplate.ice_run import Answers
+from twin.plates.fields import PlateFields
+from twin.plates.ice_model import IceModel, channel_count
+from twin.plates.ice_run import Answers
 from twin.units import ZERO_CELSIUS
 
 WATER = 4.17e6  # J/(m3 K) near 300 K
@@ -110,7 +110,7 @@ def water_viscosity(temperature: float) -> float:
 
     Validity : 265 to 423 K, within 1 %.
     Source   : Kestin, Sokolov and Wakeham 1978, J. Phys. Chem. Ref. Data 7, 941.
-    Check    : tests/unit/twin/coldplate/test_ice.py
+    Check    : tests/unit/twin/plates/test_ice.py
     """
     t = temperature - ZERO_CELSIUS
     d = 20.0 - t
