@@ -20,10 +20,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from twin.benchmark.bench import bench
-    from twin.plates.run import coldplate
     from twin.model.load import example_layout, load_layout
     from twin.planning.simulate import simulate
     from twin.planning.solve import solve
+    from twin.plates.run import coldplate
     from twin.runtime.doctor import doctor
     from twin.validation.suite import validate
 

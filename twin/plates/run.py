@@ -12,12 +12,12 @@ from typing import Any
 
 from solvers.coldplate.system import Array
 from twin import __version__
+from twin.errors import Finding, InputError
 from twin.plates.fields import PlateFields, write_vtk
 from twin.plates.ice_model import build_ice
 from twin.plates.ice_reader import read_stack
 from twin.plates.ice_results import ice_fields, ice_numbers, write_maps, write_probes
 from twin.plates.ice_run import run_ice
-from twin.errors import Finding, InputError
 from twin.results import default_folder, usable_folder, write_folder, write_json
 
 __all__ = ["RESULT_FILES", "PlateResult", "coldplate"]
