@@ -301,7 +301,8 @@ def overlap(lines: Array, others: Array) -> Array:
 
     Parameters
     ----------
-    lines : float64[n + 1], others : float64[m + 1]    Ascending. [m]
+    lines : float64[n + 1]    Ascending. [m]
+    others : float64[m + 1]    Ascending. [m]
 
     Returns
     -------
