@@ -22,8 +22,8 @@ PARTS = {
     "solvers.coolant.friction": {"darcy_f_re"},
     "solvers.coldplate.planes": {"gather_plane"},
 }
-"""Compiled code alone calls these: they are inlined into `cycle` and `conjugate_gradients`, `losses`, `churchill`
-and `factorise`, whose tests are theirs."""
+"""Compiled code alone calls these: they are inlined into `cycle` and `conjugate_gradients`, `losses`,
+`churchill` and `factorise`, whose tests are theirs."""
 
 
 def kernels():
