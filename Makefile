@@ -19,8 +19,8 @@ help: ## Say what the targets do
 run: .venv/.synced ## Start the live twin of LAYOUT (options in ARGS) and print the page's address
 	@exec $(BIN)/racklet run $(LAYOUT) $(ARGS)
 
-test: .venv/.synced system-test lint ## Install what the tests need, check the code, run every test
-	$(BIN)/pytest
+test: .venv/.synced .peers/.synced system-test lint ## Install what the tests need, check the code, run every test
+	RACKLET_PANDAPIPES=$(CURDIR)/.peers/bin/python $(BIN)/pytest
 
 check: lint ## The checks that need no test run (alias of lint)
 
