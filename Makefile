@@ -20,7 +20,7 @@ run: .venv/.synced ## Start the live twin of LAYOUT (options in ARGS) and print 
 	@exec $(BIN)/racklet run $(LAYOUT) $(ARGS)
 
 test: .venv/.synced .peers/.synced system-test lint ## Install what the tests need, check the code, run every test
-	$(BIN)/pytest
+	RACKLET_PANDAPIPES=$(CURDIR)/.peers/bin/python $(BIN)/pytest
 
 check: lint ## The checks that need no test run (alias of lint)
 

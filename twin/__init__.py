@@ -20,10 +20,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from twin.benchmark.bench import bench
-    from twin.coldplate.run import coldplate
     from twin.model.load import example_layout, load_layout
     from twin.planning.simulate import simulate
     from twin.planning.solve import solve
+    from twin.plates.run import coldplate
     from twin.runtime.doctor import doctor
     from twin.validation.suite import validate
 
@@ -32,7 +32,7 @@ __all__ = ["bench", "coldplate", "doctor", "example_layout", "load_layout", "sim
 
 _HOME = {
     "bench": "twin.benchmark.bench",
-    "coldplate": "twin.coldplate.run",
+    "coldplate": "twin.plates.run",
     "doctor": "twin.runtime.doctor",
     "example_layout": "twin.model.load",
     "load_layout": "twin.model.load",

@@ -133,10 +133,9 @@ class Stepper(AirFields):
             self._side_by_side(lambda: self._horizontal(dt), lambda: self._heat_and_vertical(dt))
         finally:
             restore()
-        self._side_by_side(
-            lambda: self._finish_units(dt, leaked), lambda: self._project(dt, tolerance, iterations)
-        )
+        self._project(dt, tolerance, iterations)
         self.turbulence.advance(self, dt)
+        self._finish_units(dt, leaked)
         self.time += dt
 
     def step_explicit(self, dt: float, tolerance: float = 1e-5, iterations: int = 8) -> None:
@@ -203,7 +202,7 @@ class Stepper(AirFields):
         return leaked
 
     def _finish_units(self, dt: float, leaked: NDArray[np.float64] | float) -> None:
-        """Wall layers and the units' outlets after the air's temperature; no pressure is needed for them."""
+        """Wall layers and the units' outlets after the air."""
         if self.walls.conducts:
             self.walls.finish(self.theta)
         theta_in = self.units.inlet_theta(self.theta)

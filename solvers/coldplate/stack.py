@@ -182,7 +182,7 @@ def build(stack: Stack) -> System:
     CaseError : a layer of channels is the lowest or the highest, or columns and channels disagree.
 
     Source : Sridhar et al. 2010, ICCAD (four resistors) and THERMINIC (two); K5 as in their program's guide.
-    Check  : tests/unit/solvers/coldplate/test_stack.py, tests/unit/twin/coldplate/test_ice.py
+    Check  : tests/unit/solvers/coldplate/test_stack.py, tests/unit/twin/plates/test_ice.py
     """
     if not all(isinstance(stack.layers[at], Slab) for at in (0, -1)):
         raise CaseError("the lowest and the highest layer of a stack must be solid.")

@@ -13,6 +13,7 @@ import time
 import psutil
 import pytest
 
+from twin.allocation.gate import TOLERANCE
 from twin.runtime.historian import Historian
 
 pytestmark = pytest.mark.live
@@ -82,7 +83,8 @@ def test_a_plan_is_tried_in_the_twin_and_committed(live_system):
     assert decision["critical"]
     assert chosen["verdict"] == "accepted"
     assert chosen["wall_s"] > 0.0
-    assert chosen["predicted"]["max_inlet_c"] < decision["baseline"]["max_inlet_c"]
+    # the gate lets no rack become hotter than it would be without the plan, but for what a mean is known by
+    assert chosen["predicted"]["max_inlet_c"] < decision["baseline"]["max_inlet_c"] + TOLERANCE
     assert decision["results"]
     assert all(result["accepted"] for result in decision["results"])
 

@@ -180,13 +180,14 @@ def moving_air(room: Room, built: Built, model: AirModel) -> AirState:
     return advance(model, state, built.inputs, _FINE_STEPS * dt, cfl=_CFL)
 
 
-def courant_rate(built: Built, state: AirState) -> float:
+def courant_rate(built: Built, state: AirState, of_one: bool = False) -> float:
     """Courant number of a step of one second: largest |u|/dx + |v|/dy + |w|/dz over the cells. [1/s].
 
     Parameters
     ----------
     built : Built
     state : AirState    On its grid.
+    of_one : bool       Take the largest of the three instead of their sum.
 
     Returns
     -------
@@ -197,7 +198,8 @@ def courant_rate(built: Built, state: AirState) -> float:
         low, high = (np.abs(np.take(field, rows, axis)) for rows in _sides(width.size))
         spread = [1, 1, 1]
         spread[axis] = -1
-        total += 0.5 * (low + high) / width.reshape(spread)
+        rate = 0.5 * (low + high) / width.reshape(spread)
+        total = np.maximum(total, rate) if of_one else total + rate
     return float(total[~built.case.solid].max())
 
 

@@ -51,6 +51,7 @@ class Moves(NamedTuple):
 _SWEEPS = "fluxes and nine sweeps in one pass: bound by arithmetic in the cache"
 _PASSES = "two sweeps and a sum in one pass: bound by arithmetic in the cache"
 _CYCLE = "small levels wait for each other"
+_COARSEST = "the matrix of the coarsest level: arithmetic on data in the cache"
 _LIST = "follows a list of cells: no whole cache lines"
 _SUMS = "adds up in order within a block, so that sums repeat"
 
@@ -80,6 +81,7 @@ MOVES = {
     "straighten": Moves(updates="friction", along="target", word=_LIST),
     "add_resistance": Moves("c", updates="total", along="face", word=_LIST),
     "invert_diagonal": Moves("inverse", along="cells", word=_LIST),
+    "invert_definite": Moves(updates="a", word=_COARSEST),
     "predict_momentum": Moves(updates="phi", scratch="ring", word=_SWEEPS),
     "relax_scalar": Moves("out", scratch="ring", word=_SWEEPS),
     "heat_defect": Moves("sums", word=_SUMS),

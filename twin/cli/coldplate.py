@@ -30,7 +30,7 @@ def coldplate(
     """Solve a cold plate or a 3D-ICE stack and write a result folder."""
     with reporting(json_):
         from solvers.coldplate.solve import warm_up
-        from twin.coldplate.run import coldplate as solve_plate
+        from twin.plates.run import coldplate as solve_plate
 
         with progress_bar() as bar:
             task = bar.add_task("Preparing kernels", total=None)

@@ -23,7 +23,7 @@ def test_the_examples_are_sound_and_quiet(name, caplog):
 
 
 def test_an_unknown_example_lists_the_known_ones():
-    with pytest.raises(InputError, match="fm_mockup, one_rack, peer_room, pod_two_row"):
+    with pytest.raises(InputError, match="fm_mockup, liquid_row, one_rack, peer_room, pod_two_row"):
         example_layout("nowhere")
 
 

@@ -23,8 +23,9 @@ def write(tmp_path, text):
 
 
 @pytest.mark.parametrize("path", sorted(EVENTS.glob("*.yaml")), ids=lambda path: path.stem)
-def test_the_examples_load(path, pod):
-    layout = pod if path.stem.startswith("pod") else load_layout(example_layout("one_rack"))
+def test_the_examples_load(path):
+    of = {"pod": "pod_two_row", "liquid": "liquid_row"}
+    layout = load_layout(example_layout(of.get(path.stem.partition("_")[0], "one_rack")))
     script = read_script(path, layout)
     assert script.events
     assert script.duration > max(event.at for event in script.events)

@@ -8,8 +8,8 @@ import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from twin.coldplate.picture import INK, LINE, MUTED, PAPER
-from twin.coldplate.study import Design, Study
+from twin.plates.picture import INK, LINE, MUTED, PAPER
+from twin.plates.study import Design, Study
 from twin.units import ZERO_CELSIUS
 
 _COLOURS = ("#3b7dd8", "#2e9e6b", "#e0a100", "#8a5bd1", "#1b9aaa", "#c2571a")

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from twin.coldplate.ice_stack import Block, Floorplan, Rectangle
-from twin.coldplate.ice_syntax import Faults, Section, is_finite, match, numbers, read_sections
+from twin.plates.ice_stack import Block, Floorplan, Rectangle
+from twin.plates.ice_syntax import Faults, Section, is_finite, match, numbers, read_sections
 
 _MICRO = 1e-6
 _EDGE = 1e-9  # m; what counts as outside or as an overlap

@@ -8,10 +8,10 @@ from typing import Any
 
 from solvers.coldplate.system import Array
 from solvers.coolant.friction import apparent_f_re
-from twin.coldplate.fields import PlateFields, stack_fields
-from twin.coldplate.ice_model import IceModel, channel_count
-from twin.coldplate.ice_run import Answers
-from twin.coldplate.plate_run import FLOW_TEXT
+from twin.plates.fields import PlateFields, stack_fields
+from twin.plates.ice_model import IceModel, channel_count
+from twin.plates.ice_run import Answers
+from twin.plates.plate_run import FLOW_TEXT
 from twin.units import ZERO_CELSIUS
 
 WATER = 4.17e6  # J/(m3 K) near 300 K

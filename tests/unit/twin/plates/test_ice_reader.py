@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from twin.coldplate.ice_reader import read_stack
 from twin.errors import InputError
+from twin.plates.ice_reader import read_stack
 
 
 def faults_of(path):

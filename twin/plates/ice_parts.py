@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from twin.coldplate.ice_stack import Cavity, Die, Layer, Material, Sink
-from twin.coldplate.ice_syntax import Faults, Section, Statement, match
+from twin.plates.ice_stack import Cavity, Die, Layer, Material, Sink
+from twin.plates.ice_syntax import Faults, Section, Statement, match
 
 MICRO = 1e-6
 """Metres in a micrometre. [m]"""

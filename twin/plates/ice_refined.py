@@ -9,10 +9,10 @@ import numpy as np
 from solvers.coldplate.channel_flow import LAMINAR, Duct, profile
 from solvers.coldplate.stack import Ducts, Slab, Stack
 from solvers.coolant.fluids import fluid
-from twin.coldplate.ice_model import IceModel, channel_count, flowing, stack_layers
-from twin.coldplate.ice_results import LIKE_WATER, WATER
-from twin.coldplate.ice_stack import Cavity, IceStack
 from twin.errors import Finding, InputError
+from twin.plates.ice_model import IceModel, channel_count, flowing, stack_layers
+from twin.plates.ice_results import LIKE_WATER, WATER
+from twin.plates.ice_stack import Cavity, IceStack
 
 _FINEST, _COARSEST = 24, 4  # cells across a channel, were it resolved
 

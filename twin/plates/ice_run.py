@@ -12,9 +12,9 @@ from solvers.coldplate.solve import Moment, march, steady
 from solvers.coldplate.stack import build
 from solvers.coldplate.system import Array, Balance, System, balance, outlet_excess
 from solvers.errors import SolverError
-from twin.coldplate.ice_model import IceModel
-from twin.coldplate.ice_stack import Block, Output
 from twin.errors import NotConvergedError
+from twin.plates.ice_model import IceModel
+from twin.plates.ice_stack import Block, Output
 
 
 @dataclass

@@ -15,12 +15,12 @@ from pydantic_core import ErrorDetails
 
 from solvers.coldplate.plate import HeatMap
 from solvers.coolant.fluids import FLUIDS, Fluid, fluid
-from twin.coldplate.heat_maps import heat_map
-from twin.coldplate.materials import MATERIALS, Solid
-from twin.coldplate.spec import PlateSpec
 from twin.errors import InputError
 from twin.model.schema.quantity import Quantity
 from twin.model.source import Location, Source, read_source
+from twin.plates.heat_maps import heat_map
+from twin.plates.materials import MATERIALS, Solid
+from twin.plates.spec import PlateSpec
 from twin.units import celsius
 
 _EDGE = 1e-9  # m; what counts as outside

@@ -10,8 +10,8 @@ import numpy as np
 from solvers.coldplate.stack import Channels, Porous, Slab, Stack, pin_film
 from solvers.coldplate.stack import Layer as SolverLayer
 from solvers.coldplate.system import Array
-from twin.coldplate.ice_stack import Block, Cavity, Element, IceStack, Layer, Rectangle
 from twin.errors import Finding, InputError
+from twin.plates.ice_stack import Block, Cavity, Element, IceStack, Layer, Rectangle
 
 logger = logging.getLogger(__name__)
 

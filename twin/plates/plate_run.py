@@ -15,9 +15,9 @@ from solvers.coldplate.plate_solve import Coolant, Solution, face, march_plate, 
 from solvers.coldplate.solve import Moment
 from solvers.coldplate.system import Array, Balance, outlet_excess
 from solvers.errors import SolverError
-from twin.coldplate.fields import PlateFields, stack_fields
-from twin.coldplate.spec_reader import PlateCase
 from twin.errors import Finding, InputError, NotConvergedError
+from twin.plates.fields import PlateFields, stack_fields
+from twin.plates.spec_reader import PlateCase
 from twin.units import celsius
 
 logger = logging.getLogger(__name__)

@@ -10,11 +10,11 @@ import math
 from pathlib import Path
 from typing import Any
 
-from twin.coldplate.ice_floorplan import read_floorplan
-from twin.coldplate.ice_parts import MICRO, Parts
-from twin.coldplate.ice_stack import Element, Floorplan, IceStack, Output
-from twin.coldplate.ice_syntax import NOT_MODELLED, Faults, Section, Statement, match, read_sections
 from twin.errors import Finding, InputError
+from twin.plates.ice_floorplan import read_floorplan
+from twin.plates.ice_parts import MICRO, Parts
+from twin.plates.ice_stack import Element, Floorplan, IceStack, Output
+from twin.plates.ice_syntax import NOT_MODELLED, Faults, Section, Statement, match, read_sections
 
 _FITS = 1e-6  # relative; how well cells must fill the chip and steps a slot
 _SECTIONS = (

@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 
 from solvers.coldplate.plate import HeatMap
-from twin.coldplate.ice_floorplan import read_floorplan
-from twin.coldplate.ice_syntax import Faults
-from twin.coldplate.spec import Chip
 from twin.errors import Finding, InputError
+from twin.plates.ice_floorplan import read_floorplan
+from twin.plates.ice_syntax import Faults
+from twin.plates.spec import Chip
 
 _SHOWN = 5  # faults of one table that are named
 

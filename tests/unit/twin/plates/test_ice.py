@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 
 from solvers.coolant.fluids import fluid
-from twin.coldplate.ice_model import build_ice
-from twin.coldplate.ice_reader import read_stack
-from twin.coldplate.ice_results import ice_numbers, water_viscosity
-from twin.coldplate.ice_run import measure, run_ice
+from twin.plates.ice_model import build_ice
+from twin.plates.ice_reader import read_stack
+from twin.plates.ice_results import ice_numbers, water_viscosity
+from twin.plates.ice_run import measure, run_ice
 
 PRINTED = 6e-4  # K: half of the last printed digit, and the solver's tolerance
 

@@ -13,9 +13,9 @@ from typing import Any
 
 from solvers.coldplate.channel_flow import LAMINAR
 from solvers.coolant.fluids import fluid
-from twin.coldplate.plate_run import solve_case, surface_values
-from twin.coldplate.spec_reader import PlateCase
 from twin.errors import Finding, InputError, NotConvergedError
+from twin.plates.plate_run import solve_case, surface_values
+from twin.plates.spec_reader import PlateCase
 
 logger = logging.getLogger(__name__)
 

@@ -12,15 +12,15 @@ from typing import Any
 
 from solvers.coldplate.system import Array
 from twin import __version__
-from twin.coldplate.fields import PlateFields, write_vtk
-from twin.coldplate.ice_model import build_ice
-from twin.coldplate.ice_reader import read_stack
-from twin.coldplate.ice_refined import refine_ice
-from twin.coldplate.ice_results import ice_fields, ice_numbers, write_maps, write_probes
-from twin.coldplate.ice_run import run_ice
-from twin.coldplate.plate_run import march_case, plate_fields, plate_numbers, solve_case
-from twin.coldplate.spec_reader import read_plate
 from twin.errors import Finding, InputError
+from twin.plates.fields import PlateFields, write_vtk
+from twin.plates.ice_model import build_ice
+from twin.plates.ice_reader import read_stack
+from twin.plates.ice_refined import refine_ice
+from twin.plates.ice_results import ice_fields, ice_numbers, write_maps, write_probes
+from twin.plates.ice_run import run_ice
+from twin.plates.plate_run import march_case, plate_fields, plate_numbers, solve_case
+from twin.plates.spec_reader import read_plate
 from twin.results import default_folder, usable_folder, write_folder, write_json
 
 __all__ = ["RESULT_FILES", "PlateResult", "coldplate"]
@@ -137,7 +137,7 @@ def _solve_plate(
 
 
 def _fill(draft: Path, path: Path, result: PlateResult) -> None:
-    from twin.coldplate.picture import draw_plate  # noqa: PLC0415  (a second of import, only where needed)
+    from twin.plates.picture import draw_plate  # noqa: PLC0415  (a second of import, only where needed)
 
     shutil.copyfile(path, draft / f"spec{'.stk' if path.suffix == '.stk' else '.yaml'}")
     write_json(result.summary, draft / "result.json")

@@ -13,7 +13,7 @@ from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 
 from solvers.coldplate.system import Array
-from twin.coldplate.fields import PlateFields
+from twin.plates.fields import PlateFields
 from twin.units import ZERO_CELSIUS
 
 INK, MUTED, PAPER, LINE = "#1b2530", "#5d6b7a", "#ffffff", "#c9d1d9"
