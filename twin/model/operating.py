@@ -31,6 +31,28 @@ _REMEDIES = {
 
 
 @dataclass(frozen=True)
+class CoolantSettings:
+    """What operators and faults do to the loops; names left out are as the layout says.
+
+    Attributes
+    ----------
+    drive : mapping       By pump: whether it has power.
+    speed : mapping       By pump: set speed over the nominal one. [1]
+    valve : mapping       By branch: opening of its balancing valve over its setting. [1]
+    leak : mapping        By branch: area of a hole before its plates. [m2]
+    facility : mapping    By CDU: supply temperature of the facility's water. [K]
+    fouling : mapping     By CDU: resistance of its filter over that of a clean one. [1]
+    """
+
+    drive: Mapping[str, bool] = field(default_factory=dict)
+    speed: Mapping[str, float] = field(default_factory=dict)
+    valve: Mapping[str, float] = field(default_factory=dict)
+    leak: Mapping[str, float] = field(default_factory=dict)
+    facility: Mapping[str, float] = field(default_factory=dict)
+    fouling: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class Operating:
     """Everything that changes while the geometry stays: SI, temperatures in K. Names left out run at nominal.
 
@@ -42,6 +64,7 @@ class Operating:
     cooler_fan_speed : mapping            By cooler. [1]
     failed : frozenset of str             Coolers whose fan and coil are off; ducts whose fan is off.
     ambient_temperature : float           Outside; the layout's without it. [K]
+    coolant : CoolantSettings             Of the coolant loops.
     """
 
     rack_power: Mapping[str, float] = field(default_factory=dict)
@@ -51,6 +74,7 @@ class Operating:
     cooler_fan_speed: Mapping[str, float] = field(default_factory=dict)
     failed: frozenset[str] = frozenset()
     ambient_temperature: float | None = None
+    coolant: CoolantSettings = field(default_factory=CoolantSettings)
 
     @classmethod
     def nominal(cls, layout: Layout) -> Operating:

@@ -10,10 +10,9 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from solvers.airflow.case import UnitInputs
-from twin.model.operating import Operating
+from twin.model.operating import CoolantSettings, Operating
 from twin.model.scene import Scene
 from twin.model.schema import Containment, Layout, Opening, Panel
-from twin.planning.coolant import Settings
 from twin.planning.transient.events import (
     Ambient,
     BranchValve,
@@ -221,9 +220,9 @@ class Course:
                 Q_max[unit] = 0.0
         return inputs._replace(V_flow=V_flow, Q_flow=Q_flow, Q_max=Q_max)
 
-    def coolant(self, begin: float, end: float) -> Settings:
+    def coolant(self, begin: float, end: float) -> CoolantSettings:
         """Return what happens to the coolant loops over an interval."""
-        return Settings(
+        return CoolantSettings(
             drive={name: profile.mean(begin, end) > 0.5 for name, profile in self._drive.items()},
             valve={name: profile.mean(begin, end) for name, profile in self._valve.items()},
             leak={name: profile.mean(begin, end) for name, profile in self._leak.items()},

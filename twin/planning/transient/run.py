@@ -20,10 +20,10 @@ from solvers.airflow.transient import air_heat, follow
 from solvers.errors import CaseError, ConvergenceError
 from twin import __version__
 from twin.errors import InputError, NotConvergedError, OutsideError
+from twin.model.circuits import Coolant
 from twin.model.operating import Operating
 from twin.model.scene import Scene, build_scene
 from twin.model.schema import Layout, Part
-from twin.planning.coolant import Coolant
 from twin.planning.numbers import room_numbers, too_hot
 from twin.planning.settle import SolveProgress, fans_at, prepare_room
 from twin.planning.solve import start_and_settle

@@ -1,4 +1,4 @@
-"""The coolant loops of a layout in a simulation: what the chips give to coolant and air, over time.
+"""The coolant loops of a layout at work: what the chips give to coolant and air, steady and over time.
 
 A branch's chips are one mass with heat on three ways: power in, coolant, and the air of the rack::
 
@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -24,7 +23,7 @@ from solvers.coolant.components import Inputs
 from solvers.coolant.fluids import fluid
 from solvers.coolant.network import Network, Steady, prepare, solve
 from twin.model.coolant import AMBIENT_PRESSURE, LoopNetwork, build_loop
-from twin.model.operating import liquid_share
+from twin.model.operating import CoolantSettings, liquid_share
 from twin.model.schema import Branch, Layout, Loop
 from twin.units import ZERO_CELSIUS
 
@@ -35,28 +34,6 @@ _LEAST_OPEN = 0.02  # of the facility valve under control
 _ROUNDS = 60  # to the steady state of chips and coolant
 _AGREE = 1e-6  # K
 _RUNS = 1e-3  # speed over the nominal one, below which a pump stands
-
-
-@dataclass(frozen=True)
-class Settings:
-    """What operators and faults do to the loops; names left out are as the layout says.
-
-    Attributes
-    ----------
-    drive : mapping       By pump: whether it has power.
-    speed : mapping       By pump: set speed over the nominal one. [1]
-    valve : mapping       By branch: opening of its balancing valve over its setting. [1]
-    leak : mapping        By branch: area of a hole before its plates. [m2]
-    facility : mapping    By CDU: supply temperature of the facility's water. [K]
-    fouling : mapping     By CDU: resistance of its filter over that of a clean one. [1]
-    """
-
-    drive: Mapping[str, bool] = field(default_factory=dict)
-    speed: Mapping[str, float] = field(default_factory=dict)
-    valve: Mapping[str, float] = field(default_factory=dict)
-    leak: Mapping[str, float] = field(default_factory=dict)
-    facility: Mapping[str, float] = field(default_factory=dict)
-    fouling: Mapping[str, float] = field(default_factory=dict)
 
 
 class Coolant:
@@ -75,20 +52,26 @@ class Coolant:
         self._loops = [_Circuit(layout, loop) for loop in layout.loops]
         self.racks = tuple(dict.fromkeys(rack for circuit in self._loops for rack in circuit.racks))
 
-    def settle(self, power: Mapping[str, float], T_air: Mapping[str, float], settings: Settings) -> None:
+    def settle(
+        self, power: Mapping[str, float], T_air: Mapping[str, float], settings: CoolantSettings
+    ) -> None:
         """Find the steady state and begin there.
 
         Parameters
         ----------
         power : mapping    By rack: electric power. [W]
         T_air : mapping    By rack: air at its inlet. [K]
-        settings : Settings
+        settings : CoolantSettings
         """
         for circuit in self._loops:
             circuit.settle(power, T_air, settings)
 
     def advance(
-        self, duration: float, power: Mapping[str, float], T_air: Mapping[str, float], settings: Settings
+        self,
+        duration: float,
+        power: Mapping[str, float],
+        T_air: Mapping[str, float],
+        settings: CoolantSettings,
     ) -> None:
         """Carry the loops on by a duration [s]; parameters as `settle`, held over it."""
         for circuit in self._loops:
@@ -159,7 +142,9 @@ class _Circuit:
         self._air_heat = np.zeros(len(loop.branches))
         self._begin = transient.Balance(0.0, 0.0)
 
-    def settle(self, power: Mapping[str, float], T_air: Mapping[str, float], settings: Settings) -> None:
+    def settle(
+        self, power: Mapping[str, float], T_air: Mapping[str, float], settings: CoolantSettings
+    ) -> None:
         self._set(settings)
         given, air = self._given(power, T_air)
         steady: Steady | None = None
@@ -180,7 +165,11 @@ class _Circuit:
         self._begin = transient.balance(self.network, self.state)
 
     def advance(
-        self, duration: float, power: Mapping[str, float], T_air: Mapping[str, float], settings: Settings
+        self,
+        duration: float,
+        power: Mapping[str, float],
+        T_air: Mapping[str, float],
+        settings: CoolantSettings,
     ) -> None:
         self._set(settings)
         given, air = self._given(power, T_air)
@@ -282,7 +271,7 @@ class _Circuit:
         chips = self.loop.cdu.supply_temperature + branch.cold_plates.resistance * share * power
         return (1.0 - share) * power / max(chips - T_air, 1.0)
 
-    def _set(self, settings: Settings) -> None:
+    def _set(self, settings: CoolantSettings) -> None:
         """Bring what operators and faults do into the network's inputs; standby pumps follow failed ones."""
         parts, cdu, inputs = self.parts, self.loop.cdu, self.inputs
         down = sum(not settings.drive.get(pump.id, True) for pump in cdu.pumps if not pump.standby)

@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 
 from solvers.coolant.fluids import fluid
+from twin.model.circuits import Coolant
 from twin.model.coolant import build_loop, plate_conductance
 from twin.model.load import example_layout, load_layout
-from twin.planning.coolant import Coolant, Settings
+from twin.model.operating import CoolantSettings
 from twin.planning.simulate import StoppedError, simulate
 from twin.planning.transient.events import Script
 
@@ -27,7 +28,7 @@ def layout():
 def running(layout):
     """Loops at their nominal state."""
     loops = Coolant(layout)
-    loops.settle(*surroundings(layout), Settings())
+    loops.settle(*surroundings(layout), CoolantSettings())
     return loops
 
 
@@ -83,7 +84,7 @@ def test_one_pump_of_two_keeps_the_chips_cool_and_none_does_not(layout, running)
     for loops, down in ((one, {"L1P1": False}), (none, {"L1P1": False, "L1P2": False})):
         loops.unpack(packed)
         for _ in range(30):
-            loops.advance(2.0, *surroundings(layout), Settings(drive=down))
+            loops.advance(2.0, *surroundings(layout), CoolantSettings(drive=down))
     assert one.points()["L1P1.pump_speed"] < 0.01 < one.points()["L1P2.pump_speed"]
     before = running.points()
     for name in ("B01", "B06"):
@@ -98,7 +99,7 @@ def test_one_pump_of_two_keeps_the_chips_cool_and_none_does_not(layout, running)
     coolant = fluid("pg25")
     stored = 8e3 + 3e-4 * float(coolant.density(360.0) * coolant.specific_heat(360.0))
     before = none.points()["B01.chip_temperature"]
-    none.advance(2.0, *surroundings(layout), Settings(drive={"L1P1": False, "L1P2": False}))
+    none.advance(2.0, *surroundings(layout), CoolantSettings(drive={"L1P1": False, "L1P2": False}))
     rate = (none.points()["B01.chip_temperature"] - before) / 2.0
     assert none.air_heat("R01") + stored * rate == pytest.approx(20e3, rel=0.01)
 
@@ -106,10 +107,10 @@ def test_one_pump_of_two_keeps_the_chips_cool_and_none_does_not(layout, running)
 def test_a_standby_pump_takes_over(layout):
     spare = load_layout(example_layout("liquid_row"), ["loops[L1].cdu.pumps[L1P2].standby=true"])
     loops = Coolant(spare)
-    loops.settle(*surroundings(spare), Settings())
+    loops.settle(*surroundings(spare), CoolantSettings())
     assert loops.points()["L1P2.pump_speed"] == 0.0
     for _ in range(20):
-        loops.advance(2.0, *surroundings(spare), Settings(drive={"L1P1": False}))
+        loops.advance(2.0, *surroundings(spare), CoolantSettings(drive={"L1P1": False}))
     assert loops.points()["L1P2.pump_speed"] == pytest.approx(0.8, rel=1e-3)
 
 
@@ -117,7 +118,7 @@ def test_a_leak_lowers_the_level(layout, running):
     level = running.points()["CDU1.level"]
     area = 2e-6
     for _ in range(5):
-        running.advance(2.0, *surroundings(layout), Settings(leak={"B03": area}))
+        running.advance(2.0, *surroundings(layout), CoolantSettings(leak={"B03": area}))
     lost = (level - running.points()["CDU1.level"]) * 0.05 * 1.018e3
     # 0.62 A sqrt(2 rho dp) for 10 s; above the return there are 40 kPa of the plates and 3 of half the hose
     pressure = running.points()["CDU1.return_pressure"] + 43e3
@@ -127,7 +128,7 @@ def test_a_leak_lowers_the_level(layout, running):
 def test_packed_loops_go_on_bit_by_bit(layout, running):
     other = Coolant(layout)
     other.unpack(running.pack())
-    down = Settings(drive={"L1P1": False}, valve={"B02": 0.4})
+    down = CoolantSettings(drive={"L1P1": False}, valve={"B02": 0.4})
     for loops in (running, other):
         loops.advance(7.0, *surroundings(layout), down)
     for name, value in running.pack().items():
