@@ -15,7 +15,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 from solvers.coldplate.channel_flow import Duct
-from solvers.coldplate.stack import Ducts, Layer, Porous, Slab, Stack, fin
+from solvers.coldplate.stack import ROW, Ducts, Layer, Porous, Slab, Stack, fin
 from solvers.coldplate.system import Array
 
 Model = Literal["two_resistor", "four_resistor", "correlation", "resolved"]
@@ -189,6 +189,23 @@ def lattice(plate: Plate, resolution: Resolution) -> Lattice:
         numbers.append(np.full(solid.size, -1))
     position = np.asarray(plate.margin + 0.5 * plate.duct.width + plate.pitch * np.arange(count), np.float64)
     return Lattice(np.concatenate(parts), y, np.concatenate(numbers), position, np.ones(count))
+
+
+def cell_count(plate: Plate, resolution: Resolution) -> int:
+    """Return how many cells a plate gets.
+
+    Parameters
+    ----------
+    plate : Plate
+    resolution : Resolution
+
+    Returns
+    -------
+    int
+    """
+    rows = resolution.rows if resolution.model != "two_resistor" else ROW * resolution.rows + 1
+    layers = rows + resolution.base + resolution.lid + len(plate.package) * resolution.package
+    return lattice(plate, resolution).x.size * resolution.planes * layers
 
 
 def stack_of(

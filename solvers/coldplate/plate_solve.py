@@ -10,7 +10,16 @@ import numpy as np
 from solvers.coldplate import channel_flow
 from solvers.coldplate.channel_flow import LAMINAR, Liquid, liquid_at
 from solvers.coldplate.manifold import Manifold, split
-from solvers.coldplate.plate import Flowing, HeatMap, Lattice, Plate, Resolution, lattice, stack_of
+from solvers.coldplate.plate import (
+    Flowing,
+    HeatMap,
+    Lattice,
+    Plate,
+    Resolution,
+    cell_count,
+    lattice,
+    stack_of,
+)
 from solvers.coldplate.solve import Moment, march, steady
 from solvers.coldplate.stack import ROW, Ducts, Porous, Stack, build
 from solvers.coldplate.system import Array, Balance, System, balance
@@ -332,7 +341,8 @@ def resolution_of(plate: Plate, model: str, most: int = 1_000_000) -> Resolution
         return Resolution("two_resistor", planes, columns, 0, 1, rows, 2, 1, 1)
     planes = _within(round(plate.length / 1e-3), 24, 96)
     if model == "four_resistor":
-        return Resolution("four_resistor", planes, 1, 1, 1, 5, 3, 1, 2)
+        made = Resolution("four_resistor", planes, 1, 1, 1, 5, 3, 1, 2)
+        return made._replace(planes=_within(most // cell_count(plate, made._replace(planes=1)), 24, planes))
     aspect = plate.duct.height / plate.duct.width
     fine = model == "resolved"
     for columns in (16, 12, 10, 8, 6, 4):

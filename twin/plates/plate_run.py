@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -19,8 +18,6 @@ from twin.errors import Finding, InputError, NotConvergedError
 from twin.plates.fields import PlateFields, stack_fields
 from twin.plates.spec_reader import PlateCase
 from twin.units import celsius
-
-logger = logging.getLogger(__name__)
 
 _INSULATOR = 1.0  # W/(m K); a lid below it takes no heat from the channels
 FLOW_TEXT = {
@@ -289,8 +286,6 @@ def plate_numbers(case: PlateCase, solution: Solution, series: Series | None = N
         "chips": _chips(case, solution, surface),
         "warnings": _warnings(case, solution),
     }
-    for text in body["warnings"]:
-        logger.warning("%s: %s", case.path, text)
     return body
 
 

@@ -132,7 +132,10 @@ def _solve_plate(
     solution = solve_case(case, model, cells)
     series = None if case.spec.transient is None else march_case(case, solution, progress)
     wall = time.perf_counter() - begun
-    summary = {**plate_numbers(case, solution, series), "wall_s": wall, "version": __version__}
+    numbers = plate_numbers(case, solution, series)
+    for text in numbers["warnings"]:
+        logger.warning("%s: %s", path, text)
+    summary = {**numbers, "wall_s": wall, "version": __version__}
     return PlateResult(plate_fields(solution, None if series is None else series.theta), summary)
 
 

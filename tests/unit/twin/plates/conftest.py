@@ -1,4 +1,4 @@
-"""Stack files as text, after the description of 3D-ICE's own test stacks, and where its files are found."""
+"""Stacks, after the description of 3D-ICE's own test stacks, and plates as text; where files are found."""
 
 from __future__ import annotations
 
@@ -72,6 +72,38 @@ def write_stack(tmp_path):
     def write(kind: str, cell: int = 200, **options: str) -> Path:
         path = tmp_path / f"{kind}.stk"
         path.write_text(stack_text(kind, cell, **options))
+        return path
+
+    return write
+
+
+PLATE = """
+name: small plate
+coolant: {fluid: water, inlet_temperature: 30, flow: 0.15 l/min}
+plate: {width: 8 mm, length: 12 mm, base: 1 mm, lid: 1 mm}
+channels: {width: 0.4 mm, height: 1.5 mm, wall: 0.4 mm, count: 8, margin: 0.5 mm}
+package:
+  - {material: silicon, thickness: 0.5 mm}
+  - {material: thermal_paste, thickness: 50 um}
+chips:
+  - {id: left, position: [1 mm, 2 mm], size: [3 mm, 8 mm], power: 40, limit: 80}
+  - {id: right, position: [5 mm, 4 mm], size: [2 mm, 4 mm], power: 10}
+probes:
+  - {id: middle, position: [2.5 mm, 6 mm]}
+"""
+
+
+@pytest.fixture
+def write_plate(tmp_path):
+    """Write a small plate, with parts of its text changed, and a text added; returns the path."""
+
+    def write(*changes: tuple[str, str], more: str = "", name: str = "plate.yaml") -> Path:
+        text = PLATE
+        for old, new in changes:
+            assert old in text, old
+            text = text.replace(old, new)
+        path = tmp_path / name
+        path.write_text(text + more)
         return path
 
     return write
