@@ -20,6 +20,8 @@ flow of air [m3/s]   0        0.01       0         0.02        0.001    1.0 s   
 pressure [Pa]        0.3      0          0.4       0.01        0.1      0.5 s   0.5 s
 speed, level [1]     0.002    0          0.003     0           0.001    0.2 s   0.5 s
 coolant flow [kg/s]  0        0.008      0         0.015       0.001    0.5 s   0.5 s
+coolant [Pa]         100      0.001      500       0.0025      100      0.2 s   0.5 s
+chips [degC]         0.25     0          0.5       0           0.5      1.0 s   1.0 s
 heat [W]             0        0.015      0         0.02        1        2.0 s   1.0 s
 voltage [V]          0.02     0          0         0.002       0.01     0.2 s   0.5 s
 current [A]          0.05     0.002      0         0.005       0.01     0.2 s   0.5 s
@@ -67,6 +69,8 @@ AIR_FLOW = SensorKind(0.0, 0.01, 0.0, 0.02, 0.001, 1.0, 1.0)
 PRESSURE = SensorKind(0.3, 0.0, 0.4, 0.01, 0.1, 0.5, 0.5)
 SPEED = SensorKind(0.002, 0.0, 0.003, 0.0, 0.001, 0.2, 0.5)
 COOLANT_FLOW = SensorKind(0.0, 0.008, 0.0, 0.015, 0.001, 0.5, 0.5)
+COOLANT_PRESSURE = SensorKind(100.0, 0.001, 500.0, 0.0025, 100.0, 0.2, 0.5)
+CHIP = SensorKind(0.25, 0.0, 0.5, 0.0, 0.5, 1.0, 1.0)
 HEAT = SensorKind(0.0, 0.015, 0.0, 0.02, 1.0, 2.0, 1.0)
 VOLTAGE = SensorKind(0.02, 0.0, 0.0, 0.002, 0.01, 0.2, 0.5)
 CURRENT = SensorKind(0.05, 0.002, 0.0, 0.005, 0.01, 0.2, 0.5)
@@ -88,6 +92,13 @@ KINDS = {
     "pump_speed": SPEED,
     "fluid_level": SPEED,
     "coolant_flow": COOLANT_FLOW,
+    "facility_supply_temperature": TEMPERATURE,
+    "chip_temperature": CHIP,
+    "supply_pressure": COOLANT_PRESSURE,
+    "return_pressure": COOLANT_PRESSURE,
+    "level": SPEED,
+    "valve": SPEED,
+    "pump_power": POWER,
     "liquid_heat": HEAT,
     "cooling_power": HEAT,
     "output_voltage": VOLTAGE,
