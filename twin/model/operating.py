@@ -42,6 +42,7 @@ class CoolantSettings:
     leak : mapping        By branch: area of a hole before its plates. [m2]
     facility : mapping    By CDU: supply temperature of the facility's water. [K]
     fouling : mapping     By CDU: resistance of its filter over that of a clean one. [1]
+    supply : mapping      By CDU: set point of its supply temperature. [K]
     """
 
     drive: Mapping[str, bool] = field(default_factory=dict)
@@ -50,6 +51,7 @@ class CoolantSettings:
     leak: Mapping[str, float] = field(default_factory=dict)
     facility: Mapping[str, float] = field(default_factory=dict)
     fouling: Mapping[str, float] = field(default_factory=dict)
+    supply: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -59,7 +61,8 @@ class Operating:
     Attributes
     ----------
     rack_power : mapping                  By rack: electric power, all of it heat. [W]
-    fan_speed, pump_speed : mapping       By racklet. [1]
+    fan_speed : mapping                   By racklet. [1]
+    pump_speed : mapping                  By liquid racklet with a pump of its own: on no loop. [1]
     cooler_supply_temperature : mapping   By cooler: set point. [K]
     cooler_fan_speed : mapping            By cooler. [1]
     failed : frozenset of str             Coolers whose fan and coil are off; ducts whose fan is off.
@@ -85,7 +88,7 @@ class Operating:
             pump_speed={
                 unit.id: unit.cooling_module.pump_speed
                 for unit in layout.racklets
-                if unit.cooling_module.kind == "liquid"
+                if unit.cooling_module.kind == "liquid" and layout.branch_of(unit.id) is None
             },
             cooler_supply_temperature={cooler.id: cooler.supply_temperature for cooler in layout.coolers},
             cooler_fan_speed={cooler.id: cooler.fan_speed for cooler in layout.coolers},

@@ -375,7 +375,7 @@ def _probes(scene: Scene, model: AirModel, state: AirState) -> dict[str, float]:
 
 
 def _racklet(layout: Layout, unit: Racklet, operating: Operating) -> dict[str, float]:
-    """Say what a racklet's own sensors would read."""
+    """Say what a racklet's own sensors would read; what its loop does is said by `twin.model.circuits`."""
     module, rack = unit.power_module, layout.rack(unit.rack)
     sharing = sum(other.rack == unit.rack for other in layout.racklets)
     delivered = power.output(
@@ -388,7 +388,7 @@ def _racklet(layout: Layout, unit: Racklet, operating: Operating) -> dict[str, f
         f"{unit.id}.output_current": delivered.current,
     }
     loop = unit.cooling_module
-    if loop.kind == "liquid":
+    if loop.kind == "liquid" and layout.branch_of(unit.id) is None:
         heat = racklet_liquid_heat(layout, unit, operating)
         flow = loop.coolant_flow * operating.pump(unit) / loop.pump_speed
         supply = celsius(loop.coolant_supply_temperature)
