@@ -7,24 +7,29 @@ A branch's chips are one mass with heat on three ways: power in, coolant, and th
 G is such that at nominal power, flow and temperatures the coolant takes the rack's liquid share. What the
 coolant does not take goes to the room's air, all in the same run: a pump that stops is felt by the chips in
 seconds and by the room in minutes. Servers are not throttled; the run says when chips pass their limit.
+
+A coil takes heat out of the air that leaves a rack, cell by cell: see `twin.model.loop_air`.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from solvers.coolant import control, transient
 from solvers.coolant.components import Inputs
+from solvers.coolant.exchangers import over_cells
 from solvers.coolant.fluids import fluid
 from solvers.coolant.network import Network, Steady, prepare, solve
+from twin.model.catalog import AIR_HEAT_CAPACITY
 from twin.model.coolant import AMBIENT_PRESSURE, LoopNetwork, build_loop
-from twin.model.operating import CoolantSettings, liquid_share
-from twin.model.schema import Branch, Layout, Loop
+from twin.model.operating import CoolantSettings, Operating, liquid_share, rack_slots
+from twin.model.schema import AirCoil, Branch, Layout, Loop
 from twin.units import ZERO_CELSIUS
 
 STEP = 0.5
@@ -36,6 +41,19 @@ _AGREE = 1e-6  # K
 _RUNS = 1e-3  # speed over the nominal one, below which a pump stands
 
 
+class Exhaust(NamedTuple):
+    """The air that leaves the slots of a rack, before a coil.
+
+    Attributes
+    ----------
+    T : float64[slots]         [K]
+    C_flow : float64[slots]    Capacity flow rho cp V. [W/K]
+    """
+
+    T: NDArray[np.float64]
+    C_flow: NDArray[np.float64]
+
+
 class Coolant:
     """All loops of a layout.
 
@@ -45,26 +63,34 @@ class Coolant:
 
     Attributes
     ----------
-    racks : tuple of str    Racks whose chips hang on a loop.
+    racks : tuple of str        Racks whose chips hang on a loop.
+    coil_racks : tuple of str   Racks whose exhaust air a coil cools.
     """
 
     def __init__(self, layout: Layout) -> None:
         self._loops = [_Circuit(layout, loop) for loop in layout.loops]
         self.racks = tuple(dict.fromkeys(rack for circuit in self._loops for rack in circuit.racks))
+        coils = [coil for loop in layout.loops for coil in loop.coils]
+        self.coil_racks = tuple(dict.fromkeys(coil.rack for coil in coils))
 
     def settle(
-        self, power: Mapping[str, float], T_air: Mapping[str, float], settings: CoolantSettings
+        self,
+        power: Mapping[str, float],
+        T_air: Mapping[str, float],
+        settings: CoolantSettings,
+        exhaust: Mapping[str, Exhaust] = MappingProxyType({}),
     ) -> None:
         """Find the steady state and begin there.
 
         Parameters
         ----------
-        power : mapping    By rack: electric power. [W]
-        T_air : mapping    By rack: air at its inlet. [K]
+        power : mapping      By rack: electric power. [W]
+        T_air : mapping      By rack: air at its inlet. [K]
         settings : CoolantSettings
+        exhaust : mapping    By rack with coils: the air before them; without it they stand in still air.
         """
         for circuit in self._loops:
-            circuit.settle(power, T_air, settings)
+            circuit.settle(power, T_air, settings, exhaust)
 
     def advance(
         self,
@@ -72,14 +98,19 @@ class Coolant:
         power: Mapping[str, float],
         T_air: Mapping[str, float],
         settings: CoolantSettings,
+        exhaust: Mapping[str, Exhaust] = MappingProxyType({}),
     ) -> None:
         """Carry the loops on by a duration [s]; parameters as `settle`, held over it."""
         for circuit in self._loops:
-            circuit.advance(duration, power, T_air, settings)
+            circuit.advance(duration, power, T_air, settings, exhaust)
 
     def air_heat(self, rack: str) -> float:
         """Heat that the chips of a rack gave to its air, mean over the last `advance`. [W]."""
         return sum(circuit.air_heat(rack) for circuit in self._loops)
+
+    def coil_heat(self, rack: str) -> NDArray[np.float64] | float:
+        """Heat that coils took out of the air of a rack's slots at last, float64[slots] or 0. [W]."""
+        return sum((circuit.coil_heat[rack] for circuit in self._loops if rack in circuit.coil_heat), 0.0)
 
     def points(self) -> dict[str, float]:
         """Return the telemetry points of all loops: SI, temperatures in degC."""
@@ -114,7 +145,9 @@ class _Circuit:
     def __init__(self, layout: Layout, loop: Loop) -> None:
         self.loop = loop
         self._fluid = fluid(loop.fluid)
-        self.parts: LoopNetwork = build_loop(loop)
+        self.parts: LoopNetwork = build_loop(
+            loop, {coil.id: _nominal_air_flow(layout, coil) for coil in loop.coils}
+        )
         self.network: Network = prepare(self.parts.case)
         self.controls = control.controls(
             {
@@ -140,12 +173,18 @@ class _Circuit:
         self.inputs: Inputs = self.network.inputs()
         self.state: transient.State
         self._air_heat = np.zeros(len(loop.branches))
+        self.coil_heat: dict[str, NDArray[np.float64]] = {}
         self._begin = transient.Balance(0.0, 0.0)
 
     def settle(
-        self, power: Mapping[str, float], T_air: Mapping[str, float], settings: CoolantSettings
+        self,
+        power: Mapping[str, float],
+        T_air: Mapping[str, float],
+        settings: CoolantSettings,
+        exhaust: Mapping[str, Exhaust],
     ) -> None:
         self._set(settings)
+        self._blow(exhaust)
         given, air = self._given(power, T_air)
         steady: Steady | None = None
         to_air, chips = np.zeros(given.size), np.full(given.size, math.nan)
@@ -156,13 +195,14 @@ class _Circuit:
             )
             settled = steady.T_solid
             to_air = self.conductance * (settled - air)
-            if np.abs(settled - chips).max() <= _AGREE:
+            if not settled.size or np.abs(settled - chips).max() <= _AGREE:
                 break
             chips = settled
         assert steady is not None
         self._air_heat = to_air
         self.state = transient.start(self.network, self.inputs, steady, self.controls)
         self._begin = transient.balance(self.network, self.state)
+        self._take_from_air(exhaust)
 
     def advance(
         self,
@@ -170,8 +210,10 @@ class _Circuit:
         power: Mapping[str, float],
         T_air: Mapping[str, float],
         settings: CoolantSettings,
+        exhaust: Mapping[str, Exhaust],
     ) -> None:
         self._set(settings)
+        self._blow(exhaust)
         given, air = self._given(power, T_air)
         steps = max(1, math.ceil(duration / STEP - 1e-9))
         total = np.zeros(given.size)
@@ -183,6 +225,7 @@ class _Circuit:
             )
             total += to_air
         self._air_heat = total / steps
+        self._take_from_air(exhaust)
 
     def air_heat(self, rack: str) -> float:
         return sum(
@@ -190,6 +233,32 @@ class _Circuit:
             for branch, heat in zip(self.loop.branches, self._air_heat, strict=True)
             if self.rack_of[branch.id] == rack
         )
+
+    def _blow(self, exhaust: Mapping[str, Exhaust]) -> None:
+        """Lead the air of the racks over the coils."""
+        for coil in self.loop.coils:
+            number, air = self.parts.coil[coil.id][1], exhaust.get(coil.rack)
+            C_flow = 0.0 if air is None else float(air.C_flow.sum())
+            self.inputs.air_flow[number] = C_flow / AIR_HEAT_CAPACITY
+            if air is not None and C_flow > 0.0:
+                self.inputs.T_air[number] = float(air.T @ air.C_flow) / C_flow
+
+    def _take_from_air(self, exhaust: Mapping[str, Exhaust]) -> None:
+        """Share the heat of the coils among the slots: all of it is theirs, less what friction gave."""
+        state = self.state
+        self.coil_heat = {}
+        for coil in self.loop.coils:
+            air, branch = exhaust.get(coil.rack), self.parts.coil[coil.id][0]
+            if air is None or air.C_flow.sum() <= 0.0:
+                continue
+            T_in = float(state.warmth.T[self.network.case.branches.a[branch]])
+            heat = over_cells(self._coil_heat(branch), T_in, air.T, air.C_flow)
+            self.coil_heat[coil.rack] = self.coil_heat.get(coil.rack, 0.0) + heat
+
+    def _coil_heat(self, branch: int) -> float:
+        flow = self.state.flow
+        rho = float(self._fluid.density(self.state.warmth.T[self.parts.supply]))
+        return float(self.state.Q_flow[branch] - abs(flow.m_flow[branch] * flow.dp[branch]) / rho)
 
     def points(self) -> dict[str, float]:
         state, parts, cdu = self.state, self.parts, self.loop.cdu
@@ -205,40 +274,99 @@ class _Circuit:
             f"{cdu.id}.return_pressure": float(p[parts.back]),
             f"{cdu.id}.level": float(state.level[0]),
             f"{cdu.id}.valve": float(state.setting[parts.facility]),
+            f"{cdu.id}.pump_power": float(state.power.sum()),
         }
         for pump, speed in zip(cdu.pumps, state.speed, strict=True):
             values[f"{pump.id}.pump_speed"] = float(speed) * pump.speed
         for k, branch in enumerate(self.loop.branches):
             values[f"{branch.id}.coolant_flow"] = float(m[parts.valve[branch.id]] / rho)
             values[f"{branch.id}.chip_temperature"] = float(state.warmth.T_solid[k]) - ZERO_CELSIUS
+            values[f"{branch.id}.return_temperature"] = float(T[self._behind(self.plates[k])])
             values[f"{branch.id}.liquid_heat"] = float(state.Q_flow[self.plates[k]])
+        for coil in self.loop.coils:
+            n = parts.coil[coil.id][0]
+            values[f"{coil.id}.coolant_flow"] = float(m[n] / rho)
+            values[f"{coil.id}.return_temperature"] = float(T[self._behind(n)])
+            values[f"{coil.id}.liquid_heat"] = self._coil_heat(n)
         return values
 
+    def _behind(self, branch: int) -> int:
+        """Node that a branch flows into at design."""
+        return int(self.network.case.branches.b[branch])
+
     def summary(self) -> dict[str, Any]:
-        points, cdu = self.points(), self.loop.cdu
-        now = transient.balance(self.network, self.state)
+        points, cdu, state, parts = self.points(), self.loop.cdu, self.state, self.parts
+        now = transient.balance(self.network, state)
         stored = now.energy - self._begin.energy
-        handled = max(abs(stored), abs(self.state.energy_in), float(np.abs(self.inputs.heat).sum()))
+        handled = max(abs(stored), abs(state.energy_in), float(np.abs(self.inputs.heat).sum()), 1e-9)
+        case, T, flow = self.network.case, state.warmth.T, state.flow
+        side = int(case.exchangers.side[0, 1])  # of the facility's water
+        rho = float(self._fluid.density(T[parts.supply]))
+
+        def stream(name: str, element: int) -> dict[str, Any]:
+            return {
+                "flow_m3_s": points[f"{name}.coolant_flow"],
+                "supply_c": float(T[case.branches.a[element]]) - ZERO_CELSIUS,
+                "return_c": points[f"{name}.return_temperature"],
+                "liquid_heat_w": points[f"{name}.liquid_heat"],
+                "pressure_drop_pa": float(flow.dp[element]),
+                "valve": float(state.setting[parts.valve[name]]),
+            }
+
         return {
             "fluid": self.loop.fluid,
+            "cdu": cdu.id,
             "supply_c": points[f"{cdu.id}.supply_temperature"],
             "return_c": points[f"{cdu.id}.return_temperature"],
+            "supply_set_c": float(self.controls.target[0]) - ZERO_CELSIUS,
             "flow_m3_s": points[f"{cdu.id}.coolant_flow"],
+            "supply_pressure_pa": points[f"{cdu.id}.supply_pressure"],
+            "return_pressure_pa": points[f"{cdu.id}.return_pressure"],
             "pressure_difference_pa": points[f"{cdu.id}.supply_pressure"]
             - points[f"{cdu.id}.return_pressure"],
             "level": points[f"{cdu.id}.level"],
-            "pump_power_w": float(self.state.power.sum()),
-            "energy_relative": abs(stored - self.state.energy_in) / max(handled, 1e-9),
+            "alarm_level": cdu.reservoir.alarm_level,
+            "valve": points[f"{cdu.id}.valve"],
+            "heat_w": float(state.Q_flow[side]),
+            "facility": {
+                "supply_c": float(T[parts.facility_supply]) - ZERO_CELSIUS,
+                "return_c": float(T[self._behind(side)]) - ZERO_CELSIUS,
+                "flow_kg_s": float(flow.m_flow[side]),
+            },
+            "pump_power_w": points[f"{cdu.id}.pump_power"],
+            "energy_relative": abs(stored - state.energy_in) / handled,
+            "filter": {
+                "pressure_drop_pa": float(flow.dp[parts.filter]),
+                "fouling": float(state.setting[parts.filter]),
+            },
+            "pumps": {
+                pump.id: {
+                    "speed": points[f"{pump.id}.pump_speed"],
+                    "on": bool(self.inputs.drive[k]),
+                    "standby": pump.standby,
+                    "flow_m3_s": float(flow.m_flow[parts.pump[pump.id]]) / rho,
+                    "pressure_rise_pa": -float(flow.dp[parts.pump[pump.id]]),
+                    "power_w": float(state.power[k]),
+                }
+                for k, pump in enumerate(cdu.pumps)
+            },
             "branches": {
                 branch.id: {
                     "rack": self.rack_of[branch.id],
-                    "flow_m3_s": points[f"{branch.id}.coolant_flow"],
+                    "racklet": branch.racklet,
+                    **stream(branch.id, parts.plate[branch.id]),
                     "chip_c": points[f"{branch.id}.chip_temperature"],
                     "limit_c": branch.cold_plates.limit_temperature - ZERO_CELSIUS,
-                    "liquid_heat_w": points[f"{branch.id}.liquid_heat"],
+                    "leak_kg_s": float(flow.m_flow[parts.leak[branch.id]]),
+                    "plate_spec": branch.cold_plates.spec,
                 }
                 for branch in self.loop.branches
             },
+            "coils": {
+                coil.id: {"rack": coil.rack, **stream(coil.id, parts.coil[coil.id][0])}
+                for coil in self.loop.coils
+            },
+            "findings": list(self.findings()),
         }
 
     def findings(self) -> tuple[str, ...]:
@@ -247,6 +375,7 @@ class _Circuit:
     def pack(self) -> dict[str, NDArray[np.float64]]:
         packed = _flatten("state", self.state)
         packed |= _flatten("inputs", self.inputs) | _flatten("begin", self._begin)
+        packed |= {f"coil_heat.{rack}": heat.copy() for rack, heat in self.coil_heat.items()}
         return packed | {"air_heat": self._air_heat.copy()}
 
     def unpack(self, packed: Mapping[str, NDArray[np.float64]]) -> None:
@@ -257,6 +386,8 @@ class _Circuit:
         self.state = _rebuild("state", self.state, packed)
         self._begin = _rebuild("begin", self._begin, packed)
         self._air_heat = packed["air_heat"].copy()
+        coils = {name: value for name, value in packed.items() if name.startswith("coil_heat.")}
+        self.coil_heat = {name.partition(".")[2]: value.copy() for name, value in coils.items()}
 
     def _given(self, power, T_air) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Power under the plates of each branch and the air beside them. [W, K]."""
@@ -282,8 +413,9 @@ class _Circuit:
             speed = settings.speed.get(pump.id, 1.0) if called else 0.0
             inputs.drive[k] = settings.drive.get(pump.id, True) and speed > _RUNS
             inputs.setting[parts.pump[pump.id]] = speed
+        for taker in self.loop.takers:
+            inputs.setting[parts.valve[taker.id]] = settings.valve.get(taker.id, taker.valve_open)
         for branch in self.loop.branches:
-            inputs.setting[parts.valve[branch.id]] = settings.valve.get(branch.id, branch.valve_open)
             inputs.setting[parts.leak[branch.id]] = settings.leak.get(branch.id, 0.0)
         clogged = 1.0 / max(1.0 - cdu.filter.clogged, 1e-3) ** 2
         inputs.setting[parts.filter] = settings.fouling.get(cdu.id, clogged)
@@ -294,6 +426,12 @@ def _nominal_air(layout: Layout) -> float:
     """Air that cools the chips at nominal conditions: what the coolers supply. [K]."""
     supplies = [cooler.supply_temperature for cooler in layout.coolers]
     return sum(supplies) / len(supplies) if supplies else layout.air.reference_temperature
+
+
+def _nominal_air_flow(layout: Layout, coil: AirCoil) -> float:
+    """Air of the rack before a coil at nominal conditions. [m3/s]."""
+    slots = rack_slots(layout, layout.rack(coil.rack), Operating.nominal(layout))
+    return sum(slot.flow for slot in slots)
 
 
 def _parts(value: Any) -> tuple[str, ...]:

@@ -8,16 +8,19 @@ tank - pumps in parallel - filter - exchanger - s1 -- s2 -- ... -- sn      suppl
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from solvers.coolant.assemblies import air_coil
 from solvers.coolant.builder import Builder
 from solvers.coolant.components import Case
 from solvers.coolant.fluids import fluid
 from solvers.coolant.terms import losses
-from twin.model.schema import Branch, Loop, Pump
+from twin.model.catalog import AIR_DENSITY
+from twin.model.schema import AirCoil, Branch, Loop, Pump
 
 HEIGHT = 1.0
 """Of the tank up to the brim. [m]"""
@@ -38,7 +41,9 @@ class LoopNetwork:
     ----------
     loop : Loop
     case : Case
-    pump, valve, plate, leak : dict of str to int    Branches of the network, by pump and by branch.
+    pump, valve, plate, leak : dict of str to int
+        Branches of the network, by pump, by branch and coil, by branch, by branch.
+    coil : dict of str to (int, int)    By coil: branch, and number among the exchangers.
     filter, exchanger, facility : int    Branches; ``facility`` is the control valve of the facility's water.
     tank, supply, back, facility_supply : int
         Nodes: reservoir, supply header's and return header's first, the facility's water.
@@ -52,6 +57,7 @@ class LoopNetwork:
     valve: dict[str, int]
     plate: dict[str, int]
     leak: dict[str, int]
+    coil: dict[str, tuple[int, int]]
     filter: int
     exchanger: int
     facility: int
@@ -62,29 +68,31 @@ class LoopNetwork:
     short_of_pressure: dict[str, float]
 
 
-def build_loop(loop: Loop) -> LoopNetwork:
+def build_loop(loop: Loop, air_flow: Mapping[str, float] | None = None) -> LoopNetwork:
     """Build the network of a loop; its balancing valves are set so that every branch has its design flow.
 
     Parameters
     ----------
     loop : Loop
+    air_flow : mapping, optional    By coil: nominal flow of its air; needed where there are coils. [m3/s]
 
     Returns
     -------
     LoopNetwork
     """
-    open_valves = _build(loop, {branch.id: _OPEN_KV for branch in loop.branches})
+    air = air_flow or {}
+    open_valves = _build(loop, {taker.id: _OPEN_KV for taker in loop.takers}, air)
     spare = _spare_pressure(open_valves)
     liquid = fluid(loop.fluid)
     density = float(liquid.density(loop.cdu.supply_temperature))
     kv = {
-        branch.id: 3600.0 * branch.design_flow * math.sqrt(density / _WATER * _PA_PER_BAR / spare[branch.id])
-        if spare[branch.id] > 0.0
+        taker.id: 3600.0 * taker.design_flow * math.sqrt(density / _WATER * _PA_PER_BAR / spare[taker.id])
+        if spare[taker.id] > 0.0
         else _OPEN_KV
-        for branch in loop.branches
+        for taker in loop.takers
     }
     lacking = {name: -left for name, left in spare.items() if left < 0.0}
-    return _build(loop, kv, lacking)
+    return _build(loop, kv, air, lacking)
 
 
 def plate_conductance(loop: Loop, branch: Branch) -> float:
@@ -103,12 +111,14 @@ def _capacity_flow(loop: Loop, branch: Branch) -> float:
     return float(branch.design_flow * liquid.density(T) * liquid.specific_heat(T))
 
 
-def _build(loop: Loop, kv: dict[str, float], lacking: dict[str, float] | None = None) -> LoopNetwork:
+def _build(
+    loop: Loop, kv: dict[str, float], air_flow: Mapping[str, float], lacking: dict[str, float] | None = None
+) -> LoopNetwork:
     cdu, header = loop.cdu, loop.header
     liquid = fluid(loop.fluid)
     T = cdu.supply_temperature
     density = float(liquid.density(T))
-    total = density * sum(branch.design_flow for branch in loop.branches)
+    total = density * sum(taker.design_flow for taker in loop.takers)
     net = Builder(liquid)
     tank = net.node(f"{cdu.id} tank")
     tall = cdu.reservoir.volume / HEIGHT
@@ -122,8 +132,8 @@ def _build(loop: Loop, kv: dict[str, float], lacking: dict[str, float] | None = 
         f"{cdu.id} filter", pumped, clean, _kv(total / density, density, cdu.filter.pressure_drop),
         fouling=1.0 / max(1.0 - cdu.filter.clogged, 1e-3) ** 2,
     )  # fmt: skip
-    supplies = [net.node(f"{loop.id} supply {n + 1}") for n in range(len(loop.branches))]
-    returns = [net.node(f"{loop.id} return {n + 1}") for n in range(len(loop.branches))]
+    supplies = [net.node(f"{loop.id} supply {n + 1}") for n in range(len(loop.takers))]
+    returns = [net.node(f"{loop.id} return {n + 1}") for n in range(len(loop.takers))]
     warm_side = net.resistance(
         f"{cdu.id} exchanger", clean, supplies[0], total, max(cdu.exchanger.pressure_drop, 1.0),
         volume=2e-3, T_nominal=T,
@@ -137,32 +147,38 @@ def _build(loop: Loop, kv: dict[str, float], lacking: dict[str, float] | None = 
         header.diameter,
         roughness=header.roughness,
     )
-    for n in range(1, len(loop.branches)):
+    for n in range(1, len(loop.takers)):
         pipe = (header.spacing, header.diameter)
         net.pipe(
             f"{loop.id} supply main {n}", supplies[n - 1], supplies[n], *pipe, roughness=header.roughness
         )
         net.pipe(f"{loop.id} return main {n}", returns[n], returns[n - 1], *pipe, roughness=header.roughness)
-    valve, plate, leak = {}, {}, {}
-    for n, branch in enumerate(loop.branches):
-        before, after = net.node(f"{branch.id} before the plates"), net.node(f"{branch.id} behind the plates")
-        hose = net.node(f"{branch.id} hose")
-        half, bore = branch.hose_length / 2, branch.hose_diameter
-        net.pipe(f"{branch.id} supply hose", supplies[n], hose, half, bore, loss=branch.coupling_loss / 2)
-        valve[branch.id] = net.valve(
-            f"{branch.id} balancing valve", hose, before, kv[branch.id],
-            opening=branch.valve_open, characteristic="linear",
+    valve, plate, leak, coil = {}, {}, {}, {}
+    for taker, *ends in zip(loop.takers, supplies, returns, strict=True):
+        before, after = net.node(f"{taker.id} before the plates"), net.node(f"{taker.id} behind the plates")
+        hose = net.node(f"{taker.id} hose")
+        half, bore = taker.hose_length / 2, taker.hose_diameter
+        net.pipe(f"{taker.id} supply hose", ends[0], hose, half, bore, loss=taker.coupling_loss / 2)
+        valve[taker.id] = net.valve(
+            f"{taker.id} balancing valve", hose, before, kv[taker.id],
+            opening=taker.valve_open, characteristic="linear",
         )  # fmt: skip
-        leak[branch.id] = net.leak(f"{branch.id} leak", before)
-        plates = branch.cold_plates
-        plate[branch.id] = net.cold_plate(
-            f"{branch.id} cold plates", before, after, m_nominal=density * branch.design_flow,
-            dp_nominal=plates.pressure_drop, UA=plate_conductance(loop, branch), UA_exponent=plates.exponent,
-            C=plates.thermal_mass, volume=_PLATE_VOLUME, T_nominal=T,
-        )  # fmt: skip
-        net.pipe(f"{branch.id} return hose", after, returns[n], half, bore, loss=branch.coupling_loss / 2)
+        if isinstance(taker, AirCoil):
+            coil[taker.id] = air_coil(
+                net, f"{taker.id} coil", before, after, m_nominal=density * taker.design_flow,
+                dp_nominal=taker.pressure_drop, UA=taker.ua, air_nominal=AIR_DENSITY * air_flow[taker.id],
+            )  # fmt: skip
+        else:
+            leak[taker.id] = net.leak(f"{taker.id} leak", before)
+            plates = taker.cold_plates
+            plate[taker.id] = net.cold_plate(
+                f"{taker.id} plates", before, after, m_nominal=density * taker.design_flow,
+                dp_nominal=plates.pressure_drop, UA=plate_conductance(loop, taker),
+                UA_exponent=plates.exponent, C=plates.thermal_mass, volume=_PLATE_VOLUME, T_nominal=T,
+            )  # fmt: skip
+        net.pipe(f"{taker.id} return hose", after, ends[1], half, bore, loss=taker.coupling_loss / 2)
     return LoopNetwork(
-        loop, net.build(), pump, valve, plate, leak, strainer, warm_side, facility, tank,
+        loop, net.build(), pump, valve, plate, leak, coil, strainer, warm_side, facility, tank,
         supplies[0], returns[0], facility_supply, lacking or {},
     )  # fmt: skip
 
@@ -209,33 +225,33 @@ def _spare_pressure(network: LoopNetwork) -> dict[str, float]:
     names = {name: n for n, name in enumerate(case.branch_names)}
     density = float(fluid(loop.fluid).density(loop.cdu.supply_temperature))
     working = [pump for pump in loop.cdu.pumps if not pump.standby]
-    wanted = {branch.id: density * branch.design_flow for branch in loop.branches}
+    wanted = {taker.id: density * taker.design_flow for taker in loop.takers}
     m = np.zeros(case.setting.size)
     total, capacity = sum(wanted.values()), sum(pump.design_flow for pump in working)
     for pump in working:
         m[network.pump[pump.id]] = total * pump.design_flow / capacity
     m[[network.filter, network.exchanger, names[f"{loop.id} return main"]]] = total
     rest = total
-    for n, branch in enumerate(loop.branches):
-        for part in ("supply hose", "balancing valve", "return hose", "cold plates"):
-            if f"{branch.id} {part}" in names:
-                m[names[f"{branch.id} {part}"]] = wanted[branch.id]
+    for n, taker in enumerate(loop.takers):
+        for part in ("supply hose", "balancing valve", "return hose", "plates", "coil"):
+            if f"{taker.id} {part}" in names:
+                m[names[f"{taker.id} {part}"]] = wanted[taker.id]
         if n > 0:
             m[[names[f"{loop.id} {way} main {n}"] for way in ("supply", "return")]] = rest
-        rest -= wanted[branch.id]
+        rest -= wanted[taker.id]
     dp = _losses(network, m)
     common = dp[[network.filter, network.exchanger, names[f"{loop.id} return main"]]].sum()
     rise = -max(dp[network.pump[pump.id]] for pump in working)
     spare, mains = {}, 0.0
-    for n, branch in enumerate(loop.branches):
+    for n, taker in enumerate(loop.takers):
         if n > 0:
             mains += float(sum(dp[names[f"{loop.id} {way} main {n}"]] for way in ("supply", "return")))
         own = sum(
-            float(dp[names[f"{branch.id} {part}"]])
-            for part in ("supply hose", "return hose", "cold plates")
-            if f"{branch.id} {part}" in names
+            float(dp[names[f"{taker.id} {part}"]])
+            for part in ("supply hose", "return hose", "plates", "coil")
+            if f"{taker.id} {part}" in names
         )
-        spare[branch.id] = float(rise - common - mains - own)
+        spare[taker.id] = float(rise - common - mains - own)
     return spare
 
 

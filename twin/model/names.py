@@ -44,6 +44,8 @@ def named(layout: Layout) -> Iterator[Named]:
             yield Named("pump", pump.id, f"loops[{n}].cdu.pumps[{k}]")
         for k, branch in enumerate(loop.branches):
             yield Named("branch", branch.id, f"loops[{n}].branches[{k}]")
+        for k, coil in enumerate(loop.coils):
+            yield Named("coil", coil.id, f"loops[{n}].coils[{k}]")
     for n, group in enumerate(layout.containments):
         for k, panel in enumerate(group.panels):
             yield Named("panel", panel.id, f"containments[{n}].panels[{k}]")

@@ -13,6 +13,8 @@ from solvers.airflow.case import AirState, SteadyProgress, SteadyResult, UnitInp
 from solvers.airflow.model import AirModel, prepare, solve_steady, unit_inlet_temperature
 from solvers.errors import CaseError, ConvergenceError
 from twin.errors import InputError, NotConvergedError
+from twin.model.circuits import Coolant
+from twin.model.loop_air import surroundings, with_loops
 from twin.model.operating import Operating
 from twin.model.scene import Scene
 
@@ -25,6 +27,7 @@ INLET_TOLERANCE = 0.3
 _ROUNDS = 3
 _CURVE_ROUNDS = 8
 _CURVE_CLOSED = 0.01
+_HEAT_CLOSED = 5e-3  # of all heat that units give to the air
 
 
 @dataclass(frozen=True)
@@ -50,11 +53,12 @@ class SolveProgress:
 
 @dataclass(frozen=True)
 class Settled:
-    """A settled room: the model, what its units do, and the solver's answer, all steps counted."""
+    """A settled room: the model, what its units do, the solver's answer, all steps counted, and its loops."""
 
     model: AirModel
     inputs: UnitInputs
     result: SteadyResult
+    coolant: Coolant | None = None
 
 
 def prepare_room(scene: Scene) -> AirModel:
@@ -77,7 +81,7 @@ def settle_room(
     start: AirState | None = None,
     progress: Callable[[SolveProgress], None] | None = None,
 ) -> Settled:
-    """Solve the steady room; where fans have curves solve again until flows and temperatures agree.
+    """Solve the steady room; where fans have curves, or loops meet the air, solve again until all agree.
 
     Parameters
     ----------
@@ -102,28 +106,66 @@ def settle_room(
                 )
             )
 
+    coolant = Coolant(scene.layout) if scene.layout.loops else None
     try:
         inputs = scene.unit_inputs(operating) if start is None else fans_at(scene, model, operating, start)
+        inputs = _with_loops(scene, model, operating, coolant, inputs, start)
         result = _march(model, inputs, start, report)
         for rounds in count():
             wanted = fans_at(scene, model, operating, result.state)
+            wanted = _with_loops(scene, model, operating, coolant, wanted, result.state)
+            moved = np.abs(wanted.Q_flow - inputs.Q_flow).sum() / max(np.abs(inputs.Q_flow).sum(), 1e-9)
             apart = np.abs(wanted.V_flow - inputs.V_flow) / np.maximum(wanted.V_flow, 1e-9)
-            if apart.max() <= _CURVE_CLOSED:
+            if apart.max() <= _CURVE_CLOSED and moved <= _HEAT_CLOSED:
                 break
+            if rounds == _CURVE_ROUNDS and apart.max() <= _CURVE_CLOSED:
+                raise NotConvergedError(
+                    f"{scene.layout.name}: the heat of the coolant loops' chips and coils and the air that it "
+                    f"makes do not agree after {_CURVE_ROUNDS} rounds: {moved:.1%} of it still moves. Give the "
+                    "coils less conductance (ua), or the room a cooler that does not depend on them."
+                )
             if rounds == _CURVE_ROUNDS:
                 raise NotConvergedError(
                     f"{scene.layout.name}: the fans' flows do not agree with the temperatures and pressures "
                     f"that they make after {_CURVE_ROUNDS} rounds: {scene.unit_names[int(np.argmax(apart))]} "
                     f"by {apart.max():.1%}. Flatten the fan curves, or give the coolers more air."
                 )
-            inputs = wanted._replace(V_flow=0.5 * (wanted.V_flow + inputs.V_flow))
+            mean_flow = 0.5 * (wanted.V_flow + inputs.V_flow)
+            inputs = wanted._replace(V_flow=mean_flow if apart.max() > _CURVE_CLOSED else inputs.V_flow)
             result = _after(result, _march(model, inputs, result.state, report))
     except CaseError as error:
         raise InputError(f"{scene.layout.name}: {error}") from error
     except ConvergenceError as error:
         raise NotConvergedError(f"{scene.layout.name}: {scene.failure(error)}") from error
     _check_closed(scene.layout.name, result)
-    return Settled(model, inputs, result)
+    return Settled(model, inputs, result, coolant)
+
+
+def _with_loops(
+    scene: Scene,
+    model: AirModel,
+    operating: Operating,
+    coolant: Coolant | None,
+    inputs: UnitInputs,
+    state: AirState | None,
+) -> UnitInputs:
+    """Settle the loops in the air of a state, or in what coolers supply, and give the racks their heat."""
+    if coolant is None:
+        return inputs
+    power = {rack.id: operating.power(rack) for rack in scene.layout.racks}
+    if state is None:
+        T_inlet = np.full(inputs.V_flow.size, np.nanmin(inputs.T_supply, initial=model.T_ref))
+        T_unit = T_inlet + np.where(
+            inputs.V_flow > 0.0, inputs.Q_flow / np.maximum(model.rho * model.cp * inputs.V_flow, 1e-30), 0.0
+        )
+    else:
+        T_inlet, T_unit = unit_inlet_temperature(model, state), state.T_unit
+    felt = surroundings(coolant, scene.rack_units, power, inputs, T_inlet, T_unit)
+    try:
+        coolant.settle(felt.power, felt.T_air, operating.coolant, felt.exhaust)
+    except ConvergenceError as error:
+        raise NotConvergedError(f"{scene.layout.name}: {error}") from error
+    return with_loops(inputs, coolant, scene.rack_units)
 
 
 def fans_at(scene: Scene, model: AirModel, operating: Operating, state: AirState) -> UnitInputs:

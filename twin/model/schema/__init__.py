@@ -23,7 +23,7 @@ from twin.model.schema.equipment import (
     Slot,
 )
 from twin.model.schema.layout import Feed, Layout, Sensor, Workload, json_schema
-from twin.model.schema.loops import Branch, Cdu, ColdPlates, Loop, Pump
+from twin.model.schema.loops import AirCoil, Branch, Cdu, ColdPlates, Loop, Pump
 from twin.model.schema.quantity import CELL_SIZE, Facing, Part, Quantity
 from twin.model.schema.room import Air, Closure, Envelope, Grille, Perforated, Room, Surface, Tile
 from twin.model.schema.structure import (
@@ -41,6 +41,7 @@ __all__ = [
     "CELL_SIZE",
     "U_HEIGHT",
     "Air",
+    "AirCoil",
     "Branch",
     "Cdu",
     "Closure",

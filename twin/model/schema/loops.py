@@ -127,6 +127,9 @@ class ColdPlates(Part):
     limit_temperature: Temperature = Field(
         default=kelvin(75.0), description="Mean chip temperature at which servers throttle [degC]"
     )
+    spec: str | None = Field(
+        default=None, description="Design file of one plate, beside the layout: the live page shows it in 3-D"
+    )
 
 
 class Branch(Part):
@@ -144,11 +147,43 @@ class Branch(Part):
     cold_plates: ColdPlates
 
 
+class AirCoil(Part):
+    """A finned coil in the air that leaves a rack: a rear door, or the coil of an air-cooling racklet.
+
+    Coolant against air in crossflow, effectiveness from NTU; every cell of air gets coolant in proportion to
+    its flow and leaves with a temperature of its own.
+    """
+
+    id: Identifier
+    rack: Identifier = Field(description="Whose exhaust air it cools")
+    design_flow: VolumeFlow = Field(description="Of coolant; the balancing valve is set for it [m3/s]")
+    ua: Conductance = Field(description="At the design flow and the rack's nominal air flow [W/K]")
+    pressure_drop: PositivePressure = Field(default=30e3, description="Of the coolant at design flow [Pa]")
+    hose_length: Length = Field(default=3.0, description="Supply and return together [m]")
+    hose_diameter: Bore = Field(default=0.025, description="Inside [m]")
+    coupling_loss: Annotated[float, Quantity("1", 0.0, 1000.0)] = Field(
+        default=8.0, description="K of both quick couplings, on the hose's bore [1]"
+    )
+    valve_open: Fraction = Field(default=1.0, description="Of the balancing valve's setting; 0 shuts it [1]")
+
+
 class Loop(Part):
-    """A closed coolant loop."""
+    """A closed coolant loop; cold plates and coils hang on its header in this order, branches first."""
 
     id: Identifier
     fluid: FluidName = "pg25"
     cdu: Cdu
     header: Header = Field(default_factory=Header)
-    branches: tuple[Branch, ...] = Field(min_length=1)
+    branches: tuple[Branch, ...] = ()
+    coils: tuple[AirCoil, ...] = ()
+
+    @model_validator(mode="after")
+    def _feeds(self) -> Loop:
+        if not (self.branches or self.coils):
+            raise ValueError("a loop needs a branch or a coil")
+        return self
+
+    @property
+    def takers(self) -> tuple[Branch | AirCoil, ...]:
+        """What hangs on the header, from the CDU outwards."""
+        return (*self.branches, *self.coils)

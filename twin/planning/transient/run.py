@@ -21,6 +21,7 @@ from solvers.errors import CaseError, ConvergenceError
 from twin import __version__
 from twin.errors import InputError, NotConvergedError, OutsideError
 from twin.model.circuits import Coolant
+from twin.model.loop_air import Surroundings, surroundings, with_loops
 from twin.model.operating import Operating
 from twin.model.scene import Scene, build_scene
 from twin.model.schema import Layout, Part
@@ -101,7 +102,7 @@ class Run:
         self._layout, self._script, self._options, self._kept = layout, script, options, kept
         self._progress = progress
         self._course = Course(layout, script)
-        self._coolant = Coolant(layout) if layout.loops else None
+        self._coolant: Coolant | None = Coolant(layout) if layout.loops else None
         self._cell: float | None = options["cell"]
         self._duration: float = options["duration"]
         self._scenes = [self._scene_of(at, shape) for at, shape in self._course.shapes]
@@ -148,8 +149,7 @@ class Run:
         self._yield[some] = (flow[self._curved] / np.where(some, plain[self._curved], 1.0))[some]
         self.state = _single(settled.result.state)._replace(time=0.0, heat_corrected=0.0)
         self._ledger.note(0.0)
-        if self._coolant is not None:
-            self._coolant.settle(*self._chips_surroundings(0.0), self._course.coolant(0.0, 0.0))
+        self._coolant = settled.coolant
         self._observe(self._inputs(0.0, 0.0))
         self._keep_old()
         self._checkpoint()
@@ -283,28 +283,21 @@ class Run:
         """Carry the coolant loops over an interval; returns the inputs with the heat of their chips."""
         if self._coolant is None:
             return inputs
-        surroundings = self._chips_surroundings(0.5 * (begin + end))
-        self._coolant.advance(end - begin, *surroundings, self._course.coolant(begin, end))
+        felt = self._loops_feel(0.5 * (begin + end), inputs)
+        self._coolant.advance(
+            end - begin, felt.power, felt.T_air, self._course.coolant(begin, end), felt.exhaust
+        )
         return self._with_chips(inputs)
 
     def _with_chips(self, inputs: UnitInputs) -> UnitInputs:
-        """Return inputs in which racks on a loop give to the air what their chips do, slot by slot."""
-        if self._coolant is None:
-            return inputs
-        Q_flow = inputs.Q_flow.copy()
-        for rack in self._coolant.racks:
-            units = list(self.scene.rack_units[rack])
-            now = Q_flow[units]
-            weight = now if now.sum() > 0.0 else inputs.V_flow[units]
-            Q_flow[units] = self._coolant.air_heat(rack) * weight / max(weight.sum(), 1e-30)
-        return inputs._replace(Q_flow=Q_flow)
+        return with_loops(inputs, self._coolant, self.scene.rack_units)
 
-    def _chips_surroundings(self, at: float) -> tuple[dict[str, float], dict[str, float]]:
-        """Power of every rack at a time and the air at its inlets. [W, K]."""
+    def _loops_feel(self, at: float, inputs: UnitInputs) -> Surroundings:
+        """Power of every rack at a time and the air about the loops."""
+        assert self._coolant is not None
         T_in = unit_inlet_temperature(self._model, self.state)
         power = {rack.id: self._course.rack_power(rack.id, at) for rack in self._layout.racks}
-        air = {name: float(T_in[list(units)].mean()) for name, units in self.scene.rack_units.items()}
-        return power, air
+        return surroundings(self._coolant, self.scene.rack_units, power, inputs, T_in, self.state.T_unit)
 
     def _with_fans(self, operating: Operating) -> UnitInputs:
         """Return what the units do with fans at the state of now; coolers' flows are half way there."""
