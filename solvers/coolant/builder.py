@@ -11,6 +11,7 @@ from solvers.coolant.pumps import fit_head, flow_at_no_head
 from solvers.coolant.rows import Rows
 
 _SMOOTH = 1.5e-6  # m, drawn tube and plastic (Moody 1944)
+_CASING = 0.2  # s of the best flow that a pump holds
 
 
 class Builder(Rows):
@@ -239,7 +240,7 @@ class Builder(Rows):
         run_down: float = 0.5,
         ramp: float = 2.0,
         inertance: float = 0.0,
-        volume: float = 0.0,
+        volume: float | None = None,
     ) -> int:
         """Add a pump from a (suction) to b; its setting is its speed over the nominal one.
 
@@ -255,18 +256,22 @@ class Builder(Rows):
         check : bool    Whether a check valve keeps flow from going back.
         run_down, ramp : float    See `components.Pumps`. [s]
         inertance : float    [1/m]
-        volume : float    [m3]
+        volume : float, optional
+            Of the casing, which a pump against a shut valve warms; what it delivers in 0.2 s at V_best, if
+            left out. [m3]
 
         Returns
         -------
         int
         """
         head = fit_head(points)
+        if V_best is None:
+            V_best = 0.5 * flow_at_no_head(head)
+        if volume is None:
+            volume = _CASING * V_best
         number = self.branch(
             *(name, a, b, speed), role=c.SPEED, head=head, one_way=check, inertance=inertance, volume=volume
         )
-        if V_best is None:
-            V_best = 0.5 * flow_at_no_head(head)
         self._lists["pumps"].append(
             {
                 "branch": number,

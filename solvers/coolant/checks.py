@@ -125,7 +125,7 @@ def check_drives(case: Case, setting: Vector, inputs: Inputs) -> list[str]:
     ]
 
 
-def check_sinks(case: Case, m_flow: Vector, inputs: Inputs, warm: Vector) -> list[str]:
+def check_sinks(case: Case, m_flow: Vector, inputs: Inputs, heat: Vector) -> list[str]:
     """Circuits that are heated and cannot give the heat away: they have no steady temperature.
 
     Parameters
@@ -133,7 +133,7 @@ def check_sinks(case: Case, m_flow: Vector, inputs: Inputs, warm: Vector) -> lis
     case : Case
     m_flow : float64[nb]
     inputs : Inputs
-    warm : float64[nb]    Heat of friction. [W]
+    heat : float64[nb]    Into the coolant, friction included. [W]
 
     Returns
     -------
@@ -156,7 +156,7 @@ def check_sinks(case: Case, m_flow: Vector, inputs: Inputs, warm: Vector) -> lis
     net = np.bincount(branches.a, m_flow, minlength=nn) - np.bincount(branches.b, m_flow, minlength=nn)
     comes = np.where(np.isnan(case.p_fixed), inputs.supply, net)
     cooled[part[comes > 1e-9 * max(float(np.abs(m_flow).max()), 1e-9)]] = True
-    heat = np.where(moves, inputs.heat + warm, 0.0)
+    heat = np.where(moves, heat, 0.0)
     warmed = np.bincount(part[branches.a], np.abs(heat), minlength=number) > 0
     return [
         f"circuit of {_some(_inside(case, part, which))}: it is heated (friction included) and has no "

@@ -9,8 +9,9 @@ import numpy as np
 from solvers.coolant import plates as plate
 from solvers.coolant.components import TANK, Case, Index, Inputs, Vector
 from solvers.coolant.hydraulics import Flow
+from solvers.coolant.lines import Lines, carrying, plain_lines
 from solvers.coolant.plugs import PARCELS, flow_in, flow_out
-from solvers.coolant.thermal import Lines, Thermal, carrying, plain_lines
+from solvers.coolant.thermal import Thermal
 
 
 class Warmth(NamedTuple):
@@ -162,9 +163,9 @@ class Delay:
         up = thermal.upstream(m)
         cp = thermal.of_branches("specific_heat", warmth.T[up])
         around = thermal.of_branches("enthalpy", inputs.T_ambient)
-        # a branch without volume that stands still takes no heat
-        heat = np.where(self._plain & ~moving, 0.0, inputs.heat)
-        warm = np.where(self._plain & ~moving, 0.0, warm)
+        # a branch without volume takes no heat that its flow cannot carry away
+        takes = ~self._plain | ((thermal.taken(size, cp, inputs.heat + warm) != 0.0) & moving)
+        heat, warm = np.where(takes, inputs.heat, 0.0), np.where(takes, warm, 0.0)
         alpha, beta = plain_lines(size, case.branches.UA / cp, heat + warm, around)
         mass, h, count = warmth.parcel_mass.copy(), warmth.parcel_h.copy(), warmth.parcels.copy()
         a_in, b_in, a_out, b_out = (np.empty(pipes.size) for _ in range(4))
@@ -180,9 +181,9 @@ class Delay:
             level + cp_plate * (marched[:, 0] + marched[:, 1] * T_level - T_level) - marched[:, 1] * level
         )
         beta[on] = marched[:, 1]
-        hold, held, vessel_in = self._vessels(warmth, masses, dt)
+        kept, held, vessel_in = self._vessels(warmth, masses, dt)
         G = thermal.exchange(m, inputs, cp)
-        T = thermal.nodes(m, Lines(alpha, beta, hold, held), G, inputs, warmth.T)
+        T = thermal.nodes(m, Lines(alpha, beta, kept, held), G, inputs, warmth.T)
         h_node = thermal.of_nodes("enthalpy", T)
         T_in, h_in = T[up], h_node[up]
         exchanged = thermal.exchanged(G, inputs, T_in)
@@ -205,9 +206,13 @@ class Delay:
         )
         lost = float((heat + warm + exchanged - Q_flow)[self._lossy].sum())
         given = float(heat.sum() + warm.sum()) + from_air - lost
-        still = np.where(moving, thermal.of_branches("temperature", h_out), T_in)
+        # what stands still has the temperature of what it holds
+        h_end = h_out.copy()
+        h_end[pipes] = np.where(moving[pipes], h_out[pipes], _sums(mass, h, count) / self.inside)
+        h_end[on] = np.where(moving[on], h_out[on], h_plate)
+        T_out = thermal.of_branches("temperature", h_end)
         return (
-            Warmth(T, T_in, still, T_solid, h_plate, h_vessel, mass, h, count),
+            Warmth(T, T_in, T_out, T_solid, h_plate, h_vessel, mass, h, count),
             Heats(given * dt, float((external * h_passing).sum()) * dt, Q_flow, power),
         )
 
@@ -230,17 +235,17 @@ class Delay:
     def _vessels(
         self, warmth: Warmth, masses: tuple[Vector, Vector], dt: float
     ) -> tuple[Vector, Vector, Vector]:
-        """Mass over dt that nodes end with, heat over dt they began with, and what flows into vessels."""
+        """Mass over dt that vessels mix into their nodes, its heat over dt, and what flows into vessels."""
         case = self._case
-        hold, held = np.zeros(case.fluid.size), np.zeros(case.fluid.size)
-        before, after = (np.maximum(mass, 0.0) for mass in masses)
+        kept, held = np.zeros(case.fluid.size), np.zeros(case.fluid.size)
+        before = np.maximum(masses[0], 0.0)
         into = (masses[1] - masses[0]) / dt
         tank = case.vessels.kind == TANK
         node = case.vessels.node
         # a tank mixes with what passes; an accumulator hangs on its line and only breathes
-        hold[node] = np.where(tank, after / dt, np.maximum(into, 0.0))
-        held[node] = np.where(tank, before / dt, np.maximum(-into, 0.0)) * warmth.h_vessel
-        return hold, held, into
+        kept[node] = np.where(tank, before / dt, np.maximum(-into, 0.0))
+        held[node] = kept[node] * warmth.h_vessel
+        return kept, held, into
 
     def _mixed(
         self, warmth: Warmth, masses: tuple[Vector, Vector], into: Vector, h_node: Vector, dt: float

@@ -15,10 +15,11 @@ from typing import NamedTuple
 import numpy as np
 
 from solvers.coolant.checks import check_case, check_drives, check_pumps, check_settings
-from solvers.coolant.components import Case, Inputs, Vector
+from solvers.coolant.components import Case, Index, Inputs, Vector
 from solvers.coolant.delay import Delay
 from solvers.coolant.hydraulics import Conditions, Flow, Hydraulics
-from solvers.coolant.thermal import Temperatures, Thermal, carrying
+from solvers.coolant.lines import carrying
+from solvers.coolant.thermal import Temperatures, Thermal
 from solvers.errors import CaseError, ConvergenceError, GridMismatchError
 
 _T_START = 293.15
@@ -194,6 +195,27 @@ class Network:
                     found.append(f"and {len(names) - _SHOWN} more nodes")
         return tuple(found)
 
+    def idle(self, branches: Index, inputs: Inputs) -> tuple[str, ...]:
+        """Say which branches are heated and hardly flow, so that they have no steady temperature.
+
+        Parameters
+        ----------
+        branches : int64[...]    From `Temperatures.idle`.
+        inputs : Inputs
+
+        Returns
+        -------
+        tuple of str    One a branch, eight and how many more there are.
+        """
+        names = branches.tolist()
+        found = [
+            f"branch {self.case.branch_names[i]!r}: heated by {inputs.heat[i]:g} W and hardly anything flows "
+            "through it, so it has no steady temperature; open its valve, run a pump, or follow it over time"
+            for i in names[:_SHOWN]
+        ]
+        more = len(names) - _SHOWN
+        return tuple([*found, f"and {more} more branches"] if more > 0 else found)
+
     def conditions(self, setting: Vector, inputs: Inputs, T_branch: Vector, T: Vector) -> Conditions:
         """Collect what the flows depend on.
 
@@ -321,7 +343,7 @@ def solve(
         )
     if found is None:
         found = _isothermal(network, inputs, flow, T)
-    hot = network.hot_and_cold(found.T) if thermal else ()
+    hot = (*network.idle(found.idle, inputs), *network.hot_and_cold(found.T)) if thermal else ()
     _raise(hot, strict)
     return Steady(
         *(flow.p, flow.m_flow, flow.dp, found.T, found.T_in, found.T_out, found.T_solid, found.Q_flow),
@@ -349,7 +371,7 @@ def _isothermal(network: Network, inputs: Inputs, flow: Flow, T: Vector) -> Temp
     rho = network.thermal.of_branches("density", T_in)
     _, power = network.thermal.warming(flow, rho, network.speeds(inputs))
     plates = network.case.plates.branch
-    return Temperatures(T, T_in, T_in, T_in[plates], np.zeros(T_in.size), power, 0.0)
+    return Temperatures(T, T_in, T_in, T_in[plates], np.zeros(T_in.size), power, 0.0, np.zeros(0, np.int64))
 
 
 def _raise(findings: tuple[str, ...], strict: bool) -> None:

@@ -1,9 +1,10 @@
 """Temperatures along a network: steady, and over a step with transport delay.
 
-    node     sum over what comes in of m_flow h = sum of what goes out times h of the node [+ storage]  (C25)
+    node     sum over what comes in of m_flow (h_in - h of the node) [+ its store, the same way] = 0     (C25)
     branch   h_out = alpha + beta h_in        one line for pipes, plates, exchangers, steady or over a step
 
-Enthalpies are balanced, temperatures are unknown; Newton's method, the specific heat as slope.
+Enthalpies are balanced, temperatures are unknown; Newton's method, the specific heat as slope. A node mixes
+what comes in, so that it lies between it whatever rounding is left in the flows of a loop that has stopped.
 """
 
 from __future__ import annotations
@@ -14,10 +15,11 @@ import numpy as np
 from numba import njit
 
 from solvers.coolant.checks import check_sinks
-from solvers.coolant.components import Case, Inputs, Vector
+from solvers.coolant.components import Case, Index, Inputs, Vector
 from solvers.coolant.exchangers import gain
 from solvers.coolant.factor import analyse, factorise, substitute
 from solvers.coolant.hydraulics import Flow
+from solvers.coolant.lines import STILL, Lines, carrying, plain_lines
 from solvers.coolant.plates import coupling
 from solvers.coolant.pumps import shaft_power
 from solvers.errors import CaseError, ConvergenceError
@@ -26,8 +28,8 @@ from solvers.linear.kernels import options
 _ITERATIONS = 40
 _AGREE = 1e-9  # K, last change of a temperature
 _SETTLED = 1e-6  # K, change by the specific heat and the exchangers' conductance of one round
-STILL = 1e-9
-"""Flow below which nothing is carried, over the largest. [-]"""
+MOST_RISE = 500.0
+"""Rise of a branch beyond which its flow cannot take its heat: no coolant is liquid so far. [K]"""
 
 
 class Temperatures(NamedTuple):
@@ -42,6 +44,7 @@ class Temperatures(NamedTuple):
     power : float64[np]    At the pumps' shafts. [W]
     energy_relative : float
         What comes in with heat and flow and does not go out, over all heat that changes hands. [-]
+    idle : int64[...]    Branches that are heated and hardly flow: their heat is left out.
     """
 
     T: Vector
@@ -51,22 +54,7 @@ class Temperatures(NamedTuple):
     Q_flow: Vector
     power: Vector
     energy_relative: float
-
-
-class Lines(NamedTuple):
-    """Outlet enthalpy of the branches as a line of the inlet's, and what nodes store.
-
-    Attributes
-    ----------
-    alpha, beta : float64[nb]    h_out = alpha + beta h_in. [J/kg, -]
-    hold, held : float64[nn]    Mass over dt that a node ends with; mass times enthalpy over dt it began with.
-        [kg/s, W]
-    """
-
-    alpha: Vector
-    beta: Vector
-    hold: Vector
-    held: Vector
+    idle: Index
 
 
 class Thermal:
@@ -228,7 +216,7 @@ class Thermal:
             h, cp = self.of_nodes("enthalpy", T), self.of_nodes("specific_heat", T)
             _assemble(
                 *(case.branches.a, case.branches.b, m_flow, lines.alpha, lines.beta, h, cp, T),
-                *(external, h_outside, lines.hold, lines.held),
+                *(external, h_outside, lines.kept, lines.held),
                 *(case.exchangers.side, G, inputs.T_air),
                 *(pattern.diagonal, pattern.off_diagonal, nb, self._value, residual),
             )
@@ -275,20 +263,39 @@ class Thermal:
         warm, power = self.warming(flow, rho, setting)
         m = carrying(m)
         size = np.abs(m)
-        self._sinks(m, inputs, warm)
-        fed, none = self._from_vessels(m, inputs), np.zeros(T.size)
+        none = np.zeros(T.size)
         up = self.upstream(m)
         around = self.of_branches("enthalpy", inputs.T_ambient)
+        cp = self.of_branches("specific_heat", T[up])
+        heat = self.taken(size, cp, inputs.heat + warm)
+        idle = np.flatnonzero((heat == 0.0) & (inputs.heat != 0.0))
+        self._sinks(m, inputs, heat)
         for _ in range(_ITERATIONS):
             cp = self.of_branches("specific_heat", T[up])
-            alpha, beta = plain_lines(size, case.branches.UA / cp, inputs.heat + warm, around)
-            lines, G = Lines(alpha, beta, -fed, none), self.exchange(m, inputs, cp)
+            alpha, beta = plain_lines(size, case.branches.UA / cp, heat, around)
+            lines, G = Lines(alpha, beta, none, none), self.exchange(m, inputs, cp)
             last, T = T, self.nodes(m, lines, G, inputs, T)
             if float(np.abs(T - last).max()) <= _SETTLED:
-                return self._result(m, lines, G, inputs, T, power, cp)
+                return self._result(m, lines, G, inputs, T, power, cp, idle)
         raise ConvergenceError(f"network: temperatures do not settle in {_ITERATIONS} rounds")
 
-    def _result(self, m, lines: Lines, G, inputs: Inputs, T, power, cp) -> Temperatures:
+    def taken(self, size: Vector, cp: Vector, heat: Vector) -> Vector:
+        """Heat of the branches, 0 where the flow is too small to carry it away.
+
+        Parameters
+        ----------
+        size : float64[nb]    Of the flow. [kg/s]
+        cp : float64[nb]    [J/(kg K)]
+        heat : float64[nb]    [W]
+
+        Returns
+        -------
+        float64[nb]
+        """
+        away = size * cp + self.case.branches.UA
+        return np.where(np.abs(heat) <= MOST_RISE * away, heat, 0.0)
+
+    def _result(self, m, lines: Lines, G, inputs: Inputs, T, power, cp, idle: Index) -> Temperatures:
         case = self.case
         up = self.upstream(m)
         T_in = T[up]
@@ -304,12 +311,11 @@ class Thermal:
         T_solid = T_out[plates.branch] + inputs.heat[plates.branch] / K
         external = self.external(m, inputs)
         h_node = np.where(external > 0, self.of_nodes("enthalpy", inputs.T), self.of_nodes("enthalpy", T))
-        through = float(
-            (external * h_node).sum() + Q_flow.sum() - (lines.hold * self.of_nodes("enthalpy", T)).sum()
-        )
+        fed = self._from_vessels(m, inputs) * self.of_nodes("enthalpy", T)
+        through = float((external * h_node).sum() + Q_flow.sum() + fed.sum())
         # against one reference, so that what flows through does not hide what is heated
         handled = float(np.abs(Q_flow).sum()) + 1.0
-        return Temperatures(T, T_in, T_out, T_solid, Q_flow, power, abs(through) / handled)
+        return Temperatures(T, T_in, T_out, T_solid, Q_flow, power, abs(through) / handled, idle)
 
     def exchanged(self, G: Vector, inputs: Inputs, T_in: Vector) -> Vector:
         """Heat into the branches from exchangers. [W].
@@ -339,52 +345,15 @@ class Thermal:
         out[node] = (net - inputs.supply)[node]
         return out
 
-    def _sinks(self, m: Vector, inputs: Inputs, warm: Vector) -> None:
+    def _sinks(self, m: Vector, inputs: Inputs, heat: Vector) -> None:
         """Every circuit that is heated must be able to give the heat away."""
-        faults = check_sinks(self.case, m, inputs, warm)
+        faults = check_sinks(self.case, m, inputs, heat)
         if faults:
             raise CaseError("network: " + "; ".join(faults))
 
 
 AIR_CP = 1006.0
 """Specific heat of the air of coils; that of `airflow.case.CP`. [J/(kg K)]"""
-
-
-def carrying(m_flow: Vector) -> Vector:
-    """Give the flows, with those set to 0 that are too small to carry anything.
-
-    Parameters
-    ----------
-    m_flow : float64[nb]    [kg/s]
-
-    Returns
-    -------
-    float64[nb]
-    """
-    size = np.abs(m_flow)
-    return np.where(size > STILL * max(float(size.max()), 1e-9), m_flow, 0.0)
-
-
-def plain_lines(size: Vector, loss: Vector, heat: Vector, around: Vector) -> tuple[Vector, Vector]:
-    """Outlet over inlet enthalpy of branches in a steady state or without volume.                (C26).
-
-        h_out = around + heat / loss + (h_in - around - heat / loss) exp(-loss / m_flow)
-
-    Parameters
-    ----------
-    size : float64[nb]    Size of the flow; alpha and beta mean nothing where it is 0. [kg/s]
-    loss : float64[nb]    UA / cp. [kg/s]
-    heat : float64[nb]    Spread along the branch. [W]
-    around : float64[nb]    Enthalpy at the temperature around. [J/kg]
-
-    Returns
-    -------
-    alpha, beta : float64[nb]
-    """
-    safe = np.where(size > 0, size, 1.0)
-    NTU = loss / safe
-    share = np.where(NTU > 1e-9, -np.expm1(-NTU) / np.maximum(NTU, 1e-9), 1.0)
-    return -np.expm1(-NTU) * around + share * heat / safe, np.exp(-NTU)
 
 
 def _each(groups, name: str, values: Vector) -> Vector:
@@ -408,7 +377,7 @@ def _assemble(
     T,
     external,
     h_outside,
-    hold,
+    kept,
     held,
     side,
     G,
@@ -423,15 +392,13 @@ def _assemble(
     value[:] = 0.0
     for n in range(h.size):
         come = max(external[n], 0.0)
-        go = max(-external[n], 0.0) + hold[n]
-        residual[n] = come * h_outside[n] + held[n] - go * h[n]
-        value[diagonal[n]] = go * cp[n]
+        residual[n] = come * h_outside[n] + held[n] - (come + kept[n]) * h[n]
+        value[diagonal[n]] = (come + kept[n]) * cp[n]
     for i in range(a.size):
         size = abs(m_flow[i])
         up, down = (a[i], b[i]) if m_flow[i] >= 0.0 else (b[i], a[i])
-        residual[down] += size * (alpha[i] + beta[i] * h[up])
-        residual[up] -= size * h[up]
-        value[diagonal[up]] += size * cp[up]
+        residual[down] += size * (alpha[i] + beta[i] * h[up] - h[down])
+        value[diagonal[down]] += size * cp[down]
         value[off_diagonal[i, 1 if m_flow[i] >= 0.0 else 0]] -= size * beta[i] * cp[up]
     cross = first_cross
     for x in range(G.size):

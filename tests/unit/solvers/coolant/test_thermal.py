@@ -183,11 +183,27 @@ def test_a_branch_without_flow_keeps_its_temperature():
     assert found.T_out[0] == pytest.approx(300.0)
 
 
-def test_shut_in_plates_are_reported_as_boiling_not_lost(hall):
+def test_shut_in_plates_are_named(hall):
     network, inputs = hall(4)
     inputs.setting[network.branch("valve 2")] = 0.0
-    with pytest.raises(CaseError, match="boiling point"):
+    with pytest.raises(CaseError, match=r"'plate 2\.0': heated by 5000 W and hardly anything flows"):
         solve(network, inputs)
+
+
+def test_plates_that_boil_are_named(hall):
+    network, inputs = hall(4)
+    inputs.heat[network.branch("plate 2.0")] = 4e5
+    with pytest.raises(CaseError, match="above the boiling point"):
+        solve(network, inputs)
+
+
+def test_heat_is_taken_where_the_flow_or_the_surroundings_carry_it_away():
+    network = line(lambda b, i, j: b.pipe("p", i, j, 5.0, 0.02, UA=2.0))
+    cp = np.array([4180.0])
+    for size, heat, taken in ((1e-3, 2000.0, True), (1e-6, 2000.0, False), (0.0, 900.0, True)):
+        found = network.thermal.taken(np.array([size]), cp, np.array([heat]))
+        # 500 K times what 1 K more carries away: m cp + UA
+        assert found[0] == (heat if taken else 0.0)
 
 
 def test_a_leak_in_a_closed_loop_leaves_the_temperatures_whole(hall):
