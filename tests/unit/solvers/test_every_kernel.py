@@ -11,19 +11,10 @@ import solvers
 
 PARTS = {
     "solvers.linear.kernels": {"down", "up", "iterate", "keep_halo"},
-    "solvers.coolant.terms": {
-        "softened",
-        "friction_loss",
-        "minor_loss",
-        "quadratic_loss",
-        "resistance_now",
-        "pump_rise",
-    },
-    "solvers.coolant.friction": {"darcy_f_re"},
     "solvers.coldplate.planes": {"gather_plane"},
 }
-"""Compiled code alone calls these: they are inlined into `cycle` and `conjugate_gradients`, `losses`,
-`churchill` and `factorise`, whose tests are theirs."""
+"""Compiled code alone calls these: they are inlined into `cycle`, `conjugate_gradients` and `factorise`,
+whose tests are theirs."""
 
 
 def kernels():
