@@ -8,10 +8,11 @@ import time
 from typing import Any
 
 from fastapi import APIRouter, HTTPException, Request, WebSocket, WebSocketDisconnect
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, Response
 
 from twin.errors import OutsideError
 from viz.auth import ONLY_HERE, Gate
+from viz.plates import PlateDesk
 from viz.source import History, LiveSource
 
 DEFAULT_SPAN = 1800.0  # s
@@ -53,7 +54,7 @@ async def read_series(
     return await asyncio.to_thread(history.series, points, end - span, end, BUCKETS)
 
 
-def make_router(source: LiveSource, history: History, gate: Gate) -> APIRouter:
+def make_router(source: LiveSource, history: History, gate: Gate, plates: PlateDesk) -> APIRouter:
     """Build the routes ``/healthz``, ``/api/*`` and ``/ws/field``.
 
     Parameters
@@ -62,6 +63,7 @@ def make_router(source: LiveSource, history: History, gate: Gate) -> APIRouter:
     history : History
     gate : Gate
         Says who may decide.
+    plates : PlateDesk
 
     Returns
     -------
@@ -105,6 +107,27 @@ def make_router(source: LiveSource, history: History, gate: Gate) -> APIRouter:
             )
         try:
             return await read_series(history, names, span, end)
+        except OutsideError as error:
+            raise HTTPException(503, str(error)) from error
+
+    @router.get("/api/plates/{branch}")
+    async def plate(branch: str, after: int = -1) -> Response:
+        try:
+            frame = await plates.frame_after(branch, after)
+        except KeyError as error:
+            raise HTTPException(404, str(error.args[0])) from error
+        except OutsideError as error:
+            raise HTTPException(503, str(error)) from error
+        return Response(frame, media_type="application/octet-stream", headers={"cache-control": "no-store"})
+
+    @router.get("/api/plates/{branch}/probe")
+    async def plate_probe(branch: str, x: float, y: float, z: float) -> dict[str, Any]:
+        if not all(math.isfinite(value) for value in (x, y, z)):
+            raise HTTPException(422, "x, y and z must be finite metres")
+        try:
+            return plates.probe(branch, (x, y, z))
+        except KeyError as error:
+            raise HTTPException(404, str(error.args[0])) from error
         except OutsideError as error:
             raise HTTPException(503, str(error)) from error
 

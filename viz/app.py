@@ -11,20 +11,22 @@ from pathlib import Path
 from typing import Any
 
 import uvicorn
-from dash import Dash, html
+from dash import Dash, dcc, html
 from fastapi import FastAPI
 
 from twin.errors import OutsideError
 from twin.runtime.historian import Historian
+from viz import ids
 from viz.api import make_router
 from viz.auth import Gate, HostFilter
 from viz.ids import attributes
-from viz.pages import live
+from viz.pages import coolant, live
+from viz.plates import PlateDesk
 from viz.source import LiveSource
 
 log = logging.getLogger(__name__)
 
-PAGES = (live,)
+PAGES = (live, coolant)
 GRACE = 1  # s that open connections get at the end
 INDEX = """<!DOCTYPE html>
 <html lang="en" data-status="starting">
@@ -36,6 +38,7 @@ INDEX = """<!DOCTYPE html>
 <script>
 document.documentElement.dataset.theme = localStorage.getItem("racklet-theme")
   || (matchMedia("(prefers-color-scheme: light)").matches ? "light" : "dark");
+document.documentElement.dataset.page = location.pathname.replace(/\/+$/, "") === "/coolant" ? "coolant" : "live";
 </script>
 {%css%}
 </head>
@@ -116,6 +119,7 @@ def create_app(
     """
     history = LazyHistory(history_url)
     gate = Gate(tuple(names), allow_remote_approval=allow_remote_approval)
+    plates = PlateDesk(source)
 
     @contextlib.asynccontextmanager
     async def lifespan(_server: FastAPI) -> AsyncIterator[None]:
@@ -124,6 +128,7 @@ def create_app(
         yield
         follower.cancel()
         await asyncio.gather(follower, return_exceptions=True)
+        plates.close()
         history.close()
 
     def ended(follower: asyncio.Task[None]) -> None:
@@ -136,7 +141,7 @@ def create_app(
     server: Any = FastAPI(
         title="Racklet Twin", docs_url=None, redoc_url=None, openapi_url=None, lifespan=lifespan
     )
-    server.include_router(make_router(source, history, gate))
+    server.include_router(make_router(source, history, gate, plates))
     app = Dash(
         __name__,
         server=server,
@@ -150,10 +155,35 @@ def create_app(
     )
     app.backend.websocket_capability = False  # callbacks go over HTTP; the field has the one WebSocket
     server.add_middleware(HostFilter, gate=gate)
-    app.layout = html.Div([_header(), live.layout(), _footer()], className="app")
+    body = html.Main([_notice(), *(page.layout() for page in PAGES), *_stores()], className="page")
+    app.layout = html.Div([_header(), body, _footer()], className="app")
     for page in PAGES:
         page.register(app, source, history, gate)
     return app
+
+
+def _notice() -> html.Div:
+    return html.Div(html.Span(id="notice-text"), id="notice", className="notice", role="alert", hidden=True)
+
+
+def _stores() -> list[Any]:
+    """Return what the pages share: whether the browser's part is up, and the theme."""
+    return [dcc.Store(id=name) for name in (ids.MOUNTED, ids.THEME)]
+
+
+def _navigation() -> html.Nav:
+    """Links that the browser's part follows without loading the page anew."""
+    return html.Nav(
+        [
+            html.A(
+                page.TITLE, href=page.PATH, id=f"nav-{page.NAME}", className="nav-link",
+                **attributes(data_page=page.NAME),
+            )
+            for page in PAGES
+        ],
+        className="nav",
+        **attributes(aria_label="Pages"),
+    )  # fmt: skip
 
 
 def _header() -> html.Header:
@@ -168,6 +198,7 @@ def _header() -> html.Header:
                 [
                     html.Img(src="/assets/mark.svg", alt="", className="logo"),
                     html.H1("Racklet Twin"),
+                    _navigation(),
                     html.Span(id="layout-name", className="layout-name"),
                 ],
                 className="brand",

@@ -1,7 +1,7 @@
 """The temperature field on its way to people: probed as numbers, and packed as a small texture to look at.
 
 The twin's grid is rectilinear with lines on the objects' faces; a browser's 3-D texture is uniform. The
-texture is for the eye only (uint8 over 50 K is 0.2 K a step); numbers always come from `probe`.
+texture is for the eye only (the air's uint8 over 50 K is 0.2 K a step); numbers always come from `probe`.
 """
 
 from __future__ import annotations
@@ -137,15 +137,20 @@ class Texture:
     lines : Lines
     budget : int
         The most voxels; lowered by itself while frames exceed ``FRAME_LIMIT``.
+    span : tuple of two float
+        Temperatures of the least and the greatest byte. [degC]
 
     Attributes
     ----------
     shape : tuple of three int   Voxels along x, y, z.
     """
 
-    def __init__(self, lines: Lines, budget: int = VOXELS) -> None:
+    def __init__(
+        self, lines: Lines, budget: int = VOXELS, span: tuple[float, float] = (LOWEST_C, LOWEST_C + SPAN_K)
+    ) -> None:
         self.lines = lines
         self.budget = budget
+        self.span = span
         self._solid: np.ndarray | None = None
         self._nearest: tuple[np.ndarray, ...] = ()
         self._resize()
@@ -178,7 +183,8 @@ class Texture:
             part = share.astype(np.float32).reshape(form)
             high = np.minimum(low + 1, values.shape[axis] - 1)
             values = np.take(values, low, axis) * (1 - part) + np.take(values, high, axis) * part
-        levels = np.clip((values - LOWEST_C) * (STEPS / SPAN_K) + 0.5, 0, STEPS).astype(np.uint8)
+        low_c, high_c = self.span
+        levels = np.clip((values - low_c) * (STEPS / (high_c - low_c)) + 0.5, 0, STEPS).astype(np.uint8)
         rows = np.ascontiguousarray(levels.transpose(2, 1, 0))
         rows = np.diff(rows, axis=2, prepend=np.uint8(0))
         return np.diff(rows, axis=1, prepend=np.uint8(0)).tobytes()

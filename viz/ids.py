@@ -19,6 +19,11 @@ FALLBACK_CLOCK = "fallback-clock"
 DECISION_LIST = "decision-list"
 DECISION_ANSWER = "decision-answer"
 DECIDE = "decide"
+COOLANT = "coolant"
+SELECTED_BRANCH = "selected-branch"
+BRANCH_CHART = "branch-chart"
+BRANCH_SPAN = "branch-span"
+BRANCH_CLOCK = "branch-clock"
 
 
 def attributes(**values: str) -> dict[str, Any]:

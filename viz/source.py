@@ -14,7 +14,7 @@ import numpy as np
 
 from twin.errors import OutsideError
 from twin.runtime.feed import FeedClient
-from viz.field import FRAME_LIMIT, LOWEST_C, SPAN_K, Lines, Texture, encode_frame, grid_lines, probe
+from viz.field import FRAME_LIMIT, Lines, Texture, encode_frame, grid_lines, probe
 
 log = logging.getLogger(__name__)
 
@@ -271,7 +271,7 @@ def fit_frame(header: dict[str, Any], texture: Texture, field: np.ndarray) -> by
         At most ``FRAME_LIMIT`` unless the smallest texture exceeds it.
     """
     while True:
-        header |= {"shape": texture.shape, "range": [LOWEST_C, LOWEST_C + SPAN_K]}
+        header |= {"shape": texture.shape, "range": list(texture.span)}
         frame = encode_frame(header, texture.pack(field))
         if len(frame) <= FRAME_LIMIT or not texture.shrink():
             return frame

@@ -55,7 +55,7 @@ def history_figure(
         values += [float(value) for _, value in (*measured, *predicted)]
         figure.add_trace(
             go.Scatter(
-                x=_clock(measured),
+                x=clock(measured),
                 y=[value for _, value in measured],
                 mode="markers",
                 marker={"size": 3, "color": colour, "opacity": 0.55},
@@ -66,8 +66,8 @@ def history_figure(
         )
         figure.add_trace(
             go.Scatter(
-                x=_clock(predicted),
-                y=_broken(predicted),
+                x=clock(predicted),
+                y=broken(predicted),
                 mode="lines",
                 connectgaps=False,
                 line={"width": 1.8, "color": colour},
@@ -78,7 +78,7 @@ def history_figure(
         )
     figure.update_layout(**figure_layout(theme), hovermode="x unified", uirevision=rack, showlegend=False)
     figure.update_xaxes(
-        range=[_iso(time) for time in window],
+        range=[iso(time) for time in window],
         gridcolor=colours.grid,
         zeroline=False,
         nticks=5,
@@ -104,19 +104,20 @@ def history_figure(
     return figure
 
 
-def _clock(curve: Curve) -> list[str]:
-    return [_iso(point[0]) for point in curve]
+def clock(curve: Curve) -> list[str]:
+    """Return the times of a curve as local wall-clock text."""
+    return [iso(point[0]) for point in curve]
 
 
-def _broken(curve: Curve) -> list[float | None]:
-    """Return the values, with None for the first after a gap: an outage must look like one."""
+def broken(curve: Curve) -> list[float | None]:
+    """Return the values of a curve, with None for the first after a gap: an outage must look like one."""
     steps = [later[0] - earlier[0] for earlier, later in pairwise(curve)]
     gap = max(SHORTEST_GAP, GAP_FACTOR * median(steps)) if steps else SHORTEST_GAP
     return [None if i and steps[i - 1] > gap else point[1] for i, point in enumerate(curve)]
 
 
-def _iso(time: float) -> str:
-    """Local wall-clock time, as people in the room read it."""
+def iso(time: float) -> str:
+    """Return local wall-clock time, as people in the room read it."""
     return datetime.fromtimestamp(time, UTC).astimezone().strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3]
 
 

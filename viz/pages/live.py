@@ -23,6 +23,7 @@ from viz.theme import ISOSURFACES_C, LIMITS_C, RECOMMENDED_C, SHOWN_C
 
 log = logging.getLogger(__name__)
 
+NAME = "live"
 PATH = "/"
 TITLE = "Live"
 SPANS = {"5m": 300.0, "30m": 1800.0, "6h": 21600.0}
@@ -34,25 +35,22 @@ GRAPH: Any = {"displayModeBar": False, "responsive": True, "scrollZoom": False}
 BANDS = ("below", "recommended", "allowable", "over")
 
 
-def layout() -> html.Main:
+def layout() -> html.Div:
     """Build the page; the browser's part fills the live numbers in."""
-    return html.Main(
-        [_notice(), _kpis(), html.Div([_racks(), _room(), _side()], className="body"), *_stores()],
-        className="page",
+    return html.Div(
+        [_kpis(), html.Div([_racks(), _room(), _side()], className="body"), *_stores()],
+        className="view",
+        **attributes(data_view=NAME),
     )
 
 
 def _stores() -> list[Any]:
-    names = (ids.MOUNTED, ids.THEME, ids.SELECTED_RACK, ids.DECISIONS_SEEN, ids.SCENE_NUMBER, ids.VIEWER_MODE)
+    names = (ids.SELECTED_RACK, ids.DECISIONS_SEEN, ids.SCENE_NUMBER, ids.VIEWER_MODE)
     clocks = [
         dcc.Interval(id=ids.CHART_CLOCK, interval=CHART_PERIOD),
         dcc.Interval(id=ids.FALLBACK_CLOCK, interval=FALLBACK_PERIOD),
     ]
     return [*(dcc.Store(id=name) for name in names), *clocks]
-
-
-def _notice() -> html.Div:
-    return html.Div(html.Span(id="notice-text"), id="notice", className="notice", role="alert", hidden=True)
 
 
 def _kpis() -> html.Section:

@@ -1,0 +1,295 @@
+"""Cold plates for the eye: solved for a branch's operating point of the moment, while somebody looks.
+
+A solve takes about a second of a worker thread, one plate at a time. It is repeated at once when the operating
+point has moved noticeably, and every ten seconds when it has moved at all; nobody looking, nothing solved.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from solvers.errors import SolverError
+from twin.errors import OutsideError, TwinError
+from twin.units import kelvin
+from viz.field import Lines, Texture, encode_frame, probe
+from viz.source import STALE_AFTER, LiveSource, fit_frame
+
+if TYPE_CHECKING:
+    from twin.plates.view import PlateView
+
+log = logging.getLogger(__name__)
+
+PERIOD = 10.0  # s between solves of a plate that moves slowly
+FORGOTTEN = 600.0  # s after which a plate that nobody asked for is let go
+HEIGHT_FACTOR = 4.0  # a plate is flat; it is shown taller, and its texture is made for that
+MOVED_K = 0.25  # inlet temperature
+MOVED_SHARE = 0.02  # of flow and power
+LEAST_FLOW = 1e-7  # m3/s through one plate; below it no plate has a steady state worth the name
+STEP_C = 5.0  # ends of the colour scale are multiples of it
+
+
+class Point(NamedTuple):
+    """Operating point of one plate: flow [m3/s], inlet temperature [degC], heat [W]."""
+
+    flow: float
+    inlet_c: float
+    heat: float
+
+    def moved(self, other: Point) -> bool:
+        """Say whether the plate would look different at the other point."""
+        return abs(self.inlet_c - other.inlet_c) > MOVED_K or any(
+            abs(a - b) > MOVED_SHARE * max(abs(a), abs(b))
+            for a, b in ((self.flow, other.flow), (self.heat, other.heat))
+        )
+
+
+@dataclass
+class Watched:
+    """What is known of the plate of a branch.
+
+    Attributes
+    ----------
+    number : int    Counts the solves; -1 before the first.
+    """
+
+    number: int = -1
+    asked: float = -math.inf
+    solved: float = -math.inf
+    point: Point | None = None
+    view: PlateView | None = None
+    frame: bytes = b""
+    fault: str = ""
+    task: asyncio.Task[None] | None = field(default=None, repr=False)
+
+
+def find_branch(summary: dict[str, Any] | None, name: str) -> tuple[str, dict[str, Any]] | None:
+    """Return a branch's loop and numbers from a summary; None where there is no such branch."""
+    for loop, body in ((summary or {}).get("loops") or {}).items():
+        if name in (body.get("branches") or {}):
+            return loop, body["branches"][name]
+    return None
+
+
+def plate_frame(header: dict[str, Any], view: PlateView) -> bytes:
+    """Encode a plate for the browser, as the room's air is.
+
+    Parameters
+    ----------
+    header : dict
+        Its ``type`` becomes ``field``; gets ``shape``, ``range`` [degC], ``lo``, ``hi`` [m], ``height_factor``,
+        ``boxes`` and ``numbers``.
+    view : PlateView
+
+    Returns
+    -------
+    bytes
+    """
+    lines = Lines(*(np.asarray(line, dtype=np.float64) for line in (view.x, view.y, view.z)))
+    low, high = float(np.nanmin(view.temperature)), float(np.nanmax(view.temperature))
+    span = (
+        math.floor(low / STEP_C) * STEP_C,
+        max(math.ceil(high / STEP_C), math.floor(low / STEP_C) + 1) * STEP_C,
+    )
+    texture = Texture(lines._replace(z=lines.z * HEIGHT_FACTOR), span=span)
+    chips = {box.name: box for box in view.boxes if box.kind == "chip"}
+    numbers = view.summary
+    body = header | {
+        "type": "field",
+        "lo": [float(line[0]) for line in lines],
+        "hi": [float(line[-1]) for line in lines],
+        "height_factor": HEIGHT_FACTOR,
+        "boxes": [
+            {"name": box.name, "kind": box.kind, "lo": list(box.low), "hi": list(box.high),
+             "highest_c": round(box.highest, 3), "limit_c": box.limit}
+            for box in view.boxes
+        ],
+        "numbers": {
+            "name": numbers["name"],
+            "model": numbers["model"],
+            "cells": numbers["cells"],
+            "coolant": numbers["coolant"],
+            "hottest": max(chips, key=lambda name: chips[name].highest, default=None),
+            "hottest_c": round(max((box.highest for box in chips.values()), default=high), 3),
+            "coolant_rise_k": round(float(numbers["coolant_rise_k"]), 3),
+            "pressure_drop_pa": round(float(numbers["pressure_drop_pa"]), 1),
+            "thermal_resistance_k_w": round(float(numbers["thermal_resistance_k_w"]), 6),
+            "warnings": [str(text) for text in numbers["warnings"]],
+            "wall_s": round(float(numbers["wall_s"]), 3),
+        },
+    }  # fmt: skip
+    return fit_frame(body, texture, view.temperature)
+
+
+class PlateDesk:
+    """Keeps the plates that are looked at in step with the live loops.
+
+    Parameters
+    ----------
+    source : LiveSource
+    """
+
+    def __init__(self, source: LiveSource) -> None:
+        self.source = source
+        self._watched: dict[str, Watched] = {}
+        self._worker = ThreadPoolExecutor(1, thread_name_prefix="plate")
+        self._cases: dict[tuple[str, int], Any] = {}
+
+    def close(self) -> None:
+        """Let the running solve end, and start no other."""
+        self._worker.shutdown(wait=False, cancel_futures=True)
+
+    async def frame_after(self, branch: str, number: int, patience: float = 1.5) -> bytes:
+        """Return a plate newer than the one that a client has, or how things stand.
+
+        Parameters
+        ----------
+        branch : str
+        number : int
+            The solve that the client has painted; -1 for none.
+        patience : float
+            How long to wait for a solve under way. [s]
+
+        Returns
+        -------
+        bytes
+            A frame of type ``field``, or ``status`` with ``plate``: solving, current or fault, and ``message``.
+
+        Raises
+        ------
+        KeyError : the layout has no such branch, or the branch names no plate; says which.
+        OutsideError : the twin has sent nothing yet.
+        """
+        watched = self._watch(branch)
+        if watched.task is not None and watched.number <= number:
+            await asyncio.wait({watched.task}, timeout=patience)
+        if watched.number > number and watched.frame and not watched.fault:
+            return watched.frame
+        busy = watched.task is not None and not watched.task.done()
+        state = "fault" if watched.fault else "solving" if busy else "current"
+        return encode_frame(
+            {"type": "status", "number": watched.number, "branch": branch, "plate": state,
+             "message": watched.fault}
+        )  # fmt: skip
+
+    def probe(self, branch: str, point: tuple[float, float, float]) -> dict[str, Any]:
+        """Return the temperature at a point of the newest solve, from its full field.
+
+        Parameters
+        ----------
+        branch : str
+        point : tuple of float
+            In the plate's own coordinates. [m]
+
+        Returns
+        -------
+        dict
+
+        Raises
+        ------
+        KeyError : as `frame_after`.
+        OutsideError : the plate has not been solved yet.
+        """
+        watched = self._watch(branch)
+        if watched.view is None:
+            raise OutsideError(f"plate of branch '{branch}': not solved yet. Ask again in a moment.")
+        view = watched.view
+        lines = Lines(*(np.asarray(line, dtype=np.float64) for line in (view.x, view.y, view.z)))
+        value = probe(lines, view.temperature, point)
+        return {
+            "branch": branch,
+            "number": watched.number,
+            "point": list(point),
+            "temperature_c": None if value is None else round(value, 3),
+        }
+
+    def _watch(self, branch: str) -> Watched:
+        """Note that somebody looks at a branch, and start a solve where one is due."""
+        if self.source.snapshot is None:
+            raise OutsideError(f"plate of branch '{branch}': {self.source.status()['message']}")
+        found = find_branch(self.source.snapshot, branch)
+        if found is None:
+            raise KeyError(f"the layout has no branch '{branch}'")
+        loop, body = found
+        path = body.get("plate_spec")
+        if not path:
+            raise KeyError(
+                f"branch '{branch}' names no design file of its plates: give cold_plates.spec in the layout"
+            )
+        watched = self._watched.setdefault(branch, Watched())
+        watched.asked = time.monotonic()
+        if watched.task is None or watched.task.done():
+            self._judge(loop, branch, body, str(path), watched)
+        for name, other in list(self._watched.items()):
+            if watched.asked - other.asked > FORGOTTEN:
+                del self._watched[name]
+        return watched
+
+    def _judge(self, loop: str, branch: str, body: dict[str, Any], path: str, watched: Watched) -> None:
+        silent = self.source.status()["status"] == "stale"
+        if silent and watched.view is not None:
+            return  # the picture is the twin's last, and so is the plate
+        now = time.monotonic()
+        known = (body.get("flow_m3_s"), body.get("supply_c"), body.get("liquid_heat_w"))
+        if any(value is None or not math.isfinite(value) for value in known):
+            watched.fault = "The twin does not know the flow, inlet temperature and heat of this branch yet."
+            return
+        whole = Point(*(float(value) for value in known))
+        last, age = watched.point, now - watched.solved
+        if last is not None and not (
+            last.moved(whole) and age > STALE_AFTER / 2 or last != whole and age > PERIOD
+        ):
+            return
+        watched.task = asyncio.get_running_loop().create_task(
+            self._solve(loop, branch, path, whole, watched), name=f"plate {branch}"
+        )
+
+    async def _solve(self, loop: str, branch: str, path: str, whole: Point, watched: Watched) -> None:
+        header = {
+            "number": watched.number + 1,
+            "loop": loop,
+            "branch": branch,
+            "sequence": (self.source.snapshot or {}).get("sequence"),
+            "time": (self.source.snapshot or {}).get("time"),
+        }
+        try:
+            view, frame = await asyncio.get_running_loop().run_in_executor(
+                self._worker, self._work, header, path, whole
+            )
+        except (TwinError, SolverError) as error:
+            if watched.fault != str(error):
+                log.warning("plate of branch %r: %s", branch, error)
+            watched.fault = str(error)
+        else:
+            watched.view, watched.frame, watched.fault = view, frame, ""
+            watched.number += 1
+        watched.point, watched.solved = whole, time.monotonic()
+
+    def _work(self, header: dict[str, Any], path: str, whole: Point) -> tuple[PlateView, bytes]:
+        """Solve one plate and encode it; runs in the worker's thread."""
+        from twin.plates.spec_reader import read_plate  # noqa: PLC0415  a page without plates needs no solver
+        from twin.plates.view import plate_view  # noqa: PLC0415
+
+        try:
+            key = (path, Path(path).stat().st_mtime_ns)
+        except OSError as error:
+            raise OutsideError(f"cold plate {path}: {error.strerror}. Mend cold_plates.spec.") from error
+        case = self._cases.get(key)
+        if case is None:
+            self._cases = {key: read_plate(Path(path))}
+            case = self._cases[key]
+        count = case.spec.plates
+        one = Point(whole.flow / count, whole.inlet_c, max(whole.heat, 0.0) / count)
+        if one.flow < LEAST_FLOW:
+            raise OutsideError("No flow in this branch: a plate without flow has no steady temperature.")
+        view = plate_view(case, one.flow, kelvin(one.inlet_c), one.heat)
+        operating = {"plates": count, "flow_m3_s": one.flow, "inlet_c": one.inlet_c, "heat_w": one.heat}
+        return view, plate_frame(header | {"operating": operating}, view)
