@@ -175,6 +175,7 @@ class _Circuit:
         self._air_heat = np.zeros(len(loop.branches))
         self.coil_heat: dict[str, NDArray[np.float64]] = {}
         self._begin = transient.Balance(0.0, 0.0)
+        self._settled_to = 0.0
 
     def settle(
         self,
@@ -202,6 +203,7 @@ class _Circuit:
         self._air_heat = to_air
         self.state = transient.start(self.network, self.inputs, steady, self.controls)
         self._begin = transient.balance(self.network, self.state)
+        self._settled_to = steady.energy_relative
         self._take_from_air(exhaust)
 
     def advance(
@@ -265,11 +267,11 @@ class _Circuit:
         T = state.warmth.T - ZERO_CELSIUS
         m = state.flow.m_flow
         p = state.flow.p - AMBIENT_PRESSURE
-        rho = float(self._fluid.density(state.warmth.T[parts.supply]))
         values = {
             f"{cdu.id}.supply_temperature": float(T[parts.supply]),
             f"{cdu.id}.return_temperature": float(T[parts.back]),
-            f"{cdu.id}.coolant_flow": float(m[parts.exchanger] / rho),
+            f"{cdu.id}.facility_supply_temperature": float(T[parts.facility_supply]),
+            f"{cdu.id}.coolant_flow": float(m[parts.exchanger]),
             f"{cdu.id}.supply_pressure": float(p[parts.supply]),
             f"{cdu.id}.return_pressure": float(p[parts.back]),
             f"{cdu.id}.level": float(state.level[0]),
@@ -279,13 +281,22 @@ class _Circuit:
         for pump, speed in zip(cdu.pumps, state.speed, strict=True):
             values[f"{pump.id}.pump_speed"] = float(speed) * pump.speed
         for k, branch in enumerate(self.loop.branches):
-            values[f"{branch.id}.coolant_flow"] = float(m[parts.valve[branch.id]] / rho)
-            values[f"{branch.id}.chip_temperature"] = float(state.warmth.T_solid[k]) - ZERO_CELSIUS
-            values[f"{branch.id}.return_temperature"] = float(T[self._behind(self.plates[k])])
-            values[f"{branch.id}.liquid_heat"] = float(state.Q_flow[self.plates[k]])
+            plate, flow = self.plates[k], float(m[parts.valve[branch.id]])
+            back, heat = float(T[self._behind(plate)]), float(state.Q_flow[plate])
+            before = float(T[self.network.case.branches.a[plate]])
+            values |= {
+                f"{branch.id}.coolant_flow": flow,
+                f"{branch.id}.chip_temperature": float(state.warmth.T_solid[k]) - ZERO_CELSIUS,
+                f"{branch.id}.return_temperature": back,
+                f"{branch.id}.liquid_heat": heat,
+                f"{branch.racklet}.coolant_flow": flow,
+                f"{branch.racklet}.coolant_supply_temperature": before,
+                f"{branch.racklet}.coolant_return_temperature": back,
+                f"{branch.racklet}.liquid_heat": heat,
+            }
         for coil in self.loop.coils:
             n = parts.coil[coil.id][0]
-            values[f"{coil.id}.coolant_flow"] = float(m[n] / rho)
+            values[f"{coil.id}.coolant_flow"] = float(m[n])
             values[f"{coil.id}.return_temperature"] = float(T[self._behind(n)])
             values[f"{coil.id}.liquid_heat"] = self._coil_heat(n)
         return values
@@ -305,7 +316,7 @@ class _Circuit:
 
         def stream(name: str, element: int) -> dict[str, Any]:
             return {
-                "flow_m3_s": points[f"{name}.coolant_flow"],
+                "flow_m3_s": points[f"{name}.coolant_flow"] / rho,
                 "supply_c": float(T[case.branches.a[element]]) - ZERO_CELSIUS,
                 "return_c": points[f"{name}.return_temperature"],
                 "liquid_heat_w": points[f"{name}.liquid_heat"],
@@ -319,7 +330,7 @@ class _Circuit:
             "supply_c": points[f"{cdu.id}.supply_temperature"],
             "return_c": points[f"{cdu.id}.return_temperature"],
             "supply_set_c": float(self.controls.target[0]) - ZERO_CELSIUS,
-            "flow_m3_s": points[f"{cdu.id}.coolant_flow"],
+            "flow_m3_s": points[f"{cdu.id}.coolant_flow"] / rho,
             "supply_pressure_pa": points[f"{cdu.id}.supply_pressure"],
             "return_pressure_pa": points[f"{cdu.id}.return_pressure"],
             "pressure_difference_pa": points[f"{cdu.id}.supply_pressure"]
@@ -334,7 +345,9 @@ class _Circuit:
                 "flow_kg_s": float(flow.m_flow[side]),
             },
             "pump_power_w": points[f"{cdu.id}.pump_power"],
-            "energy_relative": abs(stored - state.energy_in) / handled,
+            "energy_relative": self._settled_to
+            if state.time == 0.0
+            else abs(stored - state.energy_in) / handled,
             "filter": {
                 "pressure_drop_pa": float(flow.dp[parts.filter]),
                 "fouling": float(state.setting[parts.filter]),
@@ -370,13 +383,32 @@ class _Circuit:
         }
 
     def findings(self) -> tuple[str, ...]:
-        return (*self.network.findings(self.inputs), *self.network.hot_and_cold(self.state.warmth.T))
+        said = self.network.findings(self.inputs), self.network.hot_and_cold(self.state.warmth.T)
+        return (*self._alarms(), *(text for group in said for text in group))
+
+    def _alarms(self) -> list[str]:
+        """Say what an operator must hear: a pump that is down, a low tank, chips above their limit."""
+        cdu, state = self.loop.cdu, self.state
+        alarms = [
+            f"pump {pump.id} is down"
+            for pump, runs in zip(cdu.pumps, self.inputs.drive.tolist(), strict=True)
+            if not runs and not pump.standby
+        ]
+        level = float(state.level[0])
+        if level < cdu.reservoir.alarm_level:
+            alarms.append(f"level {level:.0%} in {cdu.id}, alarm at {cdu.reservoir.alarm_level:.0%}")
+        for branch, T in zip(self.loop.branches, state.warmth.T_solid.tolist(), strict=True):
+            limit = branch.cold_plates.limit_temperature
+            if limit < T:
+                chips = f"chips of {self.rack_of[branch.id]} ({branch.id})"
+                alarms.append(f"{chips} {T - ZERO_CELSIUS:.0f} degC, limit {limit - ZERO_CELSIUS:.0f} degC")
+        return alarms
 
     def pack(self) -> dict[str, NDArray[np.float64]]:
         packed = _flatten("state", self.state)
         packed |= _flatten("inputs", self.inputs) | _flatten("begin", self._begin)
         packed |= {f"coil_heat.{rack}": heat.copy() for rack, heat in self.coil_heat.items()}
-        return packed | {"air_heat": self._air_heat.copy()}
+        return packed | {"air_heat": self._air_heat.copy(), "settled_to": np.array(self._settled_to)}
 
     def unpack(self, packed: Mapping[str, NDArray[np.float64]]) -> None:
         self.inputs = _rebuild("inputs", self.inputs, packed)
@@ -386,6 +418,7 @@ class _Circuit:
         self.state = _rebuild("state", self.state, packed)
         self._begin = _rebuild("begin", self._begin, packed)
         self._air_heat = packed["air_heat"].copy()
+        self._settled_to = float(packed["settled_to"])
         coils = {name: value for name, value in packed.items() if name.startswith("coil_heat.")}
         self.coil_heat = {name.partition(".")[2]: value.copy() for name, value in coils.items()}
 
@@ -419,6 +452,7 @@ class _Circuit:
             inputs.setting[parts.leak[branch.id]] = settings.leak.get(branch.id, 0.0)
         clogged = 1.0 / max(1.0 - cdu.filter.clogged, 1e-3) ** 2
         inputs.setting[parts.filter] = settings.fouling.get(cdu.id, clogged)
+        self.controls.target[0] = settings.supply.get(cdu.id, cdu.supply_temperature)
         inputs.T[parts.facility_supply] = settings.facility.get(cdu.id, cdu.facility.supply_temperature)
 
 
