@@ -35,9 +35,10 @@ HEARTBEATS_LOST = 10.0
 
 
 class AgentRole(StrEnum):
-    """What an agent stands for: a racklet and its rack, or the room's coolers and plenum."""
+    """What an agent stands for: a racklet and its rack, a CDU, or the room's coolers and plenum."""
 
     RACKLET = "racklet"
+    CDU = "cdu"
     GATEWAY = "gateway"
 
 

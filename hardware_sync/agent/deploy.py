@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 import re
 import socket
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,7 +27,7 @@ from twin.errors import InputError, OutsideError
 from twin.runtime.state import read_json, write_json
 
 if TYPE_CHECKING:
-    from twin.model.schema import Cooler, Layout, Rack, Racklet
+    from twin.model.schema import Branch, Cooler, Layout, Loop, Rack, Racklet
 
 log = logging.getLogger(__name__)
 
@@ -42,7 +42,10 @@ FAN_LIMIT = (0.2, 1.0, 0.5, 0.05)
 PUMP_LIMIT = (0.1, 1.0, 0.5, 0.05)
 COOLER_FAN_LIMIT = (0.3, 1.0, 0.3, 0.02)
 SUPPLY_LIMIT = (12.0, 27.0, 3.0, 0.05)
-"""Minimum, maximum, step and slew of the writable points; degC for the supply set point."""
+CDU_PUMP_LIMIT = (0.0, 1.0, 1.0, 0.05)
+CDU_SUPPLY_LIMIT = (15.0, 45.0, 3.0, 0.05)
+"""Minimum, maximum, step and slew of the writable points; degC for the supply set points. A CDU's pump may be
+stopped at once: that is how its trip is tried."""
 
 
 def write_configs(layout: Layout, state: Path) -> list[AgentConfig]:
@@ -55,23 +58,19 @@ def write_configs(layout: Layout, state: Path) -> list[AgentConfig]:
 
     Returns
     -------
-    list of AgentConfig  Racklets in the layout's order, the gateway last.
+    list of AgentConfig  Racklets, then CDUs, in the layout's order, the gateway last.
 
     Raises
     ------
-    InputError : a racklet has a name that the mesh needs itself.
+    InputError : a racklet or CDU has a name that the mesh needs itself.
     OutsideError : the folder cannot be written, or the authority expired.
     """
     points = points_by_agent(layout)
     limits = write_limits(layout)
     names = list(points)
-    if reserved := {racklet.id for racklet in layout.racklets} & {
-        GATEWAY,
-        PLANT,
-        TWIN,
-        OPERATOR,
-        "authority",
-    }:
+    cdus = {loop.cdu.id for loop in layout.loops}
+    own = {racklet.id for racklet in layout.racklets} | cdus
+    if reserved := own & {GATEWAY, PLANT, TWIN, OPERATOR, "authority"}:
         raise InputError(
             f"racklets {', '.join(sorted(reserved))}: the mesh needs these names itself. Rename them."
         )
@@ -86,24 +85,19 @@ def write_configs(layout: Layout, state: Path) -> list[AgentConfig]:
         listen = {name: f"{HOST}:{port}" for name, port in ports.items()}
         seeds = tuple(listen[name] for name in _seed_names(names))
         site = re.sub(r"[^A-Za-z0-9_.-]+", "-", layout.name)
+        fast = _fail_safe_points(layout, limits)
         agents = []
         for index, name in enumerate(names):
             agent = AgentConfig(
                 name=name,
-                role=AgentRole.GATEWAY if name == GATEWAY else AgentRole.RACKLET,
+                role=_role(name, cdus),
                 site=site,
                 identity=identities[name],
                 listen=listen[name],
                 seeds=seeds,
                 device=DeviceAddress(HOST, ports[PLANT], index + 1, CLOCK),
                 points=emulated_points(points[name], limits),
-                fail_safe=FailSafe(
-                    settings={
-                        point: 1.0
-                        for point in points[name]
-                        if point in limits and point.rpartition(".")[2] in ("fan_speed", "pump_speed")
-                    }
-                ),
+                fail_safe=FailSafe(settings={point: 1.0 for point in points[name] if point in fast}),
                 memory=memory / f"{name}.json",
             )
             agent.save(config_path(state, name))
@@ -140,7 +134,10 @@ def read_agents(state: Path) -> list[AgentConfig]:
 
 
 def points_by_agent(layout: Layout) -> dict[str, list[str]]:
-    """Divide the points among the agents: a racklet speaks for its rack, the gateway for the rest."""
+    """Divide the points among the agents.
+
+    A racklet speaks for its rack and branch, a CDU for itself and its pumps, the gateway for the rest.
+    """
     points: dict[str, list[str]] = {}
     spoken_for: set[str] = set()
     for racklet in layout.racklets:
@@ -148,7 +145,12 @@ def points_by_agent(layout: Layout) -> dict[str, list[str]]:
         if racklet.rack not in spoken_for:
             spoken_for.add(racklet.rack)
             points[racklet.id] += rack_points(layout.rack(racklet.rack), sensors=layout.default_sensors)
-        points[racklet.id] += racklet_points(racklet)
+        found = layout.branch_of(racklet.id)
+        points[racklet.id] += racklet_points(racklet, on_loop=found is not None)
+        if found is not None:
+            points[racklet.id] += branch_points(found[1])
+    for loop in layout.loops:
+        points[loop.cdu.id] = loop_points(loop)
     rest: list[str] = []
     for rack in layout.racks:
         if rack.id not in spoken_for:
@@ -171,12 +173,13 @@ def rack_points(rack: Rack, *, sensors: bool) -> list[str]:
     return [f"{rack.id}.{name}" for name in names]
 
 
-def racklet_points(racklet: Racklet) -> list[str]:
-    """Name the points of a racklet."""
+def racklet_points(racklet: Racklet, *, on_loop: bool = False) -> list[str]:
+    """Name the points of a racklet; on a loop the CDU has the pumps and the reservoir."""
     names = ["fan_speed"]
     if racklet.cooling_module.kind == "liquid":
-        names += ["pump_speed", "coolant_supply_temperature", "coolant_return_temperature"]
-        names += ["coolant_flow", "fluid_level", "liquid_heat"]
+        names += [] if on_loop else ["pump_speed"]
+        names += ["coolant_supply_temperature", "coolant_return_temperature", "coolant_flow"]
+        names += ["liquid_heat"] if on_loop else ["fluid_level", "liquid_heat"]
     names += ["output_power", "output_voltage", "output_current", "state", "error"]
     return [f"{racklet.id}.{name}" for name in names]
 
@@ -187,17 +190,49 @@ def cooler_points(cooler: Cooler) -> list[str]:
     return [f"{cooler.id}.{name}" for name in names]
 
 
+def branch_points(branch: Branch) -> list[str]:
+    """Name the points of a loop's branch."""
+    names = ("coolant_flow", "chip_temperature", "return_temperature", "liquid_heat")
+    return [f"{branch.id}.{name}" for name in names]
+
+
+def loop_points(loop: Loop) -> list[str]:
+    """Name the points that a loop's CDU speaks for: its own, its pumps', those of coils in racks' air."""
+    names = ("supply_temperature", "return_temperature", "facility_supply_temperature", "coolant_flow")
+    names += ("supply_pressure", "return_pressure", "level", "valve", "pump_power")
+    points = [f"{loop.cdu.id}.{name}" for name in names]
+    points += [f"{pump.id}.pump_speed" for pump in loop.cdu.pumps]
+    in_coils = ("coolant_flow", "return_temperature", "liquid_heat")
+    return points + [f"{coil.id}.{name}" for coil in loop.coils for name in in_coils]
+
+
 def write_limits(layout: Layout) -> dict[str, WriteLimit]:
     """Give every writable point its limits."""
     limits: list[WriteLimit] = []
     for racklet in layout.racklets:
         limits.append(WriteLimit(f"{racklet.id}.fan_speed", *FAN_LIMIT))
-        if racklet.cooling_module.kind == "liquid":
+        if racklet.cooling_module.kind == "liquid" and layout.branch_of(racklet.id) is None:
             limits.append(WriteLimit(f"{racklet.id}.pump_speed", *PUMP_LIMIT))
     for cooler in layout.coolers:
         limits.append(WriteLimit(f"{cooler.id}.supply_temperature", *SUPPLY_LIMIT))
         limits.append(WriteLimit(f"{cooler.id}.fan_speed", *COOLER_FAN_LIMIT))
+    for loop in layout.loops:
+        limits.append(WriteLimit(f"{loop.cdu.id}.supply_temperature", *CDU_SUPPLY_LIMIT))
+        limits += [WriteLimit(f"{pump.id}.pump_speed", *CDU_PUMP_LIMIT) for pump in loop.cdu.pumps]
     return {limit.point: limit for limit in limits}
+
+
+def _fail_safe_points(layout: Layout, limits: Iterable[str]) -> set[str]:
+    """Fans and pumps, which an agent alone runs at full speed; a standby pump is its CDU's own matter."""
+    standby = {f"{pump.id}.pump_speed" for loop in layout.loops for pump in loop.cdu.pumps if pump.standby}
+    fast = {point for point in limits if point.rpartition(".")[2] in ("fan_speed", "pump_speed")}
+    return fast - standby
+
+
+def _role(name: str, cdus: Collection[str]) -> AgentRole:
+    if name == GATEWAY:
+        return AgentRole.GATEWAY
+    return AgentRole.CDU if name in cdus else AgentRole.RACKLET
 
 
 def _seed_names(names: list[str]) -> list[str]:

@@ -2,7 +2,8 @@
 
 It runs coarser cells, another closure constant and turbulent Prandtl number, fans, circuits and coolers that
 differ from the layout by seeded factors, and set points that act with lag. What it knows is the truth; what
-the world sees of it goes through `hardware_sync.agent.sensor_model`.
+the world sees of it goes through `hardware_sync.agent.sensor_model`. Coolant loops march beside the air, with
+differences of their own: `hardware_sync.agent.plant_loops`.
 
 =====================  =============================================
 what                   differs from the layout, one draw per object
@@ -23,13 +24,16 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from hardware_sync.agent.actuators import COOLER_FAN, FAN, PUMP, SUPPLY, Actuator
+from hardware_sync.agent.plant_loops import PlantLoops
 from hardware_sync.points import RackletState
+from solvers.airflow.case import UnitInputs
 from solvers.airflow.model import (
     advance,
     initial_state,
@@ -41,6 +45,7 @@ from solvers.airflow.model import (
 from solvers.errors import SolverError
 from twin.errors import NotConvergedError
 from twin.model.catalog import AIR_DENSITY, AIR_HEAT_CAPACITY
+from twin.model.loop_air import Surroundings, surroundings, with_loops
 from twin.model.operating import Operating, Perturbation
 from twin.model.scene import build_scene, observe
 from twin.model.schema import Layout
@@ -57,36 +62,6 @@ TURBULENT_PRANDTL = 0.8
 CFL = 4.0
 LEVEL = 0.92
 FIELDS = ("u", "v", "w", "p", "T", "T_unit")
-
-
-@dataclass(slots=True)
-class Actuator:
-    """A set point that acts with lag: first order with time constant `lag`, at most `slew` a second.
-
-    Attributes
-    ----------
-    value, target : float
-    lag : float       [s]
-    slew : float      Unit of the value per second.
-    """
-
-    value: float
-    target: float
-    lag: float
-    slew: float
-
-    def advance(self, duration: float) -> None:
-        """Move towards the target for `duration` seconds."""
-        step = (self.target - self.value) * -math.expm1(-duration / self.lag)
-        most = self.slew * duration
-        self.value += min(max(step, -most), most)
-
-
-FAN = (2.0, 0.1)
-PUMP = (1.5, 0.2)
-COOLER_FAN = (5.0, 0.05)
-SUPPLY = (30.0, 0.2)
-"""Lag [s] and slew [1/s, K/s for the supply] of the actuators: orders of magnitude of drives and valves."""
 
 
 def plant_perturbation(layout: Layout, seed: int) -> Perturbation:
@@ -130,8 +105,10 @@ class PlantModel:
         self._scene, self._model = self._prepare(self._cell)
         self._nominal = Operating.nominal(layout)
         self._power: dict[str, float] = dict(self._nominal.rack_power)
+        self.loops = PlantLoops(layout, seed, self.perturbation) if layout.loops else None
         self.actuators = self._make_actuators()
         self._state = initial_state(self._model, self._coldest_supply())
+        self._settle_loops()
 
     @property
     def cells(self) -> int:
@@ -152,20 +129,28 @@ class PlantModel:
         return True
 
     def settle(self, power: Mapping[str, float]) -> None:
-        """Begin with the room settled at these rack powers; where the solver fails, with a cold room.
+        """Begin with room and loops settled at these rack powers; where the solver fails, with a cold room.
 
         Parameters
         ----------
         power : mapping    By rack. [W]
+
+        Raises
+        ------
+        NotConvergedError : the coolant loops have no steady state.
         """
         self._power = dict(power)
         scene, model = self._prepare(self._cell * START_COARSENING)
+        self._settle_loops()
         inputs = scene.unit_inputs(self._operating(), self.perturbation)
+        if self.loops is not None:
+            inputs = with_loops(inputs, self.loops.coolant, scene.rack_units)
         try:
             settled = solve_steady(model, inputs, max_time=START_TIME, tolerance=0.5)
             self._state = restart(self._model, model, settled.state)._replace(time=0.0)
         except SolverError as error:
             log.warning("the plant begins with a cold room: %s", error)
+        self._settle_loops()
 
     def advance(self, duration: float, power: Mapping[str, float]) -> None:
         """March on.
@@ -185,6 +170,12 @@ class PlantModel:
         T_inlet = unit_inlet_temperature(self._model, self._state)
         inputs = self._scene.unit_inputs(self._operating(), self.perturbation, T_inlet)
         try:
+            if self.loops is not None:
+                felt = self._felt(inputs, T_inlet)
+                self.loops.coolant.advance(
+                    duration, felt.power, felt.T_air, self.loops.settings(), felt.exhaust
+                )
+                inputs = with_loops(inputs, self.loops.coolant, self._scene.rack_units)
             self._state = advance(self._model, self._state, inputs, duration, cfl=CFL)
         except SolverError as error:
             raise NotConvergedError(f"emulated plant: {error}") from error
@@ -208,7 +199,8 @@ class PlantModel:
             drop = float(T_inlet[unit]) - float(self._state.T_unit[unit])
             values[f"{cooler.id}.air_flow"] = flow
             values[f"{cooler.id}.cooling_power"] = AIR_DENSITY * AIR_HEAT_CAPACITY * flow * drop
-        return values | self._coolant(operating)
+        values |= self._coolant(operating)
+        return values if self.loops is None else values | self.loops.truth()
 
     def dump(self) -> dict[str, Any]:
         """Return the state as arrays, for a checkpoint."""
@@ -220,7 +212,7 @@ class PlantModel:
         arrays["actuator_values"] = np.array(
             [(self.actuators[name].value, self.actuators[name].target) for name in names]
         ).reshape(-1, 2)
-        return arrays
+        return arrays if self.loops is None else arrays | self.loops.dump()
 
     def load(self, arrays: Mapping[str, NDArray[Any]]) -> bool:
         """Go on from a checkpoint; False, and nothing changed, where it is of another room or broken."""
@@ -239,6 +231,8 @@ class PlantModel:
             for field in FIELDS
         )
         if not same or values.shape != (len(names), 2) or not np.isfinite(values).all():
+            return False
+        if self.loops is not None and not self.loops.load(arrays):
             return False
         self._state = state
         for name, (value, target) in zip(names, values.tolist(), strict=True):
@@ -261,11 +255,12 @@ class PlantModel:
             (nominal.cooler_fan_speed, "fan_speed", COOLER_FAN),
             (nominal.cooler_supply_temperature, "supply_temperature", SUPPLY),
         )
-        return {
+        own = {
             f"{name}.{quantity}": Actuator(value, value, *dynamics)
             for values, quantity, dynamics in groups
             for name, value in values.items()
         }
+        return own if self.loops is None else own | self.loops.actuators
 
     def _operating(self) -> Operating:
         """Return what the room does now: powers as the load asks, actuators where they are."""
@@ -290,7 +285,7 @@ class PlantModel:
             values[f"{unit.id}.state"] = float(RackletState.RUNNING)
             values[f"{unit.id}.error"] = 0.0
             loop = unit.cooling_module
-            if loop.kind != "liquid":
+            if loop.kind != "liquid" or self.layout.branch_of(unit.id) is not None:
                 continue
             flow = loop.coolant_flow * operating.pump(unit) / loop.pump_speed
             supply = celsius(loop.coolant_supply_temperature)
@@ -301,6 +296,29 @@ class PlantModel:
                 supply, heat, flow, loop.coolant_heat_capacity
             )
         return values
+
+    def _felt(self, inputs: UnitInputs, T_inlet: NDArray[np.floating]) -> Surroundings:
+        """Return what the loops feel of racks and room."""
+        assert self.loops is not None
+        return surroundings(
+            self.loops.coolant, self._scene.rack_units, self._power, inputs, T_inlet, self._state.T_unit
+        )
+
+    def _settle_loops(self) -> None:
+        """Begin with steady loops beside the air of now.
+
+        Raises
+        ------
+        NotConvergedError : they have no steady state.
+        """
+        if self.loops is None:
+            return
+        T_inlet = unit_inlet_temperature(self._model, self._state)
+        felt = self._felt(self._scene.unit_inputs(self._operating(), self.perturbation, T_inlet), T_inlet)
+        try:
+            self.loops.coolant.settle(felt.power, felt.T_air, self.loops.settings(), felt.exhaust)
+        except SolverError as error:
+            raise NotConvergedError(f"emulated plant, coolant loops: {error}") from error
 
     def _coldest_supply(self) -> float:
         set_points = self._nominal.cooler_supply_temperature.values()

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol
 
-from hardware_sync.agent.deploy import config_path, write_configs
+from hardware_sync.agent.deploy import config_path, points_by_agent, write_configs
 from hardware_sync.mesh.identity import renew_identities
 from hardware_sync.mesh.topics import OPERATOR, TWIN
 from solvers.airflow.model import warm_up
@@ -116,7 +116,7 @@ def _check_settings(settings: RunSettings) -> None:
 def _specs(layout: Layout, state: StateFolder) -> list[ProcessSpec]:
     folder = str(state.root)
     specs = [ProcessSpec("plant", ("-m", "twin.cli", "plant", folder), ONE_THREAD)]
-    for name in [*(racklet.id for racklet in layout.racklets), "gateway"]:
+    for name in points_by_agent(layout):
         path = str(config_path(state.root, name))
         specs.append(ProcessSpec(f"agent-{name}", ("-m", "hardware_sync.agent", path), ONE_THREAD))
     specs.append(ProcessSpec("twin", ("-m", "twin.cli", "service", folder), ONE_THREAD))

@@ -62,7 +62,9 @@ def run_twin_process(path: Path) -> None:
             state,
             mesh.telemetry,
             cell=settings.cell,
-            expected=frozenset(racklet.id for racklet in layout.racklets),
+            expected=frozenset(
+                [*(unit.id for unit in layout.racklets), *(loop.cdu.id for loop in layout.loops)]
+            ),
             mode=settings.mode,
             heartbeat=lambda: mesh.actuator.heartbeat(settings.mode),
         )

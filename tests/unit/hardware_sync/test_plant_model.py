@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from hardware_sync.agent.actuators import Actuator
 from hardware_sync.agent.deploy import points_by_agent
-from hardware_sync.agent.plant_model import Actuator, PlantModel, plant_perturbation
+from hardware_sync.agent.plant_model import PlantModel, plant_perturbation
 from twin.model.load import example_layout, load_layout
 from twin.model.operating import Operating
 from twin.model.scene import build_scene
