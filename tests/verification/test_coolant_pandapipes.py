@@ -1,63 +1,29 @@
 """Flows and temperatures of three networks against pandapipes: a tree, two loops, two pumps.
 
-The figures in ``pandapipes_results.json`` are those of pandapipes 0.16.0, made by ``pandapipes_peer.py``.
-Where RACKLET_PANDAPIPES names an interpreter that has pandapipes, it is asked anew. It cannot live with this
-project: its pandapower wants pandas below 3.
+The stored figures are those of pandapipes 0.16.0, made by ``twin/peers/pandapipes_script.py``. Where an
+interpreter has pandapipes (RACKLET_PANDAPIPES, .peers), it is asked anew. It cannot live with this project:
+its pandapower wants pandas below 3.
 """
 
 from __future__ import annotations
 
-import importlib.util
 import json
-import os
-import subprocess
-from pathlib import Path
+from importlib.resources import files
 
 import numpy as np
 import pytest
 
-from solvers.coolant.builder import Builder
-from solvers.coolant.fluids import fluid
-from solvers.coolant.network import prepare, solve
+from solvers.coolant.network import solve
+from twin.errors import OutsideError
+from twin.peers import asking
+from twin.peers import networks as described
 
-HERE = Path(__file__).parent
-STORED = json.loads((HERE / "pandapipes_results.json").read_text())
-
-
-def load_networks():
-    spec = importlib.util.spec_from_file_location("racklet_coolant_peers", HERE / "coolant_peers.py")
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return {network["name"]: network for network in module.NETWORKS}
-
-
-NETWORKS = load_networks()
+STORED = json.loads((files("twin.validation") / "data" / "pandapipes_networks.json").read_text())
+NETWORKS = {description["name"]: description for description in described.NETWORKS}
 
 
 def ours(description, heated=True):
-    builder = Builder(fluid("water"))
-    at = {name: builder.node(name) for name in description["junctions"]}
-    for name, (p, T) in description["grids"].items():
-        builder.boundary(at[name], p, description["T_start"] if T is None else T)
-    for name, (a, b, length, diameter, roughness, U) in description["pipes"].items():
-        builder.pipe(
-            *(name, at[a], at[b], length, diameter),
-            roughness=roughness,
-            UA=U * np.pi * diameter * length * heated,
-        )
-    heat = {}
-    for name, (a, b, diameter, loss, Q) in description["heaters"].items():
-        heat[builder.fitting(name, at[a], at[b], diameter, loss)] = Q * heated
-    for name, (a, b, points) in description["pumps"].items():
-        builder.pump(name, at[a], at[b], points, check=False)
-    for name, m_flow in description["sinks"].items():
-        builder.demand(at[name], m_flow)
-    network = prepare(builder.build())
-    inputs = network.inputs()
-    inputs.T_ambient[:] = description["T_ambient"]
-    for branch, Q in heat.items():
-        inputs.heat[branch] = Q
+    network, inputs = described.build_network(description, heated=heated)
     return network, solve(network, inputs)
 
 
@@ -90,19 +56,21 @@ def test_pressures_differ_by_what_the_friction_laws_do(name):
         assert found.p[network.node(junction)] == pytest.approx(p, abs=0.015 * span)
 
 
-@pytest.mark.skipif("RACKLET_PANDAPIPES" not in os.environ, reason="RACKLET_PANDAPIPES names no interpreter")
+@pytest.mark.skipif(bool(asking.why_not()), reason=asking.why_not())
 def test_the_stored_figures_are_those_of_pandapipes_today():
-    answer = subprocess.run(
-        [os.environ["RACKLET_PANDAPIPES"], str(HERE / "pandapipes_peer.py")],
-        input=json.dumps(list(NETWORKS.values())),
-        capture_output=True,
-        text=True,
-        check=True,
-        timeout=120,
-    )
-    fresh = json.loads(answer.stdout)
+    fresh = asking.ask(described.NETWORKS)
     for name, stored in STORED["results"].items():
         for quantity in ("m_flow", "p", "T"):
             for key, value in stored[quantity].items():
                 # their iterations end at 1e-7; another version may differ, and should be looked at then
                 assert fresh["results"][name][quantity][key] == pytest.approx(value, rel=1e-5)
+
+
+def test_an_interpreter_without_pandapipes_is_named(monkeypatch, tmp_path):
+    monkeypatch.setenv(asking.VARIABLE, str(tmp_path / "python"))
+    with pytest.raises(OutsideError, match=r"python: cannot be run: No such file"):
+        asking.ask(described.NETWORKS)
+    (tmp_path / "python").write_text("#!/bin/sh\necho 'No module named pandapipes' >&2\nexit 1\n")
+    (tmp_path / "python").chmod(0o755)
+    with pytest.raises(OutsideError, match="failed: No module named pandapipes"):
+        asking.ask(described.NETWORKS)
