@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from twin.cli.solve import describe, racks_table, started
+from twin.cli.solve import describe, print_loops, racks_table, started
 from twin.cli.terminal import (
     CellOption,
     ColdOption,
@@ -115,12 +115,7 @@ def _print_chips(body: dict[str, Any], whole: str) -> None:
             f"{1e3 * now[name]['flow_m3_s']:.3f}", f"{1e-3 * now[name]['liquid_heat_w']:.1f}",
         )  # fmt: skip
     out.print(table)
-    for name, loop in body["loops"].items():
-        out.print(
-            f"{name}: {loop['fluid']}, supply {loop['supply_c']:.1f}, return {loop['return_c']:.1f} degC, "
-            f"{1e3 * loop['flow_m3_s']:.2f} l/s, pumps {loop['pump_power_w']:.0f} W, "
-            f"level {loop['level']:.0%}; its heat closes to {100 * loop['energy_relative']:.1g} %"
-        )
+    print_loops(body["loops"])
 
 
 def _when(at: float, end: float) -> str:
@@ -151,6 +146,8 @@ def _print_result(result: Any) -> None:
     out.print(table)
     if body["chips"]:
         _print_chips(body, whole)
+    elif body["loops"]:
+        print_loops(body["loops"])
     for event in body["events"]:
         out.print(f"{event['at_s']:7.0f} s  {event['text']}", markup=False)
     balances = body["balances"]

@@ -127,6 +127,47 @@ def fitting_table(
     return table, dropped
 
 
+def print_loops(loops: dict[str, Any]) -> None:
+    """Print a line for each coolant loop."""
+    for name, loop in loops.items():
+        out.print(
+            f"{name}: {loop['fluid']}, supply {loop['supply_c']:.1f}, return {loop['return_c']:.1f} degC, "
+            f"{1e3 * loop['flow_m3_s']:.2f} l/s, {1e-3 * loop['heat_w']:.1f} kW to the facility, "
+            f"pumps {loop['pump_power_w']:.0f} W, level {loop['level']:.0%}; "
+            f"its heat closes to {100 * loop['energy_relative']:.1g} %"
+        )
+        for text in loop["findings"]:
+            out.print(f"[yellow]{name}: {text}[/]")
+
+
+def _print_takers(loops: dict[str, Any]) -> None:
+    table = Table(title=Text("coolant branches"), title_justify="left")
+    for column in (
+        "branch",
+        "rack",
+        "flow l/s",
+        "drop kPa",
+        "in degC",
+        "out degC",
+        "heat kW",
+        "chip degC",
+        "limit",
+    ):
+        table.add_column(column, justify="left" if column in ("branch", "rack") else "right")
+    for loop in loops.values():
+        for name, taker in (*loop["branches"].items(), *loop["coils"].items()):
+            chip = taker.get("chip_c")
+            hot = chip is not None and chip > taker["limit_c"]
+            table.add_row(
+                name, taker["rack"], f"{1e3 * taker['flow_m3_s']:.3f}",
+                f"{1e-3 * taker['pressure_drop_pa']:.1f}", f"{taker['supply_c']:.1f}",
+                f"{taker['return_c']:.1f}", f"{1e-3 * taker['liquid_heat_w']:.2f}",
+                "coil" if chip is None else f"[bold red]{chip:.1f}[/]" if hot else f"{chip:.1f}",
+                "" if chip is None else f"{taker['limit_c']:.0f}",
+            )  # fmt: skip
+    out.print(table)
+
+
 def _print_solution(result: Any) -> None:
     body = result.as_json()
     captured = "influence" in body
@@ -160,6 +201,9 @@ def _print_solution(result: Any) -> None:
             f"hottest inlet {body['racks'][worst]['inlet_max_c']:.1f} degC at {worst}; "
             f"outside the recommended band: {', '.join(over) or 'none'}"
         )
+    if body["loops"]:
+        _print_takers(body["loops"])
+        print_loops(body["loops"])
     balances = body["balances"]
     out.print(
         f"mass closes to {balances['mass_relative']:.1e} of the supply flow, "

@@ -169,7 +169,7 @@ class _Circuit:
         self.conductance = np.array(
             [self._to_air(layout, branch, T_air) for branch in loop.branches], np.float64
         )
-        self.plates = np.array([self.parts.plate[branch.id] for branch in loop.branches])
+        self.plates = np.array([self.parts.plate[branch.id] for branch in loop.branches], np.int64)
         self.inputs: Inputs = self.network.inputs()
         self.state: transient.State
         self._air_heat = np.zeros(len(loop.branches))
@@ -345,9 +345,7 @@ class _Circuit:
                 "flow_kg_s": float(flow.m_flow[side]),
             },
             "pump_power_w": points[f"{cdu.id}.pump_power"],
-            "energy_relative": self._settled_to
-            if state.time == 0.0
-            else abs(stored - state.energy_in) / handled,
+            "energy_relative": abs(stored - state.energy_in) / handled if state.time else self._settled_to,
             "filter": {
                 "pressure_drop_pa": float(flow.dp[parts.filter]),
                 "fouling": float(state.setting[parts.filter]),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ from solvers.airflow.case import AirState
 from solvers.airflow.model import unit_inlet_temperature, unit_inlet_temperature_max
 from twin.errors import Finding, Severity
 from twin.model.catalog import band
-from twin.model.operating import Operating, cooling_power
+from twin.model.operating import LIQUID_PLANT_COP, Operating, cooling_power
 from twin.model.scene import Scene
 from twin.planning.influence import RoomInfluence
 from twin.planning.metrics import SlotAir, mixed, rci_hi, rci_lo, rti, shi
@@ -53,12 +54,12 @@ def room_numbers(
     Returns
     -------
     dict
-        ``racks``, ``coolers``, ``ducts``, ``balances``, ``metrics`` and ``averaged_s``. Of a rack ``swing_k``
-        is the range over that time of the inlet temperature of its liveliest slot, ``inlet_error_k`` the
-        standard error of the mean of its least certain one as far as that time shows: slower swings are not
-        in it. Of the balances ``heat_corrected_w`` is the heat that the transport moved to stay conservative,
-        ``stored_w`` what masses take up while they are averaged. With an influence racks also have
-        ``capture_cold`` and ``capture_hot``, and the metrics their means.
+        ``racks``, ``coolers``, ``ducts``, ``loops``, ``balances``, ``metrics`` and ``averaged_s``. Of a rack
+        ``swing_k`` is the range over that time of the inlet temperature of its liveliest slot,
+        ``inlet_error_k`` the standard error of the mean of its least certain one as far as that time shows:
+        slower swings are not in it. Of the balances ``heat_corrected_w`` is the heat that the transport moved
+        to stay conservative, ``stored_w`` what masses take up while they are averaged. With an influence
+        racks also have ``capture_cold`` and ``capture_hot``, and the metrics their means.
     """
     model, inputs, result = settled.model, settled.inputs, settled.result
     T_in = unit_inlet_temperature(model, result.state) - ZERO_CELSIUS
@@ -106,7 +107,8 @@ def room_numbers(
         }
         for name, unit in scene.duct_units.items()
     }
-    metrics = _metrics(scene, operating, slots, racks, coolers)
+    loops = {} if settled.coolant is None else settled.coolant.summary()
+    metrics = _metrics(scene, operating, slots, racks, coolers, loops)
     more: dict[str, Any] = {}
     if influence is not None:
         flows = [rack["air_flow"] for rack in racks.values()]
@@ -129,22 +131,39 @@ def room_numbers(
         },
         "averaged_s": result.averaged_s,
         "converged": result.converged,
+        "loops": loops,
         "metrics": metrics,
         **more,
     }
 
 
 def _metrics(
-    scene: Scene, operating: Operating, slots: list[SlotAir], racks: dict[str, Any], coolers: dict[str, Any]
+    scene: Scene,
+    operating: Operating,
+    slots: list[SlotAir],
+    racks: dict[str, Any],
+    coolers: dict[str, Any],
+    loops: dict[str, Any],
 ) -> dict[str, float | None]:
     """Air-management metrics and powers; None where a metric has no meaning."""
     it = sum(values["power_w"] for values in racks.values())
     layout, liquid = scene.layout, scene.liquid_heat(operating)
+    alone = [unit for unit in layout.racklets if layout.branch_of(unit.id) is None]
+    takers = [
+        taker for loop in loops.values() for kind in ("branches", "coils") for taker in loop[kind].values()
+    ]
+    looped = sum(taker["liquid_heat_w"] for taker in takers)
+    rejected = sum(loop["heat_w"] for loop in loops.values())
     taken = {name: values["cooling_w"] for name, values in coolers.items()}
-    electric = cooling_power(layout.coolers, layout.racklets, operating, taken, liquid)
+    electric = cooling_power(layout.coolers, alone, operating, taken, liquid)
+    electric = replace(
+        electric,
+        liquid_plant=electric.liquid_plant + rejected / LIQUID_PLANT_COP,
+        pumps=electric.pumps + sum(loop["pump_power_w"] for loop in loops.values()),
+    )
     metrics: dict[str, float] = {
         "total_kw": it / 1e3,
-        "liquid_kw": sum(liquid.values()) / 1e3,
+        "liquid_kw": (sum(liquid[unit.id] for unit in alone) + looped) / 1e3,
         "air_kw": sum(values["air_heat_w"] for values in racks.values()) / 1e3,
         "fan_kw": electric.cooler_fans / 1e3,
         "pump_kw": electric.pumps / 1e3,

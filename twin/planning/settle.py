@@ -120,9 +120,9 @@ def settle_room(
                 break
             if rounds == _CURVE_ROUNDS and apart.max() <= _CURVE_CLOSED:
                 raise NotConvergedError(
-                    f"{scene.layout.name}: the heat of the coolant loops' chips and coils and the air that it "
-                    f"makes do not agree after {_CURVE_ROUNDS} rounds: {moved:.1%} of it still moves. Give the "
-                    "coils less conductance (ua), or the room a cooler that does not depend on them."
+                    f"{scene.layout.name}: the heat of the coolant loops' chips and coils and the air it "
+                    f"makes do not agree after {_CURVE_ROUNDS} rounds: {moved:.1%} of it still moves. Give "
+                    "the coils less conductance (ua), or the room a cooler that does not depend on them."
                 )
             if rounds == _CURVE_ROUNDS:
                 raise NotConvergedError(

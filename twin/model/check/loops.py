@@ -7,7 +7,7 @@ from collections import Counter
 from solvers.coolant.fluids import fluid
 from twin.model.check.report import Report
 from twin.model.operating import liquid_share
-from twin.model.schema import Branch, Loop
+from twin.model.schema import AirCoil, Branch, Loop
 from twin.units import celsius
 
 FREEZE_MARGIN = 3.0
@@ -24,6 +24,8 @@ def check_loops(report: Report) -> None:
         _check_valves(report, n, loop)
         for k, branch in enumerate(loop.branches):
             _check_branch(report, f"loops[{n}].branches[{k}]", loop, branch, fed)
+        for k, coil in enumerate(loop.coils):
+            _check_coil(report, f"loops[{n}].coils[{k}]", coil)
 
 
 def _check_fluid(report: Report, n: int, loop: Loop) -> None:
@@ -62,7 +64,7 @@ def _check_cdu(report: Report, n: int, loop: Loop) -> None:
             f"facility water of {celsius(cdu.facility.supply_temperature):g} degC cannot cool it so far",
             "Raise the set point, or lower the facility's supply temperature",
         )  # fmt: skip
-    wanted = sum(branch.design_flow for branch in loop.branches)
+    wanted = sum(taker.design_flow for taker in loop.takers)
     working = [pump for pump in cdu.pumps if not pump.standby]
     if not working:
         report.error(
@@ -73,16 +75,20 @@ def _check_cdu(report: Report, n: int, loop: Loop) -> None:
     if given < 0.4 * wanted:
         report.error(
             subject, f"loops[{n}].cdu.pumps", f"{given:.3g} m3/s",
-            f"the pumps that run give less than 40 % of the {wanted:.3g} m3/s that the branches want",
+            f"the pumps that run give less than 40 % of the {wanted:.3g} m3/s that branches and coils want",
             "Add a pump, raise design_flow, or lower the branches' design flows",
         )  # fmt: skip
-    needed = max(branch.cold_plates.pressure_drop for branch in loop.branches)
+    needed = max(
+        *(branch.cold_plates.pressure_drop for branch in loop.branches),
+        *(coil.pressure_drop for coil in loop.coils),
+        0.0,
+    )
     needed += cdu.exchanger.pressure_drop + cdu.filter.pressure_drop
     highest = max(pump.shutoff_pressure for pump in working)
     if needed >= highest:
         report.error(
             subject, f"loops[{n}].cdu.pumps", f"{highest:g} Pa",
-            f"plates, exchanger and filter alone take {needed:g} Pa at their design flows",
+            f"plates or coils, exchanger and filter alone take {needed:g} Pa at their design flows",
             "Raise shutoff_pressure and design_pressure, or take wider plates",
         )  # fmt: skip
     tank = cdu.reservoir
@@ -94,10 +100,10 @@ def _check_cdu(report: Report, n: int, loop: Loop) -> None:
 
 
 def _check_valves(report: Report, n: int, loop: Loop) -> None:
-    if all(branch.valve_open == 0.0 for branch in loop.branches):
+    if all(taker.valve_open == 0.0 for taker in loop.takers):
         pumps = ", ".join(f"'{pump.id}'" for pump in loop.cdu.pumps)
         report.error(
-            f"loop '{loop.id}'", f"loops[{n}].branches[0].valve_open", "0",
+            f"loop '{loop.id}'", f"loops[{n}].{'branches' if loop.branches else 'coils'}[0].valve_open", "0",
             f"every balancing valve is shut: the valves isolate pump {pumps}",
             "Open a valve, or leave the loop out",
         )  # fmt: skip
@@ -125,6 +131,15 @@ def _check_branch(report: Report, field: str, loop: Loop, branch: Branch, fed: C
                 subject, f"{field}.racklet", branch.racklet, "is fed by more than one branch",
                 "Give each racklet one branch",
             )  # fmt: skip
+
+
+def _check_coil(report: Report, field: str, coil: AirCoil) -> None:
+    racks = {rack.id for rack in report.layout.racks}
+    if coil.rack not in racks and coil.rack not in report.dropped:
+        report.error(
+            f"coil '{coil.id}'", f"{field}.rack", coil.rack, "there is no rack with this id",
+            f"Use one of {', '.join(sorted(racks))}" if racks else "Add a rack with this id",
+        )  # fmt: skip
 
 
 def _check_plates(report: Report, field: str, loop: Loop, branch: Branch, name: str) -> None:

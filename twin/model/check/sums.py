@@ -33,7 +33,13 @@ def check_flows(report: Report) -> None:
             "Raise the coolers' air flow",
         )  # fmt: skip
     other_ways = _other_ways_out(layout)
-    heat = sum(slot.air_heat for rack in layout.racks for slot in rack_slots(layout, rack, Operating()))
+    behind_coils = {coil.rack for loop in layout.loops for coil in loop.coils}  # the solve tells their share
+    heat = sum(
+        slot.air_heat
+        for rack in layout.racks
+        if rack.id not in behind_coils
+        for slot in rack_slots(layout, rack, Operating())
+    )
     limited = all(cooler.supply == "controlled" for cooler in running)
     capacity = sum(cooler.capacity or 0.0 for cooler in running)
     note = report.error if report.settles else report.warn
