@@ -153,8 +153,8 @@ class Hydraulics:
             if step is None:
                 break
             change = (error + step[a] - step[b]) / (slope + inertia)
-            part = 1.0
-            if history[-1][1] <= _BALANCED:
+            part, moves = 1.0, float(np.abs(change).max()) > _STEP * scale
+            if history[-1][1] <= _BALANCED and moves:  # flows that stand say nothing but rounding
                 part = self._shorten(given, change, m, p[a] - p[b] + lift - inertia * (m - m_old), inertia)
             m += part * change
             p += part * step

@@ -242,3 +242,18 @@ def test_a_failure_names_the_worst_node_and_shows_the_last_iterates():
     assert "Last residuals" in str(caught.value)
     assert len(caught.value.history) == 2
     assert Hydraulics(case).solve(given).mass_relative < 1e-9
+
+
+@pytest.mark.parametrize("length", [4.0, 4.03])
+def test_a_chain_of_equal_pipes_with_a_given_flow_converges(length):
+    # its flows are known from the first step on; what is left of their changes is rounding
+    builder = Builder(WATER)
+    nodes = [builder.node(f"node {i}") for i in range(12)]
+    builder.boundary(nodes[-1], 1e5, 300.0)
+    builder.demand(nodes[0], -0.5, 300.0)
+    for i in range(10):
+        builder.pipe(f"pipe {i}", nodes[i], nodes[i + 1], length, 0.03)
+    builder.valve("end", nodes[10], nodes[11], 10.0)
+    _, found = flows(builder)
+    assert found.iterations < 15
+    np.testing.assert_allclose(found.m_flow, 0.5, rtol=1e-12)
