@@ -29,9 +29,10 @@ def test_the_liquid_row_is_sound():
         ("loops[L1].fluid=novec649", "boils at 49.1 degC, and chips may reach 75 degC"),
         ("loops[L1].branches[B02].racklet=K01", "is fed by more than one branch"),
         ("loops[L1].branches[B02].racklet=K9", "there is no racklet with this id"),
-        ("loops[L1].cdu.exchanger.pressure_drop=150e3", "plates, exchanger and filter alone take"),
+        ("loops[L1].cdu.exchanger.pressure_drop=150e3", "plates or coils, exchanger and filter alone take"),
         ("loops[L1].branches[B01].design_flow=0.01", "less than 40 % of"),
         ("loops[L1].branches[B01].cold_plates.resistance=5e-4", "own warming at its design flow"),
+        ("loops[L1].branches[B01].cold_plates.spec=nowhere.yaml", "no such file beside the layout"),
         ("racklets[K02].cooling_module.kind=air", "its cooling module is not liquid"),
         (
             "loops[L1].cdu.pumps[L1P1].shutoff_pressure=100e3",
