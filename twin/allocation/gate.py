@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from twin.allocation.plan import Candidate
@@ -31,6 +32,11 @@ class TrialResult(Protocol):
     @property
     def cooler_power(self) -> Mapping[str, float]:
         """Heat that every cooler takes, mean over the horizon, in W."""
+        ...
+
+    @property
+    def chip_over(self) -> Mapping[str, float]:
+        """Chips of every rack on a coolant loop over their limit, the most in that half, in K."""
         ...
 
     @property
@@ -177,21 +183,27 @@ def corrected(inlet: Mapping[str, float], correction: Mapping[str, float]) -> di
 
 @dataclass(frozen=True)
 class Inlets:
-    """Inlets of a trial, corrected, as the gate judges them.
+    """Inlets of a trial, corrected, and chips, as the gate judges them.
 
     Attributes
     ----------
     hottest : dict    Rack -> hottest sensor by its mean over the second half of the horizon. [K]
     peak : dict       Rack -> hottest spot of the whole front at any moment of it. [K]
+    chips : dict      Rack on a coolant loop -> its chips over their limit, the most in it. [K]
     """
 
     hottest: dict[str, float]
     peak: dict[str, float]
+    chips: dict[str, float] = field(default_factory=dict)
 
     @classmethod
     def of(cls, result: TrialResult, correction: Mapping[str, float]) -> Inlets:
         """Correct a trial's inlets by the twin's bias."""
-        return cls(corrected(result.inlet_max, correction), corrected(result.inlet_peak, correction))
+        return cls(
+            corrected(result.inlet_max, correction),
+            corrected(result.inlet_peak, correction),
+            dict(result.chip_over),
+        )
 
 
 def judge(
@@ -207,8 +219,9 @@ def judge(
     No spot of a rack's front may at any moment be over its allowable limit, the margin included, unless it is
     so without the plan and the plan does not make it hotter. At the sensors, in the mean over time, it may
     not be over the recommended limit unless it is so without the plan and not hotter by more than 0.2 K. A
-    plan that only saves energy must leave every inlet under the recommended limit, the margin included. Power
-    may not exceed a rack's limit or a feed where it did not before.
+    plan that only saves energy must leave every inlet under the recommended limit, the margin included. Chips
+    on a coolant loop may not be over their limit unless they are without the plan and not hotter by more than
+    0.2 K. Power may not exceed a rack's limit or a feed where it did not before.
 
     Parameters
     ----------
@@ -233,6 +246,9 @@ def judge(
             faults.append(f"{shown}, recommended is {celsius(rack.inlet_recommended):.0f}")
         elif saving and hot + margin > rack.inlet_recommended:
             faults.append(f"{shown}, too warm to save energy (margin {margin:.1f} K)")
+        over, over_before = (trial.chips.get(rack.id, -math.inf) for trial in (inlets, baseline))
+        if over > 0.0 and over > over_before + TOLERANCE:
+            faults.append(f"chips of {rack.id} {over:.1f} K over their limit ({over_before:+.1f} K without)")
         more = change.get(rack.id, 0.0)
         if more > 0 and rack.power_ahead + more > rack.power_limit:
             over = rack.power_ahead + more

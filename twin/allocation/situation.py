@@ -300,7 +300,7 @@ def _set_points(
     for racklet in layout.racklets:
         point, module = f"{racklet.id}.{FAN}", racklet.cooling_module
         values[point] = in_force(point, module.fan_speed, operating.fan(racklet))
-        if module.kind == "liquid":
+        if module.kind == "liquid" and layout.branch_of(racklet.id) is None:
             point = f"{racklet.id}.{PUMP}"
             values[point] = in_force(point, module.pump_speed, operating.pump(racklet))
     return values

@@ -1,4 +1,4 @@
-"""The engine: the twin's state of the air, kept in step with the wall clock."""
+"""The engine: the twin's state of air and coolant loops, kept in step with the wall clock."""
 
 from __future__ import annotations
 
@@ -28,6 +28,7 @@ from twin.errors import NotConvergedError
 from twin.files import write_atomically
 from twin.model.scene import Operating, Scene, build_scene, observe
 from twin.model.schema import Layout
+from twin.runtime.loops import LiveLoops
 from twin.runtime.pace import EFFORTS, Pace
 
 log = logging.getLogger(__name__)
@@ -85,6 +86,7 @@ class Engine:
     operating : Operating    What the last advance ran with.
     origin : float           Instant of ``state.time`` = 0. [s since epoch]
     pace : Pace
+    loops : LiveLoops        The coolant loops beside the air.
     """
 
     def __init__(
@@ -98,6 +100,7 @@ class Engine:
         self._prepared = self._normal
         self._coarse: Prepared | None = None
         self.operating = Operating.nominal(layout)
+        self.loops = LiveLoops(layout)
         self.origin = 0.0
         self.state = initial_state(self.model, layout.air.reference_temperature)
 
@@ -142,12 +145,14 @@ class Engine:
                 return self._begin(state, now, "continued from the checkpoint")
         coarse = prepare_scene(self.layout, self._cell * START_COARSENING)
         try:
-            inputs = coarse.scene.unit_inputs(operating)
+            self._settle_loops()
+            inputs = self.loops.heated(coarse.scene.unit_inputs(operating), coarse.scene)
             quick = solve_steady(coarse.model, inputs, max_time=START_TIME, tolerance=0.3)
-            state = restart(self.model, coarse.model, quick.state)
+            self.state = restart(self.model, coarse.model, quick.state)
         except SolverError as error:
             raise NotConvergedError(f"{self.layout.name}: no first state of the air: {error}") from error
-        return self._begin(state._replace(time=0.0), now, "started from a quick steady solve")
+        self._settle_loops()
+        return self._begin(self.state._replace(time=0.0), now, "started from a quick steady solve")
 
     def synchronise(self, now: float) -> None:
         """Declare that the present state shows this instant. [s since epoch]."""
@@ -181,6 +186,7 @@ class Engine:
         begun = self._monotonic()
         T_inlet = unit_inlet_temperature(self.model, self.state)
         inputs = self.scene.unit_inputs(operating, T_inlet=T_inlet)
+        inputs = self.loops.advance(duration, self.scene, self.model, self.state, operating, inputs)
         try:
             self.state = advance(self.model, self.state, inputs, duration, cfl=self.pace.effort.cfl)
         except SolverError as error:
@@ -201,7 +207,7 @@ class Engine:
 
     def predictions(self) -> dict[str, float]:
         """Return every point that the twin models, now, in telemetry units."""
-        return observe(self.scene, self.model, self.state, self.operating)
+        return observe(self.scene, self.model, self.state, self.operating) | self.loops.points()
 
     def field_celsius(self) -> np.ndarray:
         """Return the air temperature, float32[nx, ny, nz], NaN in solids. [degC]."""
@@ -217,11 +223,12 @@ class Engine:
         kept = {name: value for name, value in self.state._asdict().items() if value is not None}
         fields = {name: np.asarray(value) for name, value in kept.items()}
         fields |= {"instant": np.asarray(self.time()), "grid": np.asarray(self._grid_digest())}
+        fields |= self.loops.dump()
         write_atomically(path, lambda file: np.savez(file, allow_pickle=False, **fields))
 
     def _begin(self, state: AirState, now: float, how: str) -> str:
         """Take a first state; a short advance loads the kernels before the pace is measured."""
-        inputs = self.scene.unit_inputs(self.operating)
+        inputs = self.loops.heated(self.scene.unit_inputs(self.operating), self.scene)
         self.state = advance(self.model, state, inputs, FIRST_ADVANCE, cfl=self.pace.effort.cfl)
         self.synchronise(now)
         return how
@@ -236,7 +243,16 @@ class Engine:
         if str(body.pop("grid")) != self._grid_digest() or not 0 <= age < CHECKPOINT_VALID:
             log.info("the checkpoint is %.0f s old or of another grid; not used", age)
             return None
-        return AirState(**{**body, "time": 0.0})
+        self.loops.load(body)
+        self.state = AirState(**{**body, "time": 0.0})
+        if self.loops.coolant is None:
+            self._settle_loops()
+        return self.state
+
+    def _settle_loops(self) -> None:
+        """Begin with steady loops beside the air of now."""
+        inputs = self.scene.unit_inputs(self.operating)
+        self.loops.settle(self.scene, self.model, self.state, self.operating, inputs)
 
     def _grid_digest(self) -> str:
         case = self.scene.case

@@ -14,13 +14,17 @@ from twin.ports import Quality, Reading
 from twin.units import celsius, kelvin
 
 if TYPE_CHECKING:
-    from twin.model.scene import Operating
-    from twin.model.schema import Layout
+    from twin.model.operating import CoolantSettings, Operating
+    from twin.model.schema import Cdu, Layout
 
 STALE_AFTER = 5.0  # a reading older than this is shown as stale; its value is held [s]
 MISSING_AFTER = 10.0  # a value the twin takes as given is missed after this [s]
 CLOCK_SKEW = 1.0  # clocks of the room may differ by this [s]
 STOPPED = 0.02  # a cooler that moves less of its nominal air flow than this has failed [1]
+PUMP_STOPPED = 0.02  # a pump that turns slower than this has no drive [1]
+SET_POINT_TOLERANCE = 1.5  # a CDU that holds its supply further from its set point has another one [K]
+SET_POINT_STEP = 0.5  # of a set point that is told from the supply temperature [K]
+CONTROLS = (0.03, 0.97)  # opening of a CDU's facility valve within which it holds its supply [1]
 REMEMBERED = 120.0  # predictions are kept this long, to meet late readings [s]
 
 
@@ -40,6 +44,7 @@ class LiveInputs:
         self._nominal = operating
         self._given = [f"{rack.id}.power" for rack in layout.racks]
         self._given += [f"{cooler.id}.supply_temperature" for cooler in layout.coolers]
+        self._given += [f"{pump.id}.pump_speed" for loop in layout.loops for pump in loop.cdu.pumps]
 
     def take(self, readings: Iterable[Reading]) -> None:
         """Keep the newest reading of each point; bad ones, and older than the known, are left out."""
@@ -92,7 +97,44 @@ class LiveInputs:
                 for cooler, value in nominal.cooler_supply_temperature.items()
             },
             failed=nominal.failed | stopped,
+            coolant=self._coolant(),
         )
+
+    def _coolant(self) -> CoolantSettings:
+        """Return how the coolant loops run: pumps as they turn, the building's water as it comes."""
+        cdus = [loop.cdu for loop in self._layout.loops]
+        read = {
+            pump.id: (max(0.0, self.latest[point].value), pump.speed)
+            for cdu in cdus
+            for pump in cdu.pumps
+            if (point := f"{pump.id}.pump_speed") in self.latest
+        }
+        water = {cdu.id: f"{cdu.id}.facility_supply_temperature" for cdu in cdus}
+        return dataclasses.replace(
+            self._nominal.coolant,
+            drive={name: speed > PUMP_STOPPED for name, (speed, _) in read.items()},
+            speed={name: speed / nominal for name, (speed, nominal) in read.items()},
+            facility={
+                name: kelvin(self.latest[point].value)
+                for name, point in water.items()
+                if point in self.latest
+            },
+            supply={cdu.id: self._supply_set_point(cdu) for cdu in cdus},
+        )
+
+    def _supply_set_point(self, cdu: Cdu) -> float:
+        """Return what a CDU holds: the layout's set point, or what is read where its control holds another.
+
+        A supply that its valve cannot hold, shut or fully open, says nothing of the set point. [K]
+        """
+        nominal = celsius(cdu.supply_temperature)
+        value, valve = (
+            self._value(f"{cdu.id}.supply_temperature", nominal),
+            self._value(f"{cdu.id}.valve", 0.5),
+        )
+        if abs(value - nominal) <= SET_POINT_TOLERANCE or not CONTROLS[0] < valve < CONTROLS[1]:
+            return cdu.supply_temperature
+        return kelvin(round(value / SET_POINT_STEP) * SET_POINT_STEP)
 
     def _values(self, nominal: Mapping[str, float], quantity: str) -> dict[str, float]:
         """Powers and speeds: a sensor's noise around zero must not make them negative."""

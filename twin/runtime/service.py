@@ -7,8 +7,10 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
+
+from numpy.typing import NDArray
 
 from solvers.airflow.case import AirState
 from twin.errors import NotConvergedError, OutsideError, TwinError
@@ -70,6 +72,7 @@ class View:
     alive : frozenset of str    Agents on the mesh.
     twin_error : float or None  Mean absolute error of the air temperatures now. [K]
     summary : dict              The last snapshot's summary.
+    coolant : mapping           State of the coolant loops as arrays; empty without loops.
     """
 
     time: float
@@ -80,6 +83,7 @@ class View:
     alive: frozenset[str]
     twin_error: float | None
     summary: dict[str, Any]
+    coolant: Mapping[str, NDArray[Any]] = field(default_factory=dict)
 
 
 class TwinService:
@@ -276,6 +280,7 @@ class TwinService:
             alive=self._alive,
             twin_error=summary["twin_error_k"],
             summary=summary,
+            coolant=engine.loops.pack(),
         )
         if self._feed is not None:
             self._feed.publish_snapshot(summary, engine.field_celsius())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import numpy as np
@@ -47,9 +47,15 @@ def describe_scene(scene: Scene) -> Body:
     }
 
 
-def error_points(predictions: Mapping[str, float]) -> list[str]:
-    """Return the points whose comparison makes the twin's error: air temperatures that it predicts."""
-    return [p for p in predictions if quantity_of(p).name in TEMPERATURES]
+def error_points(predictions: Mapping[str, float], loops: Collection[str] = ()) -> list[str]:
+    """Return the points whose comparison makes the twin's error: air temperatures that it predicts.
+
+    Parameters
+    ----------
+    predictions : mapping
+    loops : collection of str    Points of the coolant loops, which are left out.
+    """
+    return [p for p in predictions if p not in loops and quantity_of(p).name in TEMPERATURES]
 
 
 def summarise(
@@ -76,9 +82,10 @@ def summarise(
     dict
         JSON-serialisable; numbers that are not known are None. See docs/architecture.md for the keys.
     """
-    racks = _racks(engine, predictions, inputs, now)
+    loops = engine.loops.summary()
+    racks = _racks(engine, predictions, loops, inputs, now)
     coolers = _coolers(engine, predictions, inputs, now)
-    error = comparer.mean_error(error_points(predictions), now)
+    error = comparer.mean_error(error_points(predictions, engine.loops.points()), now)
     hottest = max((rack["inlet_max_c"] for rack in racks.values()), default=None)
     return _clean(
         {
@@ -93,13 +100,15 @@ def summarise(
             "data_age_s": inputs.data_age(now),
             "racks": racks,
             "coolers": coolers,
+            "loops": loops,
             "sensors": _sensors(predictions, inputs, comparer, now),
             "kpis": {
                 "max_inlet_c": hottest,
                 "racks_over_27": sum(r["inlet_max_c"] > RECOMMENDED_LIMIT for r in racks.values()),
                 "it_kw": sum(r["power_w"] for r in racks.values()) / 1e3,
                 "cooling_kw": sum(c["cooling_w"] for c in coolers.values()) / 1e3
-                + sum(r["liquid_heat_w"] for r in racks.values()) / 1e3,
+                + sum(r["liquid_heat_w"] for r in racks.values()) / 1e3
+                + sum(c["liquid_heat_w"] for loop in loops.values() for c in loop["coils"].values()) / 1e3,
                 "twin_error_k": error,
             },
         }
@@ -109,7 +118,7 @@ def summarise(
 def _shortfall(engine: Engine, inputs: LiveInputs, now: float) -> str | None:
     """Say what makes the twin less than it should be, or None."""
     missing = inputs.missing(now)
-    parts = [engine.pace.degraded] if engine.pace.degraded else []
+    parts = [text for text in (engine.pace.degraded, engine.loops.fault) if text]
     if missing and inputs.latest:
         named = ", ".join(missing[:NAMED]) + (
             f" and {len(missing) - NAMED} more" if len(missing) > NAMED else ""
@@ -118,11 +127,16 @@ def _shortfall(engine: Engine, inputs: LiveInputs, now: float) -> str | None:
     return "; ".join(parts) or None
 
 
-def _racks(engine: Engine, predictions: Mapping[str, float], inputs: LiveInputs, now: float) -> Body:
+def _racks(
+    engine: Engine, predictions: Mapping[str, float], loops: Body, inputs: LiveInputs, now: float
+) -> Body:
     scene, operating = engine.scene, engine.operating
     T_mean = unit_inlet_temperature(engine.model, engine.state)
     T_max = unit_inlet_temperature_max(engine.model, engine.state)
     V_flow = scene.unit_inputs(operating).V_flow
+    to_loops: dict[str, float] = {}
+    for branch in (branch for loop in loops.values() for branch in loop["branches"].values()):
+        to_loops[branch["rack"]] = to_loops.get(branch["rack"], 0.0) + branch["liquid_heat_w"]
     racks: Body = {}
     for rack in scene.layout.racks:
         units = list(scene.rack_units[rack.id])
@@ -137,6 +151,7 @@ def _racks(engine: Engine, predictions: Mapping[str, float], inputs: LiveInputs,
         ]
         limits = ASHRAE_CLASSES[rack.ashrae_class]
         racklet = scene.layout.racklet_of(rack.id)
+        own_circuit = predictions.get(f"{racklet.id}.liquid_heat", 0.0) if racklet else 0.0
         racks[rack.id] = {
             "power_w": operating.rack_power[rack.id],
             "air_flow": float(V_flow[units].sum()),
@@ -147,7 +162,7 @@ def _racks(engine: Engine, predictions: Mapping[str, float], inputs: LiveInputs,
             "measured_inlet_max_c": max(measured, default=None),
             "fan_speed": operating.fan_speed.get(racklet.id) if racklet else None,
             "pump_speed": operating.pump_speed.get(racklet.id) if racklet else None,
-            "liquid_heat_w": predictions.get(f"{racklet.id}.liquid_heat", 0.0) if racklet else 0.0,
+            "liquid_heat_w": to_loops.get(rack.id, own_circuit),
             "racklet": racklet.id if racklet else None,
             "band": band(hottest, rack.ashrae_class),
             "limits_c": [

@@ -10,9 +10,11 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING, Any, Protocol
+
+from numpy.typing import NDArray
 
 from twin.errors import OutsideError
 from twin.runtime.trial_worker import TrialOptions, TrialResult
@@ -46,6 +48,11 @@ class Present(Protocol):
     @property
     def state(self) -> AirState:
         """State of the air."""
+        ...
+
+    @property
+    def coolant(self) -> Mapping[str, NDArray[Any]]:
+        """State of the coolant loops as arrays; empty without loops."""
         ...
 
 
@@ -82,7 +89,7 @@ class TwinTrial:
         self._worker: subprocess.Popen[bytes] | None = None
         self._connection: Connection | None = None
         self._known: Prepared | None = None
-        self._frozen: tuple[Prepared, AirState] | None = None
+        self._frozen: tuple[Prepared, AirState, dict[str, NDArray[Any]]] | None = None
         self.cells: int | None = None
 
     @property
@@ -128,7 +135,7 @@ class TwinTrial:
         present = self._current()
         if present is None:
             raise OutsideError("the twin has no state yet")
-        self._frozen = (present.prepared, present.state)
+        self._frozen = (present.prepared, present.state, dict(present.coolant))
         self.start()
         self._hand_over()
 
@@ -168,14 +175,14 @@ class TwinTrial:
     def _hand_over(self) -> None:
         if self._frozen is None:
             return
-        prepared, state = self._frozen
+        prepared, state, coolant = self._frozen
         scene = prepared.scene
         live = None
         if prepared is not self._known and (
             self._known is None or prepared.scene is not self._known.scene
         ):  # a new view of the same scene needs no new grid
             live = (scene.case, scene.closure, self._layout.air.reference_temperature)
-        self._ask(("state", live, state), self._limit)
+        self._ask(("state", live, state, coolant), self._limit)
         self._known = prepared
 
     def _ask(self, request: tuple[Any, ...], limit: float) -> Any:

@@ -1,7 +1,7 @@
 """The process in which the twin is run ahead; started by ``TwinTrial``.
 
 It talks through one end of a socket pair, inherited as a file descriptor, and ends when the other end closes.
-Requests are tuples: ``("scene", layout, cell)``, ``("state", prepared case or None, state)`` and
+Requests are tuples: ``("scene", layout, cell)``, ``("state", prepared case or None, state, loops)`` and
 ``("run", now, candidate, horizon, options)``; answers are ``("ok", value)`` or ``("error", text)``.
 """
 
@@ -12,9 +12,12 @@ import os
 import signal
 import sys
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from typing import Any
+
+from numpy.typing import NDArray
 
 from solvers.airflow.case import AirCase, AirState, Closure
 from solvers.airflow.model import (
@@ -27,9 +30,12 @@ from solvers.airflow.model import (
 )
 from solvers.errors import SolverError
 from twin.errors import TwinError
+from twin.model.circuits import Coolant
+from twin.model.loop_air import with_loops
 from twin.model.operating import Operating
 from twin.model.scene import Scene, build_scene, observe
 from twin.model.schema import Layout
+from twin.runtime.loops import chips_over_limit, felt_by_loops
 from twin.units import kelvin
 
 NICENESS = 10
@@ -61,6 +67,7 @@ class TrialResult:
     inlet_max : dict       Rack -> hottest inlet sensor by its mean over the second half of the horizon. [K]
     inlet_peak : dict      Rack -> hottest spot of its whole front at any moment of that half. [K]
     cooler_power : dict    Cooler -> heat it takes, mean over the horizon. [W]
+    chip_over : dict       Rack on a coolant loop -> its chips over their limit, the most in that half. [K]
     horizon, wall : float  Time looked ahead, time that took. [s]
     """
 
@@ -68,6 +75,7 @@ class TrialResult:
     inlet_max: dict[str, float]
     inlet_peak: dict[str, float]
     cooler_power: dict[str, float]
+    chip_over: dict[str, float]
     horizon: float
     wall: float
 
@@ -87,6 +95,8 @@ class Runner:
         self._model = prepare(self._scene.case, self._scene.closure, layout.air.reference_temperature)
         self._live: AirModel | None = None
         self._state: AirState | None = None
+        self._coolant = Coolant(layout) if layout.loops else None
+        self._packed: Mapping[str, NDArray[Any]] = {}
         inputs = self._scene.unit_inputs(Operating.nominal(layout))
         advance(self._model, initial_state(self._model), inputs, 0.05)  # loads or compiles the kernels
 
@@ -95,13 +105,22 @@ class Runner:
         """Cells of the trial's grid."""
         return self._scene.cells
 
-    def take(self, live: tuple[AirCase, Closure, float] | None, state: AirState) -> None:
-        """Take over a state of the live twin; its case is given when its grid has changed."""
+    def take(
+        self,
+        live: tuple[AirCase, Closure, float] | None,
+        state: AirState,
+        coolant: Mapping[str, NDArray[Any]],
+    ) -> None:
+        """Take over a state of the live twin and of its loops; its case is given when its grid has changed.
+
+        Without a state of the loops a trial begins with steady ones.
+        """
         if live is not None:
             self._live = prepare(*live)
         if self._live is None:
             raise ValueError("the live twin's grid has not been given")
         self._state = restart(self._model, self._live, state)
+        self._packed = coolant
 
     def run(self, now: Operating, candidate: Operating, horizon: float, options: TrialOptions) -> TrialResult:
         """Run from the state taken over: ``now`` until the plan is in force, then ``candidate``.
@@ -120,10 +139,12 @@ class Runner:
         if self._state is None:
             raise ValueError("no state has been taken over")
         begun = time.perf_counter()
+        self._begin_loops(self._state, now)
         state = self._advance(self._state, now, options.action_time, options.cfl)
         samples = max(4, math.ceil(horizon / INTERVAL))
         late: list[dict[str, float]] = []
         peak = {rack.id: -math.inf for rack in self._layout.racks}
+        chips: dict[str, float] = {}
         heat = dict.fromkeys((cooler.id for cooler in self._layout.coolers), 0.0)
         for sample in range(samples):
             state = self._advance(state, candidate, horizon / samples, options.cfl)
@@ -133,6 +154,9 @@ class Runner:
                 T_front = unit_inlet_temperature_max(self._model, state)
                 for rack, units in self._scene.rack_units.items():
                     peak[rack] = max(peak[rack], float(T_front[list(units)].max()))
+                if self._coolant is not None:
+                    over = chips_over_limit(self._layout, self._coolant.points())
+                    chips = {rack: max(value, chips.get(rack, value)) for rack, value in over.items()}
             for cooler in heat:
                 heat[cooler] += values.get(f"{cooler}.cooling_power", 0.0) / samples
         mean: dict[str, float] = {}
@@ -144,10 +168,26 @@ class Runner:
             mean[rack.id] = sum(means) / len(means)
             hottest[rack.id] = max(means)
             peak[rack.id] = max(peak[rack.id], *(max(series) for series in sensors))
-        return TrialResult(mean, hottest, peak, heat, horizon, time.perf_counter() - begun)
+        return TrialResult(mean, hottest, peak, heat, chips, horizon, time.perf_counter() - begun)
+
+    def _begin_loops(self, state: AirState, operating: Operating) -> None:
+        """Bring the loops to where every trial begins."""
+        if self._coolant is None:
+            return
+        if self._packed:
+            self._coolant.unpack(self._packed)
+            return
+        inputs = self._scene.unit_inputs(operating)
+        felt = felt_by_loops(self._coolant, self._scene, self._model, state, operating, inputs)
+        self._coolant.settle(felt.power, felt.T_air, operating.coolant, felt.exhaust)
 
     def _advance(self, state: AirState, operating: Operating, duration: float, cfl: float) -> AirState:
-        return advance(self._model, state, self._scene.unit_inputs(operating), duration, cfl=cfl)
+        inputs = self._scene.unit_inputs(operating)
+        if self._coolant is not None:
+            felt = felt_by_loops(self._coolant, self._scene, self._model, state, operating, inputs)
+            self._coolant.advance(duration, felt.power, felt.T_air, operating.coolant, felt.exhaust)
+            inputs = with_loops(inputs, self._coolant, self._scene.rack_units)
+        return advance(self._model, state, inputs, duration, cfl=cfl)
 
 
 def serve(connection: Connection) -> None:

@@ -53,6 +53,7 @@ class Result:
     inlet_peak: dict[str, float]
     cooler_power: dict[str, float]
     wall: float
+    chip_over: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass

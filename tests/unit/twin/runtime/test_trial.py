@@ -6,7 +6,7 @@ import subprocess
 import sys
 import threading
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
@@ -25,6 +25,7 @@ HORIZON = 60.0
 class Present:
     prepared: Prepared
     state: AirState
+    coolant: dict = field(default_factory=dict)
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,211 @@
+"""Coolant loops in the live twin: beside the air, from readings, through checkpoints, in trials."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from dataclasses import dataclass, field
+
+import numpy as np
+import pytest
+
+from solvers.airflow.case import AirState
+from solvers.errors import ConvergenceError
+from twin.model.circuits import Coolant
+from twin.model.load import example_layout, load_layout
+from twin.model.operating import CoolantSettings, Operating
+from twin.ports import Reading
+from twin.runtime.engine import Engine, Prepared
+from twin.runtime.inputs import Comparer, LiveInputs
+from twin.runtime.loops import RETRY, chips_over_limit
+from twin.runtime.snapshot import error_points, summarise
+from twin.runtime.trial import TwinTrial
+from twin.runtime.trial_worker import Runner, TrialOptions
+from twin.units import kelvin, quantity_of
+
+CELL = 0.45
+NOW = 1_700_000_000.0
+OPTIONS = TrialOptions()
+
+
+@pytest.fixture(scope="module")
+def layout():
+    return load_layout(example_layout("liquid_row"))
+
+
+@pytest.fixture(scope="module")
+def nominal(layout):
+    return Operating.nominal(layout)
+
+
+@pytest.fixture(scope="module")
+def kept(layout, nominal, tmp_path_factory):
+    """Checkpoint of a twin that has run for a while."""
+    engine = Engine(layout, CELL)
+    assert "steady" in engine.start(NOW, nominal)
+    run(engine, nominal, 20)
+    path = tmp_path_factory.mktemp("engine") / "checkpoint.npz"
+    engine.write_checkpoint(path)
+    return path
+
+
+@pytest.fixture
+def engine(layout, nominal, kept):
+    """A twin of its own for every test, from the checkpoint."""
+    engine = Engine(layout, CELL)
+    assert "checkpoint" in engine.start(NOW + 30.0, nominal, kept)
+    return engine
+
+
+def run(engine, operating, seconds):
+    for _ in range(seconds):
+        engine.follow(engine.time() + 1.0, operating)
+
+
+def tripped(layout, nominal):
+    """What the twin runs on when a pump's speed sensor says that it stands, with a sensor's noise."""
+    inputs = LiveInputs(layout, nominal)
+    inputs.take([Reading("L1P1.pump_speed", -0.003, NOW), Reading("L1P2.pump_speed", 0.8, NOW)])
+    return inputs.operating()
+
+
+def test_every_point_of_the_loops_is_predicted_and_the_air_alone_makes_the_error(engine, layout):
+    predictions = engine.predictions()
+    assert {"CDU1.level", "L1P2.pump_speed", "B03.chip_temperature", "K05.liquid_heat"} <= set(predictions)
+    assert "K05.pump_speed" not in predictions
+    assert all(quantity_of(point).unit for point in predictions)
+    error = set(error_points(predictions, engine.loops.points()))
+    assert "CDU1.return_temperature" not in error
+    assert {"R01.outlet_temperature", "C1.return_temperature"} <= error
+
+
+def test_power_is_what_liquid_and_air_get(engine, layout, nominal):
+    run(engine, nominal, 60)
+    body = summary(engine, layout, nominal)
+    for rack in layout.racks:
+        given = body["racks"][rack.id]["liquid_heat_w"] + engine.loops.coolant.air_heat(rack.id)
+        # 16 W of friction in the plates; the chips' 8 kJ/K still move by a hundredth of a kelvin a second
+        assert given == pytest.approx(rack.nominal_power, abs=100.0)
+    loop = body["loops"]["L1"]
+    assert loop["energy_relative"] < 1e-6
+    liquid = sum(branch["liquid_heat_w"] for branch in loop["branches"].values())
+    air = sum(cooler["cooling_w"] for cooler in body["coolers"].values())
+    assert body["kpis"]["cooling_kw"] == pytest.approx((liquid + air) / 1e3, rel=1e-4)
+    json.dumps(body, allow_nan=False)
+
+
+def summary(engine, layout, nominal):
+    inputs = LiveInputs(layout, nominal)
+    return summarise(engine, engine.predictions(), inputs, Comparer(), engine.time())
+
+
+def test_a_pump_that_stands_by_its_sensor_warms_the_twins_chips(engine, layout, nominal):
+    before = engine.predictions()
+    run(engine, tripped(layout, nominal), 60)
+    after = engine.predictions()
+    assert after["L1P1.pump_speed"] < 0.01
+    assert after["L1P2.pump_speed"] == pytest.approx(0.8)
+    assert after["CDU1.coolant_flow"] < 0.9 * before["CDU1.coolant_flow"]
+    assert after["B01.chip_temperature"] > before["B01.chip_temperature"] + 1.0
+    body = summary(engine, layout, nominal)["loops"]["L1"]
+    assert any("L1P1 is down" in text for text in body["findings"])
+    assert not body["pumps"]["L1P1"]["on"]
+
+
+def test_readings_become_the_loops_settings(layout, nominal):
+    inputs = LiveInputs(layout, nominal)
+    assert inputs.operating().coolant.speed == {}
+    inputs.take(
+        [
+            Reading("L1P1.pump_speed", 0.6, NOW),
+            Reading("CDU1.facility_supply_temperature", 21.5, NOW),
+            Reading("CDU1.supply_temperature", 30.9, NOW),
+        ]
+    )
+    now = inputs.operating().coolant
+    assert now.speed == {"L1P1": pytest.approx(0.75)}
+    assert now.drive == {"L1P1": True}
+    assert now.facility == {"CDU1": pytest.approx(kelvin(21.5))}
+    assert now.supply == {"CDU1": layout.loops[0].cdu.supply_temperature}
+    assert "L1P1.pump_speed" in inputs.missing(NOW + 60.0)
+
+
+@pytest.mark.parametrize(("valve", "expected"), [(0.6, 33.0), (1.0, 30.0), (0.0, 30.0)])
+def test_a_supply_that_the_valve_holds_elsewhere_is_another_set_point(layout, nominal, valve, expected):
+    inputs = LiveInputs(layout, nominal)
+    inputs.take([Reading("CDU1.supply_temperature", 32.9, NOW), Reading("CDU1.valve", valve, NOW)])
+    assert inputs.operating().coolant.supply["CDU1"] == pytest.approx(kelvin(expected))
+
+
+def test_a_checkpoint_has_the_loops(engine, layout, nominal, tmp_path):
+    operating = dataclasses.replace(nominal, coolant=CoolantSettings(drive={"L1P1": False, "L1P2": False}))
+    run(engine, operating, 10)
+    path = tmp_path / "checkpoint.npz"
+    engine.write_checkpoint(path)
+    again = Engine(layout, CELL)
+    assert "checkpoint" in again.start(engine.time() + 1.0, operating, path)
+    assert again.loops.points() == engine.loops.points()
+    warmer = load_layout(example_layout("liquid_row"), ["loops[L1].cdu.supply_temperature=35"])
+    other = Engine(warmer, CELL)
+    assert "checkpoint" in other.start(engine.time() + 1.0, Operating.nominal(warmer), path)
+    assert other.loops.points()["CDU1.supply_temperature"] == pytest.approx(35.0, abs=0.01)
+
+
+def test_the_air_goes_on_when_the_loops_fail_and_says_so(engine, layout, nominal, monkeypatch):
+    """A failing solve cannot be brought about by a layout that loads; it is raised in its place."""
+
+    def fail(*_):
+        raise ConvergenceError("network: no step converges")
+
+    before = engine.loops.points()
+    with monkeypatch.context() as broken:
+        broken.setattr(Coolant, "advance", fail)
+        broken.setattr(Coolant, "settle", fail)
+        run(engine, nominal, 3)
+        body = summary(engine, layout, nominal)
+        assert "no step converges" in body["degraded"]
+        assert "no step converges" in body["loops"]["L1"]["findings"][0]
+        assert engine.loops.points() == before
+    run(engine, nominal, round(RETRY) + 1)
+    assert engine.loops.fault is None
+    assert summary(engine, layout, nominal)["degraded"] is None
+    run(engine, nominal, 2)
+    assert engine.loops.points() != before
+
+
+@dataclass
+class Present:
+    prepared: Prepared
+    state: AirState
+    coolant: dict = field(default_factory=dict)
+
+
+def test_a_trial_goes_on_from_the_loops_state_and_sees_chips_over_their_limit(engine, layout, nominal):
+    """In this process: what a worker does is the same code, its process is tried in test_trial."""
+    runner = Runner(layout, 0.5)
+    case = engine.scene.case, engine.scene.closure, layout.air.reference_temperature
+    runner.take(case, engine.state, engine.loops.pack())
+    calm = runner.run(nominal, nominal, 40.0, OPTIONS)
+    assert set(calm.chip_over) == {rack.id for rack in layout.racks}
+    live = chips_over_limit(layout, engine.loops.points())
+    # nothing changes, so that the chips stay where they are but for the coarser air beside them
+    assert calm.chip_over["R01"] == pytest.approx(live["R01"], abs=0.5)
+    assert runner.run(nominal, nominal, 40.0, OPTIONS).chip_over == calm.chip_over
+    down = dataclasses.replace(nominal, coolant=CoolantSettings(drive={"L1P1": False, "L1P2": False}))
+    assert min(runner.run(nominal, down, 120.0, OPTIONS).chip_over.values()) > 0.0
+    loaded = dataclasses.replace(nominal, rack_power=nominal.rack_power | {"R02": 40e3})
+    busy = runner.run(nominal, loaded, 120.0, OPTIONS).chip_over
+    assert busy["R02"] > calm.chip_over["R02"] + 15.0
+    assert busy["R01"] < calm.chip_over["R01"] + 5.0
+
+
+def test_a_worker_gets_the_loops(engine, layout, nominal):
+    present = Present(Prepared(engine.scene, engine.model), engine.state, engine.loops.pack())
+    trial = TwinTrial(layout, lambda: present, cell=0.6)
+    try:
+        trial.freeze()
+        result = trial(nominal, nominal, 20.0)
+    finally:
+        trial.close()
+    assert np.isfinite(list(result.chip_over.values())).all()
+    assert len(result.chip_over) == 6

@@ -1,0 +1,205 @@
+"""The coolant loops of the live twin, kept in step beside its air.
+
+Where their solve fails the air goes on with the heat that chips gave at last, the summary says so, and the
+loops are tried again from a steady state a little later.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from solvers.airflow.case import AirState, UnitInputs
+from solvers.airflow.model import AirModel, unit_inlet_temperature
+from solvers.errors import SolverError
+from twin.model.circuits import Coolant
+from twin.model.loop_air import Surroundings, surroundings, with_loops
+from twin.model.operating import Operating
+from twin.model.scene import Scene
+from twin.model.schema import Layout
+from twin.units import celsius
+
+log = logging.getLogger(__name__)
+
+RETRY = 10.0
+"""Time for which loops that failed are left alone. [s]"""
+_PREFIX = "loops."
+_DIGEST = "loops"
+
+Packed = dict[str, NDArray[Any]]
+
+
+def felt_by_loops(
+    coolant: Coolant,
+    scene: Scene,
+    model: AirModel,
+    state: AirState,
+    operating: Operating,
+    inputs: UnitInputs,
+) -> Surroundings:
+    """Return what the loops feel of racks and room in a state of the air."""
+    power = {rack.id: operating.power(rack) for rack in scene.layout.racks}
+    T_inlet = unit_inlet_temperature(model, state)
+    return surroundings(coolant, scene.rack_units, power, inputs, T_inlet, np.asarray(state.T_unit))
+
+
+class LiveLoops:
+    """All loops of a layout, live.
+
+    Parameters
+    ----------
+    layout : Layout    One without loops is fine: nothing happens then.
+
+    Attributes
+    ----------
+    fault : str or None    Why the loops do not go on; None while they do.
+    """
+
+    def __init__(self, layout: Layout) -> None:
+        self.fault: str | None = None
+        self._layout = layout
+        self._coolant = Coolant(layout) if layout.loops else None
+        self._digest = hashlib.sha256(layout.model_dump_json().encode()).hexdigest()
+        self._running = False
+        self._pause = 0.0
+
+    @property
+    def coolant(self) -> Coolant | None:
+        """The loops, once they have a state."""
+        return self._coolant if self._running else None
+
+    def settle(
+        self, scene: Scene, model: AirModel, state: AirState, operating: Operating, inputs: UnitInputs
+    ) -> None:
+        """Begin with steady loops beside an air; a failure is noted, not raised."""
+        if self._coolant is None:
+            return
+        felt = felt_by_loops(self._coolant, scene, model, state, operating, inputs)
+        try:
+            self._coolant.settle(felt.power, felt.T_air, operating.coolant, felt.exhaust)
+        except SolverError as error:
+            self._note(error)
+            return
+        self._running = True
+        self._clear()
+
+    def advance(
+        self,
+        duration: float,
+        scene: Scene,
+        model: AirModel,
+        state: AirState,
+        operating: Operating,
+        inputs: UnitInputs,
+    ) -> UnitInputs:
+        """Carry the loops on beside the air of a step's begin.
+
+        Parameters
+        ----------
+        duration : float    [s]
+        scene, model, state
+            Of the air.
+        operating : Operating
+        inputs : UnitInputs
+
+        Returns
+        -------
+        UnitInputs    With what chips give to the air and coils take from it.
+        """
+        if self._coolant is None:
+            return inputs
+        if self.fault is not None:
+            self._pause -= duration
+            if self._pause <= 0.0:
+                self.settle(scene, model, state, operating, inputs)
+        elif self._running:
+            felt = felt_by_loops(self._coolant, scene, model, state, operating, inputs)
+            try:
+                self._coolant.advance(duration, felt.power, felt.T_air, operating.coolant, felt.exhaust)
+            except SolverError as error:
+                self._note(error)
+        return self.heated(inputs, scene)
+
+    def heated(self, inputs: UnitInputs, scene: Scene) -> UnitInputs:
+        """Return inputs with what the loops' chips and coils do to the air at last."""
+        return with_loops(inputs, self.coolant, scene.rack_units)
+
+    def points(self) -> dict[str, float]:
+        """Return the twin's value of every point of the loops, in units of the telemetry table."""
+        return {} if self.coolant is None else self.coolant.points()
+
+    def summary(self) -> dict[str, Any]:
+        """Return the numbers of each loop for the snapshot, by its id."""
+        if self.coolant is None:
+            return {}
+        body = self.coolant.summary()
+        if self.fault is not None:
+            for loop in body.values():
+                loop["findings"] = [self.fault, *loop["findings"]]
+        return body
+
+    def pack(self) -> Packed:
+        """Return the state of the loops as arrays; none while there is no state."""
+        return {} if self.coolant is None else dict(self.coolant.pack())
+
+    def dump(self) -> Packed:
+        """Return the same for a checkpoint: every name marked, and what layout it is of."""
+        packed = {f"{_PREFIX}{name}": value for name, value in self.pack().items()}
+        return packed | {_DIGEST: np.asarray(self._digest)} if packed else {}
+
+    def load(self, stored: dict[str, Any]) -> None:
+        """Take what `dump` gave out of a checkpoint, and go on from it where it is of this layout.
+
+        Parameters
+        ----------
+        stored : dict    Arrays by name; those of the loops are removed.
+        """
+        digest = str(stored.pop(_DIGEST, ""))
+        names = [name for name in stored if name.startswith(_PREFIX)]
+        packed = {name.removeprefix(_PREFIX): stored.pop(name) for name in names}
+        if self._coolant is None or digest != self._digest:
+            return
+        try:
+            self._coolant.unpack(packed)
+        except (KeyError, ValueError, TypeError) as error:
+            log.info("the checkpoint of the coolant loops is not used: %s", error)
+            return
+        self._running = True
+        self._clear()
+
+    def _note(self, error: SolverError) -> None:
+        self._pause = RETRY
+        if self.fault is None:
+            log.warning("%s, coolant loops: %s; the air goes on without them", self._layout.name, error)
+        self.fault = f"the coolant loops stand still: {error}"
+
+    def _clear(self) -> None:
+        if self.fault is not None:
+            log.warning("%s: the coolant loops run again", self._layout.name)
+        self.fault = None
+
+
+def chips_over_limit(layout: Layout, points: Mapping[str, float]) -> dict[str, float]:
+    """Return how far the hottest chips of every rack on a loop are over their limit, negative below it.
+
+    Parameters
+    ----------
+    layout : Layout
+    points : mapping    The loops' points. [degC]
+
+    Returns
+    -------
+    dict    By rack. [K]
+    """
+    over: dict[str, float] = {}
+    for loop in layout.loops:
+        for branch in loop.branches:
+            rack = layout.racklet(branch.racklet).rack
+            value = points[f"{branch.id}.chip_temperature"] - celsius(branch.cold_plates.limit_temperature)
+            over[rack] = max(over.get(rack, value), value)
+    return over
