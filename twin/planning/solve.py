@@ -124,6 +124,7 @@ def solve(
     settled, start = start_and_settle(scene, operating, cell, cold=cold, progress=progress)
     state = settled.result.state
     found = room_influence(scene, settled) if influence else None
+    loops = () if settled.coolant is None else settled.coolant.findings()
     summary = {
         "layout": loaded.name,
         "file": source,
@@ -138,7 +139,7 @@ def solve(
         "simulated_s": state.time,
         "started_from": None if start is None else start.as_json(),
         **room_numbers(scene, settled, operating, found),
-        "warnings": [str(finding) for finding in (*scene.findings, *too_hot(scene, state))],
+        "warnings": [str(finding) for finding in (*scene.findings, *too_hot(scene, state), *loops)],
     }
     if folder is not None:
         write_folder(folder, lambda draft: _fill(draft, scene, state, summary, found), RESULT_FILES)
