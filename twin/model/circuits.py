@@ -322,6 +322,7 @@ class _Circuit:
                 "liquid_heat_w": points[f"{name}.liquid_heat"],
                 "pressure_drop_pa": float(flow.dp[element]),
                 "valve": float(state.setting[parts.valve[name]]),
+                "leak_kg_s": float(flow.m_flow[parts.leak[name]]),
             }
 
         return {
@@ -368,7 +369,6 @@ class _Circuit:
                     **stream(branch.id, parts.plate[branch.id]),
                     "chip_c": points[f"{branch.id}.chip_temperature"],
                     "limit_c": branch.cold_plates.limit_temperature - ZERO_CELSIUS,
-                    "leak_kg_s": float(flow.m_flow[parts.leak[branch.id]]),
                     "plate_spec": branch.cold_plates.spec,
                 }
                 for branch in self.loop.branches
@@ -446,8 +446,7 @@ class _Circuit:
             inputs.setting[parts.pump[pump.id]] = speed
         for taker in self.loop.takers:
             inputs.setting[parts.valve[taker.id]] = settings.valve.get(taker.id, taker.valve_open)
-        for branch in self.loop.branches:
-            inputs.setting[parts.leak[branch.id]] = settings.leak.get(branch.id, 0.0)
+            inputs.setting[parts.leak[taker.id]] = settings.leak.get(taker.id, 0.0)
         clogged = 1.0 / max(1.0 - cdu.filter.clogged, 1e-3) ** 2
         inputs.setting[parts.filter] = settings.fouling.get(cdu.id, clogged)
         self.controls.target[0] = settings.supply.get(cdu.id, cdu.supply_temperature)

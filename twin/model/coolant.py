@@ -42,7 +42,7 @@ class LoopNetwork:
     loop : Loop
     case : Case
     pump, valve, plate, leak : dict of str to int
-        Branches of the network, by pump, by branch and coil, by branch, by branch.
+        Branches of the network: by pump, by branch and coil, by branch, by branch and coil.
     coil : dict of str to (int, int)    By coil: branch, and number among the exchangers.
     filter, exchanger, facility : int    Branches; ``facility`` is the control valve of the facility's water.
     tank, supply, back, facility_supply : int
@@ -163,13 +163,13 @@ def _build(
             f"{taker.id} balancing valve", hose, before, kv[taker.id],
             opening=taker.valve_open, characteristic="linear",
         )  # fmt: skip
+        leak[taker.id] = net.leak(f"{taker.id} leak", before)
         if isinstance(taker, AirCoil):
             coil[taker.id] = air_coil(
                 net, f"{taker.id} coil", before, after, m_nominal=density * taker.design_flow,
                 dp_nominal=taker.pressure_drop, UA=taker.ua, air_nominal=AIR_DENSITY * air_flow[taker.id],
             )  # fmt: skip
         else:
-            leak[taker.id] = net.leak(f"{taker.id} leak", before)
             plates = taker.cold_plates
             plate[taker.id] = net.cold_plate(
                 f"{taker.id} plates", before, after, m_nominal=density * taker.design_flow,

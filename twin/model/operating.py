@@ -38,8 +38,8 @@ class CoolantSettings:
     ----------
     drive : mapping       By pump: whether it has power.
     speed : mapping       By pump: set speed over the nominal one. [1]
-    valve : mapping       By branch: opening of its balancing valve over its setting. [1]
-    leak : mapping        By branch: area of a hole before its plates. [m2]
+    valve : mapping       By branch or coil: opening of its balancing valve over its setting. [1]
+    leak : mapping        By branch or coil: area of a hole before its plates. [m2]
     facility : mapping    By CDU: supply temperature of the facility's water. [K]
     fouling : mapping     By CDU: resistance of its filter over that of a clean one. [1]
     supply : mapping      By CDU: set point of its supply temperature. [K]

@@ -148,10 +148,10 @@ class Course:
         self._duct = {duct.id: Profile(float(not duct.failed)) for duct in layout.ducts}
         self._ambient = Profile(layout.air.ambient_temperature)
         cdus = [loop.cdu for loop in layout.loops]
-        branches = [branch for loop in layout.loops for branch in loop.branches]
+        takers = [taker for loop in layout.loops for taker in loop.takers]
         self._drive = {pump.id: Profile(1.0) for cdu in cdus for pump in cdu.pumps}
-        self._valve = {branch.id: Profile(branch.valve_open) for branch in branches}
-        self._leak = {branch.id: Profile(0.0) for branch in branches}
+        self._valve = {taker.id: Profile(taker.valve_open) for taker in takers}
+        self._leak = {taker.id: Profile(0.0) for taker in takers}
         self._facility = {cdu.id: Profile(cdu.facility.supply_temperature) for cdu in cdus}
         self._clogged = {cdu.id: Profile(cdu.filter.clogged) for cdu in cdus}
         self.shapes: list[tuple[float, Shape]] = [(0.0, _first_shape(layout, script))]

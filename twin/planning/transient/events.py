@@ -211,7 +211,7 @@ class PumpRestart(_Event):
 
 
 class BranchValve(_Event):
-    """The balancing valve of a branch is set to another opening; 0 shuts it."""
+    """The balancing valve of a branch or a coil is set to another opening; 0 shuts it."""
 
     kind: Literal["branch_valve"]
     branch: Identifier
@@ -223,7 +223,7 @@ class BranchValve(_Event):
 
 
 class CoolantLeak(_Event):
-    """A hole opens before the plates of a branch; area 0 mends it."""
+    """A hole opens before the plates of a branch, or a coil; area 0 mends it."""
 
     kind: Literal["coolant_leak"]
     branch: Identifier

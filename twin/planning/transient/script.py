@@ -219,7 +219,7 @@ def _unknown(event: Event | dict[str, str], layout: Layout) -> list[tuple[str, s
     panels = [panel for group in layout.containments for panel in group.panels] + list(layout.panels)
     known = {field: [item.id for item in getattr(layout, group)] for field, group in _GROUPS.items()}
     known["pump"] = [pump.id for loop in layout.loops for pump in loop.cdu.pumps]
-    known["branch"] = [branch.id for loop in layout.loops for branch in loop.branches]
+    known["branch"] = [taker.id for loop in layout.loops for taker in loop.takers]
     known["cdu"] = [loop.cdu.id for loop in layout.loops]
     known["containment"] = [group.id for group in layout.containments]
     known["door"] = [item.id for item in (*panels, *layout.openings)]

@@ -96,3 +96,10 @@ def test_a_coil_at_a_rack_that_is_not_there_is_named():
     assert "coil 'D02'" in text
     assert "R99" in text
     assert "there is no rack with this id" in text
+
+
+def test_a_shut_valve_stops_a_coil(layout):
+    coils = settled(layout, exhausts(layout), valve={"D02": 0.0}).summary()["L1"]["coils"]
+    assert abs(coils["D02"]["flow_m3_s"]) < 1e-8  # a shut valve passes 1e-5 of its flow
+    assert abs(coils["D02"]["liquid_heat_w"]) < 1.0
+    assert coils["D03"]["flow_m3_s"] > 6e-4
