@@ -20,7 +20,7 @@ from solvers.linear.kernels import options
 
 LAMINAR = 2300.0
 """Reynolds number up to which channel flow is taken for laminar. [-]"""
-_NODES = 4  # of the quadrature in each cell
+_NODES = tuple(zip(*np.polynomial.legendre.leggauss(4), strict=True))  # of the quadrature in each cell
 _TURBULENT = 4000.0  # from which Gnielinski holds; between the two, a straight line
 
 Heated = Literal["four", "three"]
@@ -171,7 +171,7 @@ def films(duct: Duct, m_flow: Array, liquid: Liquid, y: Array) -> Array:
     root = np.sqrt(y)[:, None]  # Nu grows as 1 / sqrt(x) at the inlet, so that Nu dx = 2 s Nu ds is smooth
     half = 0.5 * (root[1:] - root[:-1])
     Nu = np.zeros(Re.shape)
-    for node, weight in zip(*np.polynomial.legendre.leggauss(_NODES), strict=True):
+    for node, weight in _NODES:
         s = root[:-1] + half * (1.0 + node)
         Nu += weight * half * 2.0 * s * nusselt(duct.aspect, kind, s**2 / per, Pr=number)
     Nu /= root[1:] ** 2 - root[:-1] ** 2

@@ -15,7 +15,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 from solvers.coldplate.channel_flow import Duct
-from solvers.coldplate.stack import ROW, Ducts, Layer, Porous, Slab, Stack, fin
+from solvers.coldplate.stack import ROW, Ducts, Layer, Porous, Slab, Stack, fin, strip_constriction
 from solvers.coldplate.system import Array
 
 Model = Literal["two_resistor", "four_resistor", "correlation", "resolved"]
@@ -233,7 +233,7 @@ def stack_of(
         heat_capacity = inside * sheet.heat_capacity + (1.0 - inside) * AIR[1]
         slab = Slab(sheet.thickness / resolution.package, (k, k, k), heat_capacity)
         layers.extend([slab] * resolution.package)
-    layers.extend(_slabs(plate.base, resolution.base))
+    layers.extend(_slabs(plate.base, resolution.base)[::-1])
     channels = len(layers)
     layers.append(_channel_layer(plate, resolution, grid, flowing))
     layers.extend(_slabs(plate.lid, resolution.lid))
@@ -257,17 +257,17 @@ def covered(plate: Plate, grid: Lattice) -> Array:
     """
     if plate.chips.shape[0] == 0:
         return np.ones((grid.y.size, grid.x.size))
-    share = np.zeros((grid.y.size, grid.x.size))
-    for x, y, dx, dy in plate.chips:
-        along = overlap(grid.lines_y, np.array([y, y + dy]))[:, 0] / grid.y
-        across = overlap(grid.lines_x, np.array([x, x + dx]))[:, 0] / grid.x
-        share += along[:, None] * across
-    return np.minimum(share, 1.0)
+    x, y, dx, dy = plate.chips.T
+    along = _shared(grid.lines_y, y, y + dy) / grid.y[:, None]
+    across = _shared(grid.lines_x, x, x + dx) / grid.x[:, None]
+    return np.minimum(along @ across.T, 1.0)
 
 
 def _slabs(sheet: Sheet, cells: int) -> list[Slab]:
+    """Cells from the channels outwards, each twice as thick as the one before: heat gathers at the walls."""
     k = sheet.conductivity
-    return [Slab(sheet.thickness / cells, (k, k, k), sheet.heat_capacity)] * cells
+    first = sheet.thickness / (2**cells - 1)
+    return [Slab(first * 2**n, (k, k, k), sheet.heat_capacity) for n in range(cells)]
 
 
 def _channel_layer(plate: Plate, resolution: Resolution, grid: Lattice, flowing: Flowing) -> Layer:
@@ -302,6 +302,11 @@ def _porous(plate: Plate, rows: int, grid: Lattice, flowing: Flowing) -> Porous:
     passing[:, inside] = through / pitch
     rate = np.zeros(grid.x.size)
     rate[inside] = flowing.rate * grid.members
+    taken = fin(flowing.film, k, pitch - duct.width, 2.0 * duct.height)[0] / pitch  # the far end gives none
+    beyond = taken / (taken + flowing.film * share) - (1.0 - share)
+    narrow = strip_constriction(1.0 - share, pitch, plate.base.conductivity)
+    constriction = np.zeros(shape)
+    constriction[:, inside] = narrow * np.maximum(beyond, 0.0) / share
     return Porous(
         height=duct.height,
         coolant_capacity=share * flowing.capacity,
@@ -313,6 +318,7 @@ def _porous(plate: Plate, rows: int, grid: Lattice, flowing: Flowing) -> Porous:
         rate=rate,
         rows=rows,
         inner=inner,
+        constriction=constriction,
     )
 
 
@@ -328,9 +334,12 @@ def overlap(lines: Array, others: Array) -> Array:
     -------
     float64[n, m]    [m]
     """
-    low = np.maximum(lines[:-1, None], others[None, :-1])
-    high = np.minimum(lines[1:, None], others[None, 1:])
-    return np.maximum(high - low, 0.0)
+    return _shared(lines, others[:-1], others[1:])
+
+
+def _shared(lines: Array, low: Array, high: Array) -> Array:
+    """Length that the intervals between lines share with others, float64[n, m]. [m]."""
+    return np.maximum(np.minimum(lines[1:, None], high) - np.maximum(lines[:-1, None], low), 0.0)
 
 
 class HeatMap(NamedTuple):

@@ -20,16 +20,17 @@ from solvers.coldplate.plate import (
     lattice,
     stack_of,
 )
-from solvers.coldplate.solve import Moment, march, steady
+from solvers.coldplate.solve import Moment, Solver, march
 from solvers.coldplate.stack import ROW, Ducts, Porous, Stack, build
 from solvers.coldplate.system import Array, Balance, System, balance
 from solvers.coolant.fluids import Fluid
 from solvers.errors import CaseError, ConvergenceError
 
 _ROUNDS = 20  # between temperatures and properties
-_SETTLED = 1e-3  # K; change of the coolant's temperature that ends them
-_ROUGH, _NEAR = 2, 0.1  # rounds that are solved coarsely; K, change below which none is
-_COARSE, _FINE = 1e-6, 1e-9  # tolerances of the solver
+_SETTLED = 1e-3  # K; how far the coolant's temperature may still be from where rounds lead
+_NEAR = 0.1  # K; change below which a round is solved finely
+_COARSE, _FINE = (1e-4, 1e-6), 1e-9  # tolerances of the first rounds, and of the others
+_SLOWEST = 0.5  # ratio of two changes up to which they are taken for a geometric series
 _MOST_MIXING = 0.5  # of the round before
 
 
@@ -162,20 +163,23 @@ def solve_plate(
     outlet = np.full(grid.position.size, coolant.inlet + guess)
     theta, m_flow = start, None
     last: tuple[Array, Array] | None = None
+    solver: Solver | None = None
     history: list[float] = []
     for rounds in range(1, _ROUNDS + 1):
         flow = _flow(plate, coolant, resolution, grid, manifold, bulk, outlet, m_flow)
         stack, channels = stack_of(plate, resolution, grid, flow.flowing, coolant.inlet)
-        system = build(stack)
+        solver = Solver(build(stack), like=solver)
+        system = solver.system
         heat = np.zeros(system.diagonal.shape)
         heat[:, :, 0] = heat_map
-        close = rounds > _ROUGH or (history and history[-1] < _NEAR)
-        theta = steady(system, heat, theta, _FINE if close else _COARSE)
+        close = rounds > len(_COARSE) or (history and history[-1] < _NEAR)
+        tolerance = _FINE if close else _COARSE[rounds - 1]
+        theta = solver.solve(heat + system.held, theta, tolerance)
         new = _bulk(stack, channels, grid, theta, flow.flowing) + coolant.inlet
         change = float(np.max(np.abs(new - bulk)))
         history.append(change)
         m_flow = flow.m_flow
-        if change < _SETTLED and close:
+        if close and _left(history) < _SETTLED:
             bulk = new
             return Solution(
                 plate, resolution, grid, stack, channels, system, heat, theta, bulk,
@@ -188,6 +192,15 @@ def solve_plate(
         f"properties of {coolant.fluid.name}. Is it far outside of its range?",
         history,
     )
+
+
+def _left(history: list[float]) -> float:
+    """How far the last round is from where the rounds lead, were their changes a geometric series. [K]."""
+    last = history[-1]
+    if len(history) == 1 or last > _SLOWEST * history[-2]:
+        return last
+    ratio = last / history[-2]
+    return last * ratio / (1.0 - ratio)
 
 
 def _accelerated(
@@ -335,10 +348,10 @@ def resolution_of(plate: Plate, model: str, most: int = 1_000_000) -> Resolution
     Resolution
     """
     if model == "two_resistor":
-        planes = _within(round(plate.length / 2e-3), 16, 32)
-        columns = _within(round(plate.width / 2e-3), 12, 32)
-        rows = _within(round(0.4 * plate.duct.height / plate.duct.width), 1, 4)
-        return Resolution("two_resistor", planes, columns, 0, 1, rows, 2, 1, 1)
+        planes = _within(round(plate.length / 3.5e-3), 16, 24)
+        columns = _within(round(plate.width / 3.5e-3), 12, 24)
+        rows = _within(round(0.4 * plate.duct.height / plate.duct.width), 1, 2)
+        return Resolution("two_resistor", planes, columns, 0, 1, rows, 1, 1, 1)
     planes = _within(round(plate.length / 1e-3), 24, 96)
     if model == "four_resistor":
         made = Resolution("four_resistor", planes, 1, 1, 1, 5, 3, 1, 2)

@@ -25,9 +25,13 @@ class Solver:
     ----------
     system : System
     step : float, optional    Adds capacity / step to the diagonal. [s]
+    like : Solver, optional
+        Of a system that differs little: its factors are taken, so that none are computed anew. They only
+        precondition; the solution is that of this system.
 
     Attributes
     ----------
+    system : System
     iterations : int    Of the last solve.
 
     Raises
@@ -35,22 +39,30 @@ class Solver:
     CaseError : the heat cannot leave, or a plane cannot be factorised: a conductance is negative or NaN.
     """
 
-    def __init__(self, system: System, step: float | None = None) -> None:
+    def __init__(self, system: System, step: float | None = None, like: Solver | None = None) -> None:
         if step is None:
             check_outlet(system)
         self.iterations = 0
-        self._system = system
+        self.system = system
         self._shape = system.diagonal.shape
+        self._diagonal = system.diagonal if step is None else system.diagonal + system.capacity / step
+        if like is not None and like._shape == self._shape:
+            self._before, self._after = like._before, like._after
+            self._factors, self._inverse, self._work = like._factors, like._inverse, like._work
+        else:
+            self._factorise()
+
+    def _factorise(self) -> None:
+        s = self.system
         ny, nx, nz = self._shape
         flat = ny, nx * nz
-        self._diagonal = system.diagonal if step is None else system.diagonal + system.capacity / step
-        self._before, self._after = system.before.reshape(flat), system.after.reshape(flat)
+        self._before, self._after = s.before.reshape(flat), s.after.reshape(flat)
         kind = np.float32 if ny * nx * nz > _SINGLE else np.float64
         self._factors = np.empty((*flat, nz), dtype=kind)
         self._inverse = np.empty(flat)
         self._work = np.empty(nx * nz)
         failed = planes.factorise(
-            system.across, system.up, system.skip, self._diagonal.reshape(flat), self._before, self._after,
+            s.across, s.up, s.skip, self._diagonal.reshape(flat), self._before, self._after,
             np.empty((nx * nz, nz)), self._work, self._factors, self._inverse,
         )  # fmt: skip
         if failed >= 0:
@@ -69,7 +81,7 @@ class Solver:
         -------
         float64[ny, nx, nz]    [W]
         """
-        s, out = self._system, np.empty(self._shape)
+        s, out = self.system, np.empty(self._shape)
         planes.multiply(s.across, s.up, s.skip, self._diagonal, s.before, s.after, theta, out)
         return out
 

@@ -7,6 +7,8 @@ K3   two resistors: channels and walls are spread over the layer. Per area, the 
 K4   a wall of thickness w and height H between channels, film h on both sides, is a fin with two roots.
      With m = sqrt(2 h / (k w)) each root gives k w m tanh(m H / 2) to the coolant and k w m / sinh(m H)
      passes between them, per length of wall and kelvin.
+K9   the way from an even flux into walls of share a of the pitch p resists p / (pi k) ln(1 / sin(pi a / 2)),
+     for what they take beyond their share of the area
 K5   pins: 1 / h = 2.527e-5 / (u + 1.35)^n + 1.533e-6, u the Darcy velocity; n = 0.64 inline, 1.52 staggered
 """
 
@@ -98,6 +100,7 @@ class Porous(NamedTuple):
     rate : float64[nx]    Heat capacity rate over each column, positive along +y. [W/K]
     rows : int    Rows over the height; their coolant does not mix.
     inner : float or float64[ny, nx]    Film coefficient, as `bottom`, where two rows meet. [W/(m2 K)]
+    constriction : float or float64[ny, nx]    Resistance of the way into the walls' lower roots. [m2 K/W]
     """
 
     height: float
@@ -110,6 +113,7 @@ class Porous(NamedTuple):
     rate: Array
     rows: int = 1
     inner: float | Array = 0.0
+    constriction: float | Array = 0.0
 
 
 Layer = Slab | Channels | Ducts | Porous
@@ -273,7 +277,8 @@ def _fill_porous(cells: Cells, rate: Array, skip: Array, at: int, porous: Porous
     x, y, height = stack.x, stack.y[:, None], porous.height / porous.rows
     area = x * y
     huge = 1e18 * area  # a surface: the half conductance on its other side is the whole one
-    cells.bottom[:, :, at] = cells.top[:, :, at] = huge
+    cells.top[:, :, at] = huge
+    cells.bottom[:, :, at] = area / np.maximum(porous.constriction, 1e-18)
     for row in range(porous.rows):
         below = at + ROW * row
         walls, coolant, above = below + WALLS, below + COOLANT, below + ROW
@@ -308,6 +313,28 @@ def fin(film: float | Array, conductivity: float, thickness: float, height: floa
     m = np.sqrt(2.0 * h / (conductivity * thickness))
     strength = conductivity * thickness * m
     return strength * np.tanh(0.5 * m * height), strength / np.sinh(m * height)
+
+
+def strip_constriction(share: float, pitch: float, conductivity: float) -> float:
+    """Resistance of heat that comes evenly from far away into walls, were all of it to go through them. (K9).
+
+        R = pitch / (pi k) ln(1 / sin(pi a / 2)),    a the walls' share of the pitch
+
+    Parameters
+    ----------
+    share : float    Above 0, up to 1. [-]
+    pitch : float    [m]
+    conductivity : float    Of the base. [W/(m K)]
+
+    Returns
+    -------
+    float    On the whole area. [m2 K/W]
+
+    Validity : base thicker than a third of the pitch, roots of one temperature.
+    Source   : conformal map of strips in a half space; Mikic and Rohsenow 1966, MIT report 4542-41.
+    Check    : tests/unit/solvers/coldplate/test_stack.py
+    """
+    return pitch / (math.pi * conductivity) * math.log(1.0 / math.sin(0.5 * math.pi * share))
 
 
 def pin_film(darcy_velocity: float, staggered: bool) -> float:

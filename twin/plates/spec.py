@@ -90,8 +90,8 @@ class ChannelSpec(Part):
 class ManifoldSpec(Part):
     """Headers across both ends of the channels."""
 
-    arrangement: Literal["ideal", "U", "Z"] = Field(
-        description="Outlet at the inlet's end (U) or the other (Z)"
+    arrangement: Literal["ideal", "U", "Z", "central"] = Field(
+        description="Outlet at the inlet's end (U) or the other (Z), or both ports in the middle"
     )
     width: Width = Field(default=5e-3, description="Of a header's cross-section [m]")
     height: Width = Field(default=5e-3, description="Of a header's cross-section [m]")
