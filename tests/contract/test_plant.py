@@ -11,25 +11,31 @@ import time
 import pytest
 
 from hardware_sync.adapters.modbus import DeviceError, ModbusDevice
+from hardware_sync.agent.config import AgentRole
 from hardware_sync.agent.deploy import write_configs
 from hardware_sync.platforms.simulated import SimulatedPlatform
 from twin.model.load import example_layout, load_layout
 from twin.ports import Quality
 
-PLANT = "import sys; from hardware_sync.agent.plant import run_plant; run_plant(*sys.argv[1:])"
+PLANT = """
+import sys
+from hardware_sync.agent.plant import run_plant
+run_plant(*sys.argv[1:3], cell=float(sys.argv[3]) if sys.argv[3:] else None)
+"""
 PATIENCE = 180.0
 """Kernels may have to be compiled first. [s]"""
 
 
-@pytest.fixture
-def plant(tmp_path):
-    path = example_layout("one_rack")
-    agents = write_configs(load_layout(path), tmp_path)
+def plant_of(name, state, *cell):
+    """Configure the agents of a layout; yields what starts its plant, and them."""
+    path = example_layout(name)
+    agents = write_configs(load_layout(path), state)
     processes = []
 
     def start() -> subprocess.Popen[bytes]:
         environment = {**os.environ, "NUMBA_NUM_THREADS": "1"}
-        process = subprocess.Popen([sys.executable, "-c", PLANT, str(path), str(tmp_path)], env=environment)
+        command = [sys.executable, "-c", PLANT, str(path), str(state), *cell]
+        process = subprocess.Popen(command, env=environment)
         processes.append(process)
         return process
 
@@ -37,6 +43,17 @@ def plant(tmp_path):
     for process in processes:
         process.kill()
         process.wait()
+
+
+@pytest.fixture
+def plant(tmp_path):
+    yield from plant_of("one_rack", tmp_path)
+
+
+@pytest.fixture
+def liquid_plant(tmp_path):
+    """A row on a coolant loop, its air on large cells."""
+    yield from plant_of("liquid_row", tmp_path, "0.32")
 
 
 def use(config, work):
@@ -104,3 +121,29 @@ def test_the_plant_lives_obeys_and_survives_a_kill(plant, eventually, tmp_path):
     assert [w.id for w in SimulatedPlatform(tmp_path).workloads()] == [w.id for w in workloads]
     again.terminate()
     assert again.wait(20) == 0
+
+
+def test_a_cdu_is_a_device_with_pumps_that_can_be_stopped(liquid_plant, eventually):
+    start, agents = liquid_plant
+    by_name = {agent.name: agent for agent in agents}
+    cdu, racklet = by_name["CDU1"], by_name["K01"]
+    assert cdu.role is AgentRole.CDU
+    process = start()
+    eventually(lambda: process.poll() is not None or answers(racklet), PATIENCE, "the plant answers")
+    assert process.poll() is None
+    eventually(lambda: all(r.quality is Quality.GOOD for r in read(cdu).values()), 30.0)
+    first = read(cdu) | read(racklet)
+    assert 25.0 < first["CDU1.supply_temperature"].value < first["CDU1.return_temperature"].value < 60.0
+    assert first["CDU1.supply_pressure"].value > first["CDU1.return_pressure"].value > 0.0
+    assert 0.5 < first["CDU1.level"].value < 1.0
+    assert first["B01.coolant_flow"].value == pytest.approx(first["K01.coolant_flow"].value, rel=0.1)
+    assert first["B01.chip_temperature"].value > first["B01.return_temperature"].value
+    assert "K01.pump_speed" not in first
+
+    use(cdu, lambda device: device.write("L1P1.pump_speed", 0.0))
+    use(cdu, lambda device: device.write("CDU1.supply_temperature", 33.0))
+    # a pump coasts for some seconds; two thirds of the flow remain with one of two
+    eventually(lambda: read(cdu)["L1P1.pump_speed"].value < 0.05, 60.0)
+    eventually(lambda: read(cdu)["CDU1.coolant_flow"].value < 0.85 * first["CDU1.coolant_flow"].value, 20.0)
+    assert read(cdu)["L1P2.pump_speed"].value > 0.7
+    eventually(lambda: read(cdu)["CDU1.supply_temperature"].value > 30.5, 90.0)

@@ -1,5 +1,7 @@
 """The gate's verdicts and the division of time."""
 
+from dataclasses import replace
+
 import pytest
 
 from twin.allocation.gate import Inlets, TimeBudget, judge
@@ -50,6 +52,23 @@ def test_a_short_peak_over_the_allowable_limit_is_refused(situation):
     peaking.peak["R04"] = kelvin(32.5)
     verdict = judge(situation, Candidate("x"), peaking, calm, 0.3, False)
     assert not verdict.accepted and "R04 peaks at 32.5" in verdict.why
+
+
+@pytest.mark.parametrize(
+    ("over", "before", "accepted"),
+    [
+        (-5.0, -20.0, True),
+        (0.5, -20.0, False),
+        (3.0, 5.0, True),  # better than without
+        (5.1, 5.0, True),  # hotter by less than the tolerance
+        (5.5, 5.0, False),
+    ],
+)
+def test_chips_over_their_limit_are_refused(situation, over, before, accepted):
+    plan, without = (replace(inlets(), chips={"R02": value}) for value in (over, before))
+    verdict = judge(situation, Candidate("x"), plan, without, 0.3, False)
+    assert verdict.accepted is accepted
+    assert accepted or "chips of R02" in verdict.why
 
 
 def test_power_limits_of_the_receiver(situation):

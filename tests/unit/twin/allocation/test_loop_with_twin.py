@@ -49,6 +49,7 @@ class Pod:
     # view
     prepared = property(lambda self: self.engine._prepared)
     state = property(lambda self: self.engine.state)
+    coolant = property(lambda self: self.engine.loops.pack())
     latest = property(lambda self: {p: Reading(p, v, self.now) for p, v in self.values.items()})
     alive = property(lambda self: frozenset(racklet.id for racklet in self.layout.racklets))
     twin_error = 0.3

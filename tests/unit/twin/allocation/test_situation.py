@@ -5,6 +5,7 @@ import pytest
 from twin.allocation.memory import SETTLING, Memory
 from twin.allocation.plan import Setting, Step
 from twin.allocation.situation import see
+from twin.model.load import example_layout, load_layout
 from twin.ports import Reading
 
 SUPPLY = "C1.supply_temperature"
@@ -65,3 +66,18 @@ def test_a_supply_that_is_too_warm_at_full_load_still_has_its_set_point(make_roo
     memory = commanded(room, 18.0)
     memory.commanded_at[SUPPLY] -= 1000.0
     assert believed(room, memory) == expected
+
+
+def test_a_racklet_on_a_loop_has_no_pump_to_set(make_room):
+    """The CDU's pumps serve it; those of a racklet with its own circuit can be set as before."""
+    room = make_room(kind="liquid")
+    loads = tuple(room.workloads())
+    own = see(room.layout, room, loads, {}, room.now, 15.0)
+    assert {f"K{i:02d}.pump_speed" for i in range(1, 5)} < set(own.set_points)
+    loops = load_layout(example_layout("liquid_row")).loops[0]
+    branch = loops.branches[0].model_copy(update={"racklet": "K02"})
+    loop = loops.model_copy(update={"branches": (branch,)})
+    looped = room.layout.model_copy(update={"loops": (loop,)})
+    situation = see(looped, room, loads, {}, room.now, 15.0)
+    assert "K02.pump_speed" not in situation.set_points
+    assert "K01.pump_speed" in situation.set_points
