@@ -13,6 +13,7 @@ from typing import Any
 import uvicorn
 from dash import Dash, dcc, html
 from fastapi import FastAPI
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from twin.errors import OutsideError
 from twin.runtime.historian import Historian
@@ -38,7 +39,7 @@ INDEX = """<!DOCTYPE html>
 <script>
 document.documentElement.dataset.theme = localStorage.getItem("racklet-theme")
   || (matchMedia("(prefers-color-scheme: light)").matches ? "light" : "dark");
-document.documentElement.dataset.page = location.pathname.replace(/\/+$/, "") === "/coolant" ? "coolant" : "live";
+document.documentElement.dataset.page = location.pathname.startsWith("/coolant") ? "coolant" : "live";
 </script>
 {%css%}
 </head>
@@ -88,6 +89,27 @@ class LazyHistory:
                     log.warning("%s", error)
                 self._complained = True
         return self._historian
+
+
+class PagePaths:
+    """ASGI middleware: every page is the one document of "/", and its script shows the page of its address.
+
+    Parameters
+    ----------
+    app : ASGI application
+    paths : frozenset of str
+        Addresses of pages.
+    """
+
+    def __init__(self, app: ASGIApp, paths: frozenset[str]) -> None:
+        self.app = app
+        self.paths = paths
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass on, with the address of a page made that of the document."""
+        if scope["type"] == "http" and scope["path"].rstrip("/") in self.paths:
+            scope = {**scope, "path": "/", "raw_path": b"/"}
+        await self.app(scope, receive, send)
 
 
 def create_app(
@@ -154,6 +176,7 @@ def create_app(
         meta_tags=[{"name": "viewport", "content": "width=device-width, initial-scale=1"}],
     )
     app.backend.websocket_capability = False  # callbacks go over HTTP; the field has the one WebSocket
+    server.add_middleware(PagePaths, paths=frozenset(page.PATH for page in PAGES) - {"/"})
     server.add_middleware(HostFilter, gate=gate)
     body = html.Main([_notice(), *(page.layout() for page in PAGES), *_stores()], className="page")
     app.layout = html.Div([_header(), body, _footer()], className="app")
@@ -176,14 +199,17 @@ def _navigation() -> html.Nav:
     return html.Nav(
         [
             html.A(
-                page.TITLE, href=page.PATH, id=f"nav-{page.NAME}", className="nav-link",
+                page.TITLE,
+                href=page.PATH,
+                id=f"nav-{page.NAME}",
+                className="nav-link",
                 **attributes(data_page=page.NAME),
             )
             for page in PAGES
         ],
         className="nav",
         **attributes(aria_label="Pages"),
-    )  # fmt: skip
+    )
 
 
 def _header() -> html.Header:

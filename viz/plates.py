@@ -1,7 +1,8 @@
 """Cold plates for the eye: solved for a branch's operating point of the moment, while somebody looks.
 
-A solve takes about a second of a worker thread, one plate at a time. It is repeated at once when the operating
-point has moved noticeably, and every ten seconds when it has moved at all; nobody looking, nothing solved.
+A solve takes about a second of a worker thread, one plate at a time. It is repeated at once when the
+operating point has moved noticeably, and every ten seconds when it has moved at all; nobody looking, nothing
+solved.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from solvers.errors import SolverError
 from twin.errors import OutsideError, TwinError
 from twin.units import kelvin
 from viz.field import Lines, Texture, encode_frame, probe
-from viz.source import STALE_AFTER, LiveSource, fit_frame
+from viz.source import LiveSource, fit_frame
 
 if TYPE_CHECKING:
     from twin.plates.view import PlateView
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 PERIOD = 10.0  # s between solves of a plate that moves slowly
+SETTLE = 1.5  # s between solves of one that moves fast
 FORGOTTEN = 600.0  # s after which a plate that nobody asked for is let go
 HEIGHT_FACTOR = 4.0  # a plate is flat; it is shown taller, and its texture is made for that
 MOVED_K = 0.25  # inlet temperature
@@ -85,8 +87,8 @@ def plate_frame(header: dict[str, Any], view: PlateView) -> bytes:
     Parameters
     ----------
     header : dict
-        Its ``type`` becomes ``field``; gets ``shape``, ``range`` [degC], ``lo``, ``hi`` [m], ``height_factor``,
-        ``boxes`` and ``numbers``.
+        Its ``type`` becomes ``field``; gets ``shape``, ``range`` [degC], ``lo``, ``hi`` [m],
+        ``height_factor``, ``boxes`` and ``numbers``.
     view : PlateView
 
     Returns
@@ -161,7 +163,8 @@ class PlateDesk:
         Returns
         -------
         bytes
-            A frame of type ``field``, or ``status`` with ``plate``: solving, current or fault, and ``message``.
+            A frame of type ``field``, or ``status`` with ``plate`` (solving, current or fault) and
+            ``message``.
 
         Raises
         ------
@@ -244,9 +247,8 @@ class PlateDesk:
             return
         whole = Point(*(float(value) for value in known))
         last, age = watched.point, now - watched.solved
-        if last is not None and not (
-            last.moved(whole) and age > STALE_AFTER / 2 or last != whole and age > PERIOD
-        ):
+        due = PERIOD if last is None or not last.moved(whole) else SETTLE
+        if last is not None and (last == whole or age < due):
             return
         watched.task = asyncio.get_running_loop().create_task(
             self._solve(loop, branch, path, whole, watched), name=f"plate {branch}"

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from tests.browser.loops import Loops
 from twin.model.catalog import band
 from twin.ports import Reading
 from twin.runtime.feed import FeedServer
@@ -304,10 +305,18 @@ def main() -> None:
     parser.add_argument("--rate", type=float, default=2.5)
     parser.add_argument("--history", type=float, default=400.0, help="seconds of past to make up")
     parser.add_argument("--degraded", default=None)
+    parser.add_argument("--loops", type=Path, default=None, help="layout whose coolant loops run beside")
     arguments = parser.parse_args()
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
     room, noise, mode = Room(arguments.cells), np.random.default_rng(7), "advise"
+    loops = None if arguments.loops is None else Loops(arguments.loops, arguments.state / "faults.json")
+
+    def observed(air: Room, field: np.ndarray, sequence: int, now: float) -> dict[str, Any]:
+        body = summary(air, field, sequence, now, noise, mode)
+        wet = {"loops": {}, "sensors": {}} if loops is None else loops.summary(now, noise)
+        return body | {"loops": wet["loops"], "sensors": body["sensors"] | wet["sensors"]}
+
     historian = Historian(arguments.state / "history.db")
     known = {record["id"]: record for record in decisions(time.time())}
     for record in known.values():
@@ -337,13 +346,13 @@ def main() -> None:
     coarse = Room(4000)
     for back in np.arange(arguments.history, 0, -5.0):
         then = time.time() - float(back)
-        store(historian, summary(coarse, coarse.temperature(then), 0, then, noise, mode))
+        store(historian, observed(coarse, coarse.temperature(then), 0, then))
     sequence = 0
     while not stop.wait(max(0.01, 1 / arguments.rate - 0.03)):
         sequence += 1
         now = time.time()
         field = room.temperature(now)
-        body = summary(room, field, sequence, now, noise, mode) | {"degraded": arguments.degraded}
+        body = observed(room, field, sequence, now) | {"degraded": arguments.degraded}
         server.publish_snapshot(body, field)
         if sequence % 3 == 0:
             store(historian, body)

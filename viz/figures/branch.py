@@ -141,7 +141,7 @@ def branch_figure(
 
 
 def _span(values: list[float], least: float, empty: tuple[float, float]) -> list[float]:
-    """Return an axis about the values that shows at least so much, so that noise does not look like events."""
+    """Return an axis about the values that shows at least so much: noise must not look like events."""
     if not values:
         return list(empty)
     low, high = min(values), max(values)

@@ -53,7 +53,9 @@ def layout() -> html.Div:
     """Build the page; the browser's part fills the live numbers and the diagram in."""
     return html.Div(
         [
-            html.Div([_loop(), html.Div([_branch(), _plate()], className="coolant-side")], className="coolant-body"),
+            html.Div(
+                [_loop(), html.Div([_branch(), _plate()], className="coolant-side")], className="coolant-body"
+            ),
             html.Div(
                 [html.Strong(id="no-loops-title"), html.P(id="no-loops-text")],
                 id="no-loops",
@@ -65,7 +67,7 @@ def layout() -> html.Div:
         className="view",
         id=ids.COOLANT,
         **attributes(data_view=NAME, data_config=json.dumps({"coolant": COOLANT_C, "columns": COLUMNS})),
-    )  # fmt: skip
+    )
 
 
 def _loop() -> html.Section:
@@ -87,7 +89,10 @@ def _loop() -> html.Section:
                 [
                     html.Div(id="loop-cdu", className="loop-cdu"),
                     html.Div(
-                        [html.Div(id="loop-trunk", className="loop-trunk"), html.Div(id="loop-ladder", className="loop-ladder")],
+                        [
+                            html.Div(id="loop-trunk", className="loop-trunk"),
+                            html.Div(id="loop-ladder", className="loop-ladder"),
+                        ],
                         className="loop-right",
                     ),
                 ],
@@ -115,7 +120,7 @@ def _loop() -> html.Section:
         ],
         className="panel loop",
         id="loop-panel",
-    )  # fmt: skip
+    )
 
 
 def _figure(name: str, label: str, unit: str) -> html.Div:
@@ -149,7 +154,10 @@ def _branch() -> html.Section:
                     html.Dl(id="branch-facts", className="facts branch-facts"),
                     html.Div(
                         [
-                            html.Div([*keys, html.Span("line: twin · dots: sensor", className="hint")], className="chart-legend"),
+                            html.Div(
+                                [*keys, html.Span("line: twin · dots: sensor", className="hint")],
+                                className="chart-legend",
+                            ),
                             dcc.RadioItems(
                                 id=ids.BRANCH_SPAN,
                                 options=[{"label": text, "value": key} for key, text in SPAN_TEXT.items()],
@@ -162,7 +170,8 @@ def _branch() -> html.Section:
                         className="chart-head",
                     ),
                     html.Div(
-                        dcc.Graph(id=ids.BRANCH_CHART, figure=go.Figure(), config=GRAPH), className="chart branch-chart"
+                        dcc.Graph(id=ids.BRANCH_CHART, figure=go.Figure(), config=GRAPH),
+                        className="chart branch-chart",
                     ),
                 ],
                 id="branch-detail",
@@ -172,7 +181,7 @@ def _branch() -> html.Section:
         ],
         className="panel",
         id="branch-panel",
-    )  # fmt: skip
+    )
 
 
 def _plate() -> html.Section:
@@ -201,7 +210,10 @@ def _plate() -> html.Section:
                 [
                     html.Div(id="plate-cuts", className="slices"),
                     html.Div(
-                        [html.Div(id="legend-plate", className="legend"), html.Span(id="plate-numbers", className="hint")],
+                        [
+                            html.Div(id="legend-plate", className="legend"),
+                            html.Span(id="plate-numbers", className="hint"),
+                        ],
                         className="legends",
                     ),
                 ],
@@ -210,10 +222,10 @@ def _plate() -> html.Section:
         ],
         className="panel plate",
         id="plate-panel",
-    )  # fmt: skip
+    )
 
 
-def register(app: Dash, source: LiveSource, history: History, gate: Gate) -> None:  # noqa: ARG001
+def register(app: Dash, source: LiveSource, history: History, gate: Gate) -> None:
     """Attach the page's callbacks to the application.
 
     Parameters

@@ -12,6 +12,19 @@ export function h(tag, attributes = {}, ...children) {
   return element;
 }
 
+/** The same for SVG. */
+export function s(tag, attributes = {}, ...children) {
+  const element = document.createElementNS("http://www.w3.org/2000/svg", tag);
+  for (const [name, value] of Object.entries(attributes)) if (value != null) element.setAttribute(name, value);
+  element.append(...children.filter((child) => child != null));
+  return element;
+}
+
+/** Set an attribute only where it changed. */
+export function setAttribute(element, name, value) {
+  if (element.getAttribute(name) !== String(value)) element.setAttribute(name, value);
+}
+
 export const byId = (id) => document.getElementById(id);
 
 /** Set text only where it changed: the page is written twice a second. */
@@ -32,6 +45,7 @@ export function fixed(value, digits = 1) {
 }
 
 export const kilo = (value, digits = 1) => fixed(value == null ? NaN : value / 1000, digits);
+export const litres = (value, digits = 1) => fixed(value == null ? NaN : value * 60000, digits); // m3/s -> L/min
 export const percent = (value) => (value == null ? MISSING : `${fixed(100 * value, 0)}`);
 
 /** An age in words that do not jitter: 0.4 s, 12 s, 3 min, 2 h. */

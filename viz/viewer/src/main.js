@@ -1,4 +1,5 @@
-// Joins the field socket, the 3-D component and the live panels; Dash calls mount() once its page stands.
+// Joins the field socket, the pages' live parts and the 3-D component; Dash calls mount() once its page stands.
+import { CoolantPage } from "./coolant.js";
 import { byId, setText } from "./dom.js";
 import { FieldSocket } from "./field.js";
 import { Panels } from "./panels.js";
@@ -6,18 +7,29 @@ import { Viewer, hasWebGl2 } from "./viewer.js";
 
 const tell = (id, data) => window.dash_clientside.set_props(id, { data });
 
+const pageOf = (path) => (path.startsWith("/coolant") ? "coolant" : "live");
+
 class Page {
   constructor(config) {
     this.config = config;
     this.sceneNumber = null;
     this.decisions = null;
-    this.panels = new Panels(config, (name) => this.select(name));
-    const mode = hasWebGl2() ? "webgl" : this.plotlyMode();
-    document.documentElement.dataset.viewer = mode;
-    if (mode === "webgl") this.viewer = new Viewer(config, (name) => this.select(name));
-    tell("viewer-mode", mode);
-    this.stats = this.viewer?.stats ?? { frames: 0, painted: 0, sequence: null, bytes: 0 };
-    this.stats.mode = mode;
+    this.mode = hasWebGl2() ? "webgl" : this.plotlyMode();
+    document.documentElement.dataset.viewer = this.mode;
+    this.coolant = new CoolantPage(JSON.parse(byId("coolant").dataset.config), this.mode === "webgl", (name) => tell("selected-branch", name));
+    this.panels = new Panels(config, (name) => this.select(name), (status) => this.coolant.setStatus(status));
+    this.stats = { frames: 0, painted: 0, sequence: null, bytes: 0, mode: this.mode };
+    tell("viewer-mode", this.mode);
+    for (const link of document.querySelectorAll(".nav-link")) {
+      link.addEventListener("click", (event) => {
+        if (event.ctrlKey || event.metaKey || event.shiftKey) return; // a new tab or window
+        event.preventDefault();
+        history.pushState(null, "", link.getAttribute("href") + location.search);
+        this.show(link.dataset.page);
+      });
+    }
+    window.addEventListener("popstate", () => this.show(pageOf(location.pathname)));
+    this.show(pageOf(location.pathname));
     this.setTheme(document.documentElement.dataset.theme);
     byId("theme-toggle").addEventListener("click", () => {
       this.setTheme(document.documentElement.dataset.theme === "dark" ? "light" : "dark");
@@ -25,13 +37,34 @@ class Page {
     const scheme = location.protocol === "https:" ? "wss" : "ws";
     this.socket = new FieldSocket({
       url: `${scheme}://${location.host}/ws/field`,
-      wantsField: () => Boolean(this.viewer),
+      wantsField: () => this.page === "live" && Boolean(this.viewer),
       onOpen: () => {
         this.sceneNumber = null; // a restarted server counts its scenes anew
       },
       onFrame: (header, texture, bytes) => this.take(header, texture, bytes),
       onLost: () => this.panels.lost(),
     });
+  }
+
+  /** Show a page; the room is made when it is first seen. */
+  show(page) {
+    this.page = page;
+    document.documentElement.dataset.page = page;
+    for (const link of document.querySelectorAll(".nav-link")) {
+      if (link.dataset.page === page) link.setAttribute("aria-current", "page");
+      else link.removeAttribute("aria-current");
+    }
+    if (page === "live" && this.mode === "webgl" && !this.viewer) this.openRoom();
+    if (page === "live" && this.summary) this.viewer?.setSummary(this.summary);
+    this.coolant.setVisible(page === "coolant");
+  }
+
+  openRoom() {
+    this.viewer = new Viewer(this.config, (name) => this.select(name));
+    this.stats = Object.assign(this.viewer.stats, { mode: this.mode });
+    if (this.theme) this.viewer.setTheme(this.theme);
+    if (this.scene) this.viewer.setScene(this.scene);
+    this.viewer.select(this.selected);
   }
 
   /** Without WebGL 2: plotly's 3-D view where an older WebGL is left, else a plan. */
@@ -43,13 +76,17 @@ class Page {
     if (header.scene && header.scene !== this.sceneNumber) {
       const reply = await fetch("/api/scene");
       if (reply.ok) {
-        const scene = await reply.json();
-        this.sceneNumber = scene.number;
-        this.viewer?.setScene(scene);
-        tell("scene-number", scene.number);
+        this.scene = await reply.json();
+        this.sceneNumber = this.scene.number;
+        this.viewer?.setScene(this.scene);
+        tell("scene-number", this.scene.number);
       }
     }
-    if (header.summary) this.viewer?.setSummary(header.summary);
+    if (header.summary) {
+      this.summary = header.summary;
+      if (this.page === "live") this.viewer?.setSummary(header.summary);
+      this.coolant.take(header.summary);
+    }
     this.panels.take(header);
     const decisions = `${header.summary?.decisions_sequence ?? ""}/${header.decisions}`;
     if (header.summary && decisions !== this.decisions) {
@@ -58,7 +95,7 @@ class Page {
     }
     if (texture && this.viewer?.sceneData) await this.viewer.setField(header, texture, bytes);
     else this.stats.sequence = header.sequence ?? this.stats.sequence;
-    if (this.viewer) setText(byId("foot-picture"), `${this.stats.fieldHz.toFixed(1)} fields/s`);
+    setText(byId("foot-picture"), this.page === "live" && this.viewer ? `${this.stats.fieldHz.toFixed(1)} fields/s` : "");
   }
 
   select(name) {
@@ -70,10 +107,12 @@ class Page {
   }
 
   setTheme(name) {
+    this.theme = name;
     document.documentElement.dataset.theme = name;
     localStorage.setItem("racklet-theme", name);
     byId("theme-toggle").setAttribute("aria-label", `Switch to the ${name === "dark" ? "light" : "dark"} theme`);
     this.viewer?.setTheme(name);
+    this.coolant.setTheme(name);
     tell("theme", name);
   }
 }

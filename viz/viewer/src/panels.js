@@ -13,9 +13,10 @@ const BAND_TEXT = { below: "Below limit", recommended: "Recommended", allowable:
 const runs = (cooler) => !cooler.failed && (cooler.air_flow == null || cooler.air_flow > 0);
 
 export class Panels {
-  constructor(config, onSelect) {
+  constructor(config, onSelect, onStatus) {
     this.config = config;
     this.onSelect = onSelect;
+    this.onStatus = onStatus;
     this.rows = new Map();
     this.sparks = new Map();
     this.heard = performance.now();
@@ -49,6 +50,7 @@ export class Panels {
     setText(byId("badge-text"), STATUS_TEXT[status] ?? status.toUpperCase());
     setText(byId("badge-age"), shownAge == null ? "no data yet" : `data ${age(shownAge)} old`);
     setData(document.documentElement, "status", status);
+    this.onStatus(status);
     const message = offline ? "No connection to the server. The page reconnects by itself." : this.state.message;
     const alert = ["stale", "offline", "degraded"].includes(status) && message;
     const notice = byId("notice");

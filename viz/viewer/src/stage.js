@@ -13,22 +13,24 @@ function isSoftware(gl) {
   return /swiftshader|llvmpipe|softpipe|software|basic render/i.test(String(name));
 }
 
+const ROOM = { label: "3-D view of the room; arrow keys orbit, plus and minus zoom", lowest: 0.52 * Math.PI, nearest: 1, farthest: 60 };
+
 export class Stage {
-  constructor(parent, onDrawn) {
+  constructor(parent, onDrawn, { label, lowest, nearest, farthest } = ROOM) {
     this.renderer = new THREE.WebGLRenderer({ antialias: true, powerPreference: "high-performance" });
     this.software = isSoftware(this.renderer.getContext());
     this.canvas = this.renderer.domElement;
     this.canvas.setAttribute("role", "img");
-    this.canvas.setAttribute("aria-label", "3-D view of the room; arrow keys orbit, plus and minus zoom");
+    this.canvas.setAttribute("aria-label", label);
     this.canvas.tabIndex = 0;
     parent.append(this.canvas);
     this.scene = new THREE.Scene();
     this.camera = new THREE.PerspectiveCamera(FAR_FOV, 1, 0.1, 200);
     this.camera.up.set(0, 0, 1);
     this.controls = new OrbitControls(this.camera, this.canvas);
-    this.controls.maxPolarAngle = 0.52 * Math.PI;
-    this.controls.minDistance = 1;
-    this.controls.maxDistance = 60;
+    this.controls.maxPolarAngle = lowest;
+    this.controls.minDistance = nearest;
+    this.controls.maxDistance = farthest;
     this.controls.addEventListener("change", () => this.invalidate());
     this.scene.add(new THREE.HemisphereLight(0xffffff, 0x5a6472, 2.1));
     const sun = new THREE.DirectionalLight(0xffffff, 1.5);

@@ -1,17 +1,16 @@
 // The 3-D component: the room, slices, isosurfaces, labels, hover; and its controls.
 import { byId, fixed, h, setText } from "./dom.js";
 import { bandOf, cssGradient, rackBand } from "./colormap.js";
+import { Hover } from "./hover.js";
 import { Isosurface } from "./isosurface.js";
+import { Labels } from "./labels.js";
 import { Room, palettes } from "./room.js";
 import { Slices } from "./slices.js";
 import { NEAR_FOV, Stage } from "./stage.js";
 
 const AXES = ["X", "Y", "Z"];
-const PROBE_PAUSE = 90; // ms
 const WAIST = 1.2; // m above the floor, the middle of a rack
 const CLICK_SLOP = 5; // px
-const LABEL_WIDE = 74; // px, name and number
-const LABEL_NARROW = 34; // px, the name alone
 
 export function hasWebGl2() {
   if (new URLSearchParams(location.search).get("webgl") === "off") return false;
@@ -24,7 +23,6 @@ export class Viewer {
     this.onSelect = onSelect;
     this.stats = { frames: 0, painted: 0, sequence: null, bytes: 0, drawMs: 0, triangles: 0, fieldHz: 0 };
     this.times = [];
-    this.labels = new Map();
     this.rackSelected = null;
     const place = byId("viewer-canvas");
     this.stage = new Stage(place, () => this.afterDraw());
@@ -32,9 +30,7 @@ export class Viewer {
     this.surfaces = config.isosurfaces.map(
       (degrees, i) => new Isosurface(degrees, palettes.dark.bands[i ? "over" : "allowable"]));
     this.stage.scene.add(this.slices.group, ...this.surfaces.map((surface) => surface.mesh));
-    this.labelLayer = h("div", { class: "labels", "aria-hidden": "true" });
-    this.tip = h("div", { class: "tip", role: "status", hidden: true });
-    place.append(this.labelLayer, this.tip);
+    this.labels = new Labels(place);
     this.listen();
     this.buildControls();
   }
@@ -66,14 +62,8 @@ export class Viewer {
     this.room = new Room(this.sceneData, this.theme, this.stage.software ? 1 : 4);
     this.stage.scene.add(this.room.group);
     this.room.select(this.rackSelected);
-    this.labelLayer.replaceChildren();
-    this.labels.clear();
-    for (const anchor of this.room.anchors) {
-      const value = h("span", { class: "label-value" });
-      const label = h("div", { class: `label label-${anchor.kind}` }, h("b", {}, anchor.name), value);
-      this.labelLayer.append(label);
-      this.labels.set(anchor.name, { anchor, label, value });
-    }
+    this.labels.set(this.room.anchors);
+    this.labels.select(this.rackSelected);
     if (this.summary) this.setSummary(this.summary);
   }
 
@@ -91,7 +81,7 @@ export class Viewer {
       if (this.times.length > 12) this.times.shift();
       const span = this.times.at(-1) - this.times[0];
       this.stats.fieldHz = span > 0 ? (1000 * (this.times.length - 1)) / span : 0;
-      this.probeAgain();
+      this.hover.again();
     });
   }
 
@@ -121,7 +111,7 @@ export class Viewer {
   select(name) {
     this.rackSelected = name;
     this.room?.select(name);
-    for (const { anchor, label } of this.labels.values()) label.classList.toggle("selected", anchor.name === name);
+    this.labels.select(name);
     this.stage.invalidate();
   }
 
@@ -231,48 +221,24 @@ export class Viewer {
   afterDraw() {
     this.stats.frames = this.stage.frames;
     this.stats.drawMs = this.stage.drawTime;
-    const { clientWidth: width } = this.stage.parent;
-    const rank = ({ entry, at }) => (entry.anchor.name === this.rackSelected ? -1 : at.depth);
-    const seen = [];
-    for (const entry of this.labels.values()) {
-      const at = this.stage.project(entry.anchor.at);
-      entry.label.style.visibility = "hidden";
-      if (at && at.x > LABEL_WIDE / 2 && at.x < width - LABEL_WIDE / 2 && at.y > 24) seen.push({ entry, at });
-    }
-    // names first, the nearest winning; then numbers where there is room for them
-    const clash = (p, q) => p !== q && Math.abs(p.at.x - q.at.x) < (p.width + q.width) / 2 && Math.abs(p.at.y - q.at.y) < 22;
-    const placed = [];
-    for (const item of seen.sort((p, q) => rank(p) - rank(q))) {
-      item.width = LABEL_NARROW;
-      if (!placed.some((other) => clash(item, other))) placed.push(item);
-    }
-    for (const item of placed) {
-      item.width = LABEL_WIDE;
-      const wide = !placed.some((other) => clash(item, other));
-      if (!wide) item.width = LABEL_NARROW;
-      const { label } = item.entry;
-      label.classList.toggle("narrow", !wide);
-      label.style.transform = `translate(${item.at.x.toFixed(1)}px, ${item.at.y.toFixed(1)}px) translate(-50%, -100%)`;
-      label.style.visibility = "visible";
-    }
+    this.labels.place(this.stage, this.rackSelected);
   }
 
   listen() {
-    const { canvas } = this.stage;
-    const local = (event) => {
-      const box = canvas.getBoundingClientRect();
-      return { x: event.clientX - box.left, y: event.clientY - box.top };
-    };
-    canvas.addEventListener("pointermove", (event) => {
-      if (event.buttons) this.leave();
-      else this.hover(local(event));
+    this.hover = new Hover(this.stage, {
+      pick: (at) => this.probeTarget(at),
+      address: (point) => {
+        const [x, y, z] = point.map((value) => value.toFixed(3));
+        return `/api/probe?x=${x}&y=${y}&z=${z}`;
+      },
+      content: (hovered, reply) => this.tipContent(hovered, reply),
     });
-    canvas.addEventListener("pointerleave", () => this.leave());
+    const { canvas } = this.stage;
     canvas.addEventListener("pointerdown", (event) => {
-      this.down = local(event);
+      this.down = this.hover.place(event);
     });
     canvas.addEventListener("pointerup", (event) => {
-      const up = local(event);
+      const up = this.hover.place(event);
       if (!this.down || Math.hypot(up.x - this.down.x, up.y - this.down.y) > CLICK_SLOP) return;
       const hit = this.pickTarget(up, true);
       if (hit?.object.userData.kind === "rack") this.onSelect(hit.object.userData.name);
@@ -285,74 +251,28 @@ export class Viewer {
     return this.stage.pick(at.x, at.y, targets);
   }
 
-  leave() {
-    this.hovered = null;
-    this.tip.hidden = true;
-  }
-
-  hover(at) {
+  /** What is under a pixel, and the place in the air before it. */
+  probeTarget(at) {
     const hit = this.pickTarget(at);
-    if (!hit) {
-      this.leave();
-      return;
-    }
+    if (!hit) return null;
     const point = hit.point.clone();
     if (hit.object.userData.kind !== "slice") {
       const normal = hit.face.normal.clone().transformDirection(hit.object.matrixWorld);
       point.addScaledVector(normal, normal.dot(this.stage.camera.position.clone().sub(hit.point)) > 0 ? 0.05 : -0.05);
     }
-    this.hovered = { at, point: point.toArray(), ...hit.object.userData };
-    this.stage.canvas.style.cursor = hit.object.userData.kind === "rack" ? "pointer" : "";
-    this.probe();
+    return { point: point.toArray(), cursor: hit.object.userData.kind === "rack" ? "pointer" : "", ...hit.object.userData };
   }
 
-  probeAgain() {
-    if (this.hovered) this.probe();
-  }
-
-  /** Ask the server for the number under the pointer; at most one question in the air. */
-  async probe() {
-    if (this.probing) {
-      this.probeWanted = true;
-      return;
-    }
-    this.probing = true;
-    const asked = this.hovered;
-    const [x, y, z] = asked.point.map((value) => value.toFixed(3));
-    try {
-      const reply = await fetch(`/api/probe?x=${x}&y=${y}&z=${z}`);
-      if (reply.ok && this.hovered) this.showTip(this.hovered, await reply.json());
-    } catch (error) {
-      if (!(error instanceof TypeError)) throw error; // the server is away; the badge says so
-    }
-    setTimeout(() => {
-      this.probing = false;
-      if (this.probeWanted && this.hovered) {
-        this.probeWanted = false;
-        this.probe();
-      }
-    }, PROBE_PAUSE);
-  }
-
-  showTip(hovered, reply) {
-    const { tip } = this;
+  tipContent(hovered, reply) {
     const rack = hovered.kind === "rack" ? this.summary?.racks?.[hovered.name] : null;
     const inside = reply.temperature_c == null;
     const title = { rack: `Rack ${hovered.name}`, cooler: `Cooler ${hovered.name}`, tile: `Tile ${hovered.name}`,
       floor: "Floor", slice: `Slice ${AXES[hovered.axis]}`, obstacle: hovered.name }[hovered.kind] ?? "Air";
-    tip.replaceChildren(
+    return [
       h("div", { class: "tip-title" }, title, hovered.zone ? ` · ${hovered.zone}` : ""),
       h("div", { class: "tip-value" }, inside ? "inside a solid" : `${fixed(reply.temperature_c, 2)} °C`),
       h("div", { class: "tip-place" }, reply.point.map((value, i) => `${"xyz"[i]} ${value.toFixed(2)}`).join("  "), " m"),
       rack ? h("div", { class: "tip-place" }, `inlet max ${fixed(rack.inlet_max_c, 1)} °C · click for detail`) : null,
-    );
-    tip.dataset.value = reply.temperature_c ?? "";
-    tip.dataset.point = reply.point.join(",");
-    tip.dataset.sequence = reply.sequence ?? "";
-    tip.hidden = false;
-    const { clientWidth: width, clientHeight: height } = this.stage.parent;
-    const left = hovered.at.x + 18 + tip.offsetWidth > width ? hovered.at.x - 14 - tip.offsetWidth : hovered.at.x + 18;
-    const top = Math.min(Math.max(hovered.at.y - tip.offsetHeight / 2, 6), height - tip.offsetHeight - 6);
-    tip.style.transform = `translate(${Math.max(4, left)}px, ${top}px)`;
+    ];
   }
 }

@@ -1,0 +1,290 @@
+// The cold plate of a branch in 3-D: a block painted with its temperature, which can be cut open.
+import * as THREE from "three";
+import { byId, fixed, h, kilo, setText } from "./dom.js";
+import { cssGradient } from "./colormap.js";
+import { decodeFrame } from "./field.js";
+import { Hover } from "./hover.js";
+import { Labels } from "./labels.js";
+import { FieldPaint } from "./paint.js";
+import { palettes } from "./room.js";
+import { Stage } from "./stage.js";
+
+const AXES = ["X", "Y", "Z"];
+const UNITS = 100; // of the scene in a metre: a plate of 70 mm is 7 wide
+const CAMERA = { label: "3-D view of the cold plate; arrow keys orbit, plus and minus zoom", lowest: 0.98 * Math.PI, nearest: 2, farthest: 80 };
+const POLL = 2000; // ms
+const SOON = 400; // ms, while a solve is under way
+const INSIDE = 2e-5; // m below a surface, where its number is asked for
+const VIEWS = [["chips", "Chip side"], ["section", "Section"], ["lid", "Lid side"]];
+
+export class PlateView {
+  constructor(webgl) {
+    this.webgl = webgl;
+    this.visible = false;
+    this.stats = { painted: 0, number: -1, frames: 0 };
+    this.cuts = [0, 0, 0];
+    this.view = "chips";
+  }
+
+  setTheme(name) {
+    this.theme = name;
+    this.paintBackground();
+    if (this.data) this.build();
+  }
+
+  setVisible(visible) {
+    this.visible = visible;
+    if (visible) this.follow();
+  }
+
+  /** Look at the plate of a branch; a coil has none. */
+  open(branch, hasPlate) {
+    this.branch = hasPlate ? branch : null;
+    this.number = -1;
+    this.data = null;
+    setText(byId("plate-title"), `Cold plate of ${branch}`);
+    setText(byId("plate-numbers"), "");
+    setText(byId("plate-state"), "");
+    if (hasPlate) this.wait("Solving the plate", "For the flow, inlet temperature and heat of this branch now.");
+    else this.wait("No cold plate", `${branch} is an air coil.`);
+    this.follow();
+  }
+
+  wait(title, text) {
+    byId("plate-waiting").hidden = !title;
+    setText(byId("plate-waiting-title"), title);
+    setText(byId("plate-waiting-text"), text);
+  }
+
+  /** Ask for newer pictures as long as somebody looks at this branch. */
+  async follow() {
+    const turn = (this.turn = (this.turn ?? 0) + 1);
+    while (this.visible && this.branch && turn === this.turn) {
+      let pause = POLL;
+      try {
+        const reply = await fetch(`/api/plates/${encodeURIComponent(this.branch)}?after=${this.number}`);
+        if (turn !== this.turn) return;
+        if (reply.status === 404) {
+          this.wait("No picture of this plate", (await reply.json()).detail);
+          return;
+        }
+        if (reply.ok) pause = (await this.take(await decodeFrame(await reply.arrayBuffer()))) ?? POLL;
+      } catch (error) {
+        if (!(error instanceof TypeError)) throw error; // the server is away; the badge says so
+      }
+      await new Promise((resolve) => setTimeout(resolve, pause));
+    }
+  }
+
+  async take({ header, texture }) {
+    if (header.branch !== this.branch) return SOON;
+    if (header.number < this.number) this.number = -1; // a restarted server counts anew
+    if (header.type !== "field") {
+      if (header.plate === "fault") {
+        setText(byId("plate-state"), "");
+        this.wait("No steady plate now", header.message);
+      }
+      return header.plate === "solving" ? SOON : POLL;
+    }
+    this.number = header.number;
+    this.wait("", "");
+    this.showNumbers(header);
+    if (!this.webgl) {
+      this.wait("This browser has no WebGL 2", "The numbers of the plate stand below.");
+      return POLL;
+    }
+    await this.paint(header, texture);
+    return POLL;
+  }
+
+  showNumbers({ numbers, operating, range }) {
+    setText(byId("plate-state"),
+      `one of ${operating.plates}: ${fixed(operating.flow_m3_s * 60000, 2)} L/min, ${fixed(operating.inlet_c, 1)} °C in, ${fixed(operating.heat_w, 0)} W`);
+    setText(byId("plate-numbers"),
+      `${numbers.hottest ?? "hottest"} ${fixed(numbers.hottest_c, 1)} °C · rise ${fixed(numbers.coolant_rise_k, 1)} K · ${kilo(numbers.pressure_drop_pa, 1)} kPa`);
+    byId("plate-numbers").title = [`${numbers.name}: ${numbers.model}, ${numbers.cells} cells, ${numbers.coolant}`, ...numbers.warnings].join("\n");
+    const ticks = [0, 1, 2, 3, 4].map((i) => fixed(range[0] + ((range[1] - range[0]) * i) / 4, (range[1] - range[0]) % 4 ? 1 : 0));
+    const legend = byId("legend-plate");
+    if (!legend.firstChild) {
+      legend.append(h("div", { class: "legend-title" }, "Plate, °C"),
+        h("div", { class: "scale" }, h("div", { class: "scale-bar", style: `background: ${cssGradient()}` }),
+          h("div", { class: "scale-ticks" }, ...ticks.map(() => h("span", {})))));
+    }
+    ticks.forEach((tick, i) => setText(legend.querySelector(".scale-ticks").children[i], tick));
+  }
+
+  // --- the picture ---------------------------------------------------------------------------------------
+
+  start() {
+    const place = byId("plate-canvas");
+    this.stage = new Stage(place, () => this.afterDraw(), CAMERA);
+    this.fieldPaint = new FieldPaint([20, 90], 1);
+    this.group = new THREE.Group();
+    this.stage.scene.add(this.group);
+    this.labels = new Labels(place, { wide: 108, narrow: 66 });
+    this.hover = new Hover(this.stage, {
+      pick: (at) => this.probeTarget(at),
+      address: (point) => {
+        const [x, y, z] = point.map((value) => value.toFixed(6));
+        return `/api/plates/${encodeURIComponent(this.branch)}/probe?x=${x}&y=${y}&z=${z}`;
+      },
+      content: (hovered, reply) => [
+        h("div", { class: "tip-title" }, hovered.name),
+        h("div", { class: "tip-value" }, reply.temperature_c == null ? "outside" : `${fixed(reply.temperature_c, 2)} °C`),
+        h("div", { class: "tip-place" }, reply.point.map((value, i) => `${"xyz"[i]} ${(1000 * value).toFixed(1)}`).join("  "), " mm"),
+      ],
+    });
+    const views = h("div", { class: "segmented", role: "group", "aria-label": "View of the plate" });
+    this.buttons = VIEWS.map(([key, text]) => [key, h("button", { type: "button", onclick: () => this.preset(key) }, text)]);
+    views.append(...this.buttons.map(([, button]) => button));
+    byId("plate-views").append(views);
+    this.stage.controls.addEventListener("start", () => this.buttons.forEach(([, button]) => button.setAttribute("aria-pressed", "false")));
+    this.sliders = AXES.map((axis, i) => {
+      const range = h("input", { type: "range", id: `cut-${axis}`, min: 0, max: 1, step: 0.01, "aria-label": `Cut ${axis}, millimetres` });
+      const value = h("output", { for: `cut-${axis}` });
+      range.addEventListener("input", () => this.cut(i, Number(range.value)));
+      byId("plate-cuts").append(h("div", { class: "slice" }, h("label", { class: "eyebrow", for: `cut-${axis}` }, `Cut ${axis}`), range, value));
+      return { range, value };
+    });
+    this.paintBackground();
+  }
+
+  paintBackground() {
+    if (!this.stage || !this.theme) return;
+    this.stage.scene.background = null;
+    this.stage.renderer.setClearColor(palettes[this.theme].background);
+    this.stage.invalidate();
+  }
+
+  paint(header, texture) {
+    if (!this.stage) this.start();
+    const before = this.data;
+    this.data = header;
+    this.scaleOf = [UNITS, UNITS, UNITS * header.height_factor];
+    this.fieldPaint.setExtent(this.toScene(header.lo), this.toScene(header.hi));
+    this.fieldPaint.setField(header.shape, texture, header.range);
+    this.fieldPaint.setShown(header.range);
+    const same = before && JSON.stringify([before.lo, before.hi]) === JSON.stringify([header.lo, header.hi]);
+    if (!same && JSON.stringify([header.lo, header.hi]) !== this.cutFor) {
+      this.cutFor = JSON.stringify([header.lo, header.hi]);
+      this.preset(this.view);
+    }
+    this.build();
+    const { numbers } = header;
+    this.stage.canvas.setAttribute("aria-label",
+      `${CAMERA.label}. Hottest ${numbers.hottest ?? "spot"}, ${fixed(numbers.hottest_c, 1)} degrees`);
+    return this.stage.drawn().then(() => {
+      this.stats.painted += 1;
+      this.stats.number = header.number;
+      this.hover.again();
+    });
+  }
+
+  toScene(point) {
+    return point.map((value, axis) => value * this.scaleOf[axis]);
+  }
+
+  /** The parts that are left when the cut has taken its corner: boxes all, so a cut makes boxes again. */
+  build() {
+    const { boxes, lo, hi } = this.data;
+    for (const child of [...this.group.children]) {
+      child.geometry.dispose();
+      this.group.remove(child);
+    }
+    const palette = palettes[this.theme ?? "dark"];
+    this.edgeMaterial ??= new THREE.LineBasicMaterial({ transparent: true, opacity: 0.75 });
+    this.shellMaterial ??= new THREE.LineBasicMaterial({ transparent: true, opacity: 0.45 });
+    this.edgeMaterial.color.setHex(this.theme === "light" ? 0x16202c : 0x05080c);
+    this.shellMaterial.color.setHex(palette.edge);
+    const fromLid = this.view === "lid";
+    const low = [Math.max(lo[0], this.cuts[0]), Math.max(lo[1], this.cuts[1]), fromLid ? lo[2] : Math.max(lo[2], this.cuts[2])];
+    const high = [hi[0], hi[1], fromLid ? Math.min(hi[2], this.cuts[2]) : hi[2]];
+    this.targets = [];
+    for (const box of boxes) {
+      const a = box.lo.map((value, i) => Math.max(value, low[i]));
+      const b = box.hi.map((value, i) => Math.min(value, high[i]));
+      const whole = this.boxGeometry(box.lo, box.hi);
+      if (box.kind !== "chip") this.group.add(this.placed(new THREE.LineSegments(new THREE.EdgesGeometry(whole.geometry), this.shellMaterial), whole.middle));
+      whole.geometry.dispose();
+      if (a.some((value, i) => value >= b[i] - 1e-9)) continue;
+      const { geometry, middle } = this.boxGeometry(a, b);
+      const mesh = this.placed(new THREE.Mesh(geometry, this.fieldPaint.material), middle);
+      mesh.userData = { name: box.kind === "chip" ? box.name : { base: "Base", channels: "Channels", lid: "Lid" }[box.name] ?? box.name };
+      this.group.add(mesh, this.placed(new THREE.LineSegments(new THREE.EdgesGeometry(geometry), this.edgeMaterial), middle));
+      this.targets.push(mesh);
+    }
+    const chips = boxes.filter((box) => box.kind === "chip" && low[2] < box.hi[2] && low[0] < box.hi[0] && low[1] < box.hi[1]);
+    this.labels.set(chips.map((box) => ({
+      name: box.name, text: box.name.replaceAll("_", " "), kind: "chip",
+      at: this.toScene([(Math.max(box.lo[0], low[0]) + box.hi[0]) / 2, (Math.max(box.lo[1], low[1]) + box.hi[1]) / 2, box.lo[2]]),
+    })));
+    for (const box of chips) {
+      const { label, value } = this.labels.get(box.name);
+      setText(value, fixed(box.highest_c, 1));
+      label.dataset.band = box.limit_c == null ? "unknown" : box.highest_c > box.limit_c ? "over" : box.highest_c > box.limit_c - 5 ? "allowable" : "recommended";
+    }
+    this.stage.invalidate();
+  }
+
+  boxGeometry(lo, hi) {
+    const [a, b] = [this.toScene(lo), this.toScene(hi)];
+    return {
+      geometry: new THREE.BoxGeometry(...a.map((value, i) => b[i] - value)),
+      middle: a.map((value, i) => (value + b[i]) / 2),
+    };
+  }
+
+  placed(object, middle) {
+    object.position.set(...middle);
+    return object;
+  }
+
+  /** A view with the cut that suits it. */
+  preset(name) {
+    const { lo, hi, boxes, numbers } = this.data;
+    this.view = name;
+    const hottest = boxes.find((box) => box.name === numbers.hottest);
+    const middle = hottest ? (hottest.lo[1] + hottest.hi[1]) / 2 : (lo[1] + hi[1]) / 2;
+    this.cuts = { chips: [lo[0], lo[1], lo[2]], section: [lo[0], middle, lo[2]], lid: [lo[0], lo[1], hi[2]] }[name];
+    const out = { chips: [-0.45, -0.75, -0.85], section: [-0.3, -1, -0.42], lid: [-0.5, -0.85, 0.75] }[name];
+    this.stage.fit(out, this.toScene(lo), this.toScene(hi), 1.12);
+    for (const [key, button] of this.buttons) button.setAttribute("aria-pressed", String(key === name));
+    this.sliders.forEach(({ range, value }, axis) => {
+      range.min = (1000 * lo[axis]).toFixed(2);
+      range.max = (1000 * hi[axis]).toFixed(2);
+      range.step = axis === 2 ? 0.05 : 0.5;
+      range.value = (1000 * this.cuts[axis]).toFixed(2);
+      setText(value, `${Number(range.value).toFixed(1)} mm`);
+    });
+    this.build();
+  }
+
+  cut(axis, millimetres) {
+    const { lo, hi } = this.data;
+    const least = 0.02 * (hi[axis] - lo[axis]); // something is left
+    const place = millimetres / 1000;
+    this.cuts[axis] = this.view === "lid" && axis === 2 ? Math.max(place, lo[2] + least) : Math.min(place, hi[axis] - least);
+    setText(this.sliders[axis].value, `${millimetres.toFixed(1)} mm`);
+    this.build();
+  }
+
+  afterDraw() {
+    this.stats.frames = this.stage.frames;
+    if (!this.data) return;
+    const below = this.stage.camera.position.z < this.data.lo[2] * this.scaleOf[2];
+    this.labels.place(this.stage, this.data.numbers.hottest, () => below);
+  }
+
+  probeTarget(at) {
+    if (!this.data) return null;
+    const hit = this.stage.pick(at.x, at.y, this.targets ?? []);
+    if (!hit) return null;
+    const inward = hit.face.normal.clone().negate();
+    const { lo, hi } = this.data;
+    const point = hit.point.toArray().map((value, i) => {
+      const metres = value / this.scaleOf[i] + INSIDE * inward.getComponent(i);
+      return Math.min(hi[i] - 1e-6, Math.max(lo[i] + 1e-6, metres));
+    });
+    return { point, ...hit.object.userData };
+  }
+}
