@@ -19,10 +19,10 @@ from twin.validation.case import (
     series,
     within,
 )
-from twin.validation.cases import order
+from twin.validation.cases import coolant_stacks, order
 from twin.validation.chart import draw
 from twin.validation.page import write_page
-from twin.validation.reference import read_reference
+from twin.validation.reference import find_stack, read_reference
 from twin.validation.suite import MODULES, Validation, Verdict, load_cases, validate
 
 # What the mock-up misses on the coarse grid of its quick form; see docs/validation.md. The flow is
@@ -89,6 +89,13 @@ def test_the_manufactured_forcing_is_what_the_equations_leave(what):
         left -= order.GRAVITY / order._T_REF * exact.theta(x, z)
     # second differences of step d: d^2 pi^4 of the field
     assert getattr(exact, what)(x, z) == pytest.approx(left, abs=1e-5)
+
+
+def test_stacks_that_are_not_beside_the_checkout_are_said_not_to_run(monkeypatch):
+    monkeypatch.setattr(coolant_stacks, "find_stack", lambda name: None)
+    found, note = coolant_stacks._originals(lambda text, share: None)
+    assert found == [] and note.startswith("Not run: the files of the suite")
+    assert find_stack("no_such_stack.stk") is None
 
 
 def test_references_name_their_publication():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from importlib.resources import files
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -67,3 +68,19 @@ def read_reference(name: str) -> Reference:
     rows = list(csv.reader(line for line in lines if line and not line.startswith("#")))
     names, body = rows[0], rows[1:]
     return Reference(heading, {key: [row[at].strip() for row in body] for at, key in enumerate(names)})
+
+
+def find_stack(name: str) -> Path | None:
+    """Find a stack of 3D-ICE's own test suite, which is not part of this project.
+
+    Parameters
+    ----------
+    name : str    Of the file.
+
+    Returns
+    -------
+    Path or None    In ``shared/reference/stacks`` beside or above the checkout, or the present folder.
+    """
+    here = (*Path(__file__).resolve().parents, Path.cwd(), *Path.cwd().parents)
+    paths = (folder / "shared/reference/stacks" / name for folder in here)
+    return next((path for path in paths if path.is_file()), None)

@@ -28,6 +28,14 @@ MODULES = (
     "plume",
     "data_centre_mockup",
     "room",
+    "coolant_ducts",
+    "coolant_friction",
+    "coolant_operating_points",
+    "coolant_balances",
+    "coolant_front",
+    "coolant_pandapipes",
+    "coolant_stacks",
+    "coolant_heat_sink",
 )
 """Modules of `twin.validation.cases`, one case each, from the exact to the measured."""
 
