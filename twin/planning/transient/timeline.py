@@ -52,7 +52,7 @@ def draw_timeline(series: Series, summary: dict[str, Any], path: Path) -> None:
     heat = figure.add_axes((0.51, 0.085, 0.375, 0.235))
     _inlets(inlets, time, series, summary)
     _supply(supply, time, series, summary)
-    _heat(heat, time, series)
+    _heat(heat, time, series, summary)
     for axes in (chips, inlets, supply, heat):
         if axes is None:
             continue
@@ -207,14 +207,21 @@ def _supply(axes: Axes, time: np.ndarray, series: Series, summary: dict[str, Any
         axes.legend(fontsize=8.5, frameon=False, loc="best", ncols=2, labelcolor=INK)
 
 
-def _heat(axes: Axes, time: np.ndarray, series: Series) -> None:
-    axes.set_title("Electric power of the racks, heat to the coolers", loc="left", fontsize=10.5, color=INK)
+def _heat(axes: Axes, time: np.ndarray, series: Series, summary: dict[str, Any]) -> None:
+    takers = [
+        name for loop in summary["loops"].values() for kind in ("branches", "coils") for name in loop[kind]
+    ]
+    title = "Electric power of the racks, heat to the coolers" + (" and to the coolant" if takers else "")
+    axes.set_title(title, loc="left", fontsize=10.5, color=INK)
     axes.set_ylabel("kW", fontsize=8.5, color=MUTED)
     for suffix, colour, label in ((".power", "#d1383d", "racks"), (".cooling_power", "#3b7dd8", "coolers")):
         points = [name for name in series.columns if name.endswith(suffix)]
         if points:
             total = sum(series.of(name) for name in points) / 1e3
             axes.plot(time, total, color=colour, linewidth=1.6, label=label)
+    if takers:
+        total = sum(series.of(f"{name}.liquid_heat") for name in takers) / 1e3
+        axes.plot(time, total, color="#1a9988", linewidth=1.6, label="coolant")
     axes.set_ylim(bottom=min(0.0, axes.get_ylim()[0]))
     axes.legend(fontsize=8.5, frameon=False, loc="best", labelcolor=INK)
 
@@ -230,14 +237,19 @@ def _header(figure: Figure, summary: dict[str, Any]) -> None:
     )
     figure.text(0.055, 0.925, line, fontsize=9, color=MUTED, va="center")
     critical = [
-        (values["time_to_allowable_s"], name)
+        (values["time_to_allowable_s"], f"{name} is the first to pass its allowable limit")
         for name, values in summary["racks"].items()
         if values["time_to_allowable_s"] is not None
     ]
+    critical += [
+        (values["time_to_limit_s"], f"chips of {name} are the first to pass their limit")
+        for name, values in summary["chips"].items()
+        if values["time_to_limit_s"] is not None
+    ]
     if critical:
-        first, name = min(critical)
+        first, word = min(critical)
         begun = min((event["at_s"] for event in summary["events"]), default=0.0)
-        text, word = f"at {first:.0f} s", f"{name} is the first to pass its allowable limit"
+        text = f"at {first:.0f} s"
         if begun < first:
             word += f", {first - begun:.0f} s after the first event"
     else:
