@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from solvers.coldplate import channel_flow
-from solvers.coldplate.channel_flow import LAMINAR, Liquid, liquid_at
+from solvers.coldplate import channel_flow, solve
+from solvers.coldplate.channel_flow import LAMINAR, Duct, Liquid, liquid_at
 from solvers.coldplate.manifold import Manifold, split
 from solvers.coldplate.plate import (
     Flowing,
@@ -16,6 +16,7 @@ from solvers.coldplate.plate import (
     Lattice,
     Plate,
     Resolution,
+    Sheet,
     cell_count,
     lattice,
     stack_of,
@@ -23,7 +24,7 @@ from solvers.coldplate.plate import (
 from solvers.coldplate.solve import Moment, Solver, march
 from solvers.coldplate.stack import ROW, Ducts, Porous, Stack, build
 from solvers.coldplate.system import Array, Balance, System, balance
-from solvers.coolant.fluids import Fluid
+from solvers.coolant.fluids import Fluid, fluid
 from solvers.errors import CaseError, ConvergenceError
 
 _ROUNDS = 20  # between temperatures and properties
@@ -370,3 +371,14 @@ def resolution_of(plate: Plate, model: str, most: int = 1_000_000) -> Resolution
 
 def _within(value: int, low: int, high: int) -> int:
     return max(low, min(high, value))
+
+
+def warm_up() -> None:
+    """Compile the kernels of plates, or load them from the cache."""
+    solve.warm_up()
+    sheet = Sheet(1e-3, 390.0, 3.45e6)
+    made = Plate(3e-3, 1e-2, Duct(5e-4, 1e-3, 1e-2), 2, 5e-4, sheet, sheet, sheet)
+    heat = [HeatMap(np.array([0.0, 3e-3]), np.array([0.0, 1e-2]), np.ones((1, 1)))]
+    coolant = Coolant(fluid("water"), 1e-3, 300.0)
+    headers = Manifold("Z", 5e-3, 5e-3, made.pitch)
+    solve_plate(made, coolant, heat, Resolution("resolved", 2, 2, 1, 1, 2, 1, 1, 1), headers)

@@ -301,3 +301,10 @@ def warm_up() -> None:
         300.0,
     )
     Solver(system).solve(one)
+    flat = np.ones((2, 4))
+    factors, inverse = np.empty((2, 4, 2), dtype=np.float32), np.empty((2, 4))
+    planes.factorise(
+        system.across, system.up, zero, 9.0 * flat, 0.0 * flat, 0.0 * flat, np.empty((4, 2)), np.empty(4),
+        factors, inverse,
+    )  # fmt: skip
+    planes.precondition(factors, inverse, 0.0 * flat, 0.0 * flat, flat, np.empty(4), np.empty((2, 4)))

@@ -9,10 +9,18 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from twin.cli.terminal import JsonOption, OutOption, out, print_json, progress_bar, reporting
+from twin.cli.terminal import (
+    JsonOption,
+    OutOption,
+    out,
+    print_json,
+    progress_bar,
+    reporting,
+    telling_of_compilation,
+)
 from twin.units import ZERO_CELSIUS
 
-_ROWS = 24  # probes that are shown
+_ROWS = 24  # probes or designs that are shown
 
 
 def coldplate(
@@ -24,23 +32,79 @@ def coldplate(
         typer.Option(help="Instead of the YAML file's."),
     ] = None,
     cells: Annotated[int | None, typer.Option(help="Cells at most, about.", min=1000)] = None,
+    sweep: Annotated[
+        bool,
+        typer.Option("--sweep", help="Compare the designs of the file's sweep and choose one: pareto.png."),
+    ] = False,
     out_: OutOption = None,
     json_: JsonOption = False,
 ) -> None:
-    """Solve a cold plate or a 3D-ICE stack and write a result folder."""
+    """Solve a cold plate or a 3D-ICE stack, or compare designs of a plate; writes a result folder."""
     with reporting(json_):
-        from solvers.coldplate.solve import warm_up
+        from solvers.coldplate.plate_solve import warm_up
+        from twin.plates.run import StudyResult
         from twin.plates.run import coldplate as solve_plate
 
         with progress_bar() as bar:
             task = bar.add_task("Preparing kernels", total=None)
-            warm_up()
-            bar.update(task, description="Solving", total=1.0)
-            result = solve_plate(spec, out_, model, cells, lambda share: bar.update(task, completed=share))
+            with telling_of_compilation():
+                warm_up()
+            bar.update(task, description="Comparing designs" if sweep else "Solving", total=100)
+            result = solve_plate(
+                spec, out_, model, cells, sweep,
+                progress=lambda share: bar.update(task, completed=round(100 * share)),
+            )  # fmt: skip
         if json_:
             print_json(result.as_json())
-        else:
-            _print_plate(result)
+            return
+        if isinstance(result, StudyResult):
+            _print_study(result.as_json()["study"])
+        _print_plate(result)
+
+
+def _print_study(study: dict[str, Any]) -> None:
+    table = Table(title=Text("Designs on the front, by pumping power"), title_justify="left")
+    for column in (
+        "", "channels", "width mm", "wall mm", "height mm", "fluid", "flow l/min", "kPa", "pump W", "K/kW",
+        "chip degC", "checked",
+    ):  # fmt: skip
+        table.add_column(column, justify="left" if column in ("", "fluid") else "right")
+    checked = [(check["design"], check["difference"]) for check in study["checks"]]
+    rows = study["front"]
+    if study["chosen"] not in rows:
+        rows = sorted([*rows, study["chosen"]], key=lambda design: design["pumping_w"])
+    for design in _thinned(rows, study["chosen"], [item for item, _ in checked]):
+        difference = next((value for item, value in checked if item == design), None)
+        table.add_row(
+            "chosen" if design == study["chosen"] else "",
+            str(design["channels"]),
+            *(f"{1e3 * design[key]:g}" for key in ("width_m", "wall_m", "height_m")),
+            design["fluid"],
+            f"{6e4 * design['flow_m3_s']:.3g}",
+            f"{design['pressure_drop_pa'] / 1e3:.3g}",
+            f"{design['pumping_w']:.2g}",
+            f"{1e3 * design['resistance_k_w']:.2f}",
+            f"{design['highest_k'] - ZERO_CELSIUS:.1f}",
+            "" if difference is None else f"{100 * difference:+.1f} %",
+        )
+    out.print(table)
+    left = ", ".join(f"{count}: {reason}" for reason, count in study["skipped"].items())
+    out.print(f"{study['designs']} designs compared" + (f"; left out: {left}" if left else ""))
+    chosen = study["chosen"]
+    margin = "" if chosen["margin_k"] is None else f", {chosen['margin_k']:.1f} K below the limit"
+    text = f"{study['chosen_text']}; hottest chip {chosen['highest_k'] - ZERO_CELSIUS:.1f} degC{margin}"
+    out.print(Text(f"Build: {text}", style="bold"))
+    if study["plates"] > 1:
+        out.print(
+            f"{study['plates']} such plates: {study['total_heat_w'] / 1e3:.4g} kW, "
+            f"{6e4 * study['total_flow_m3_s']:.3g} l/min, {study['total_pumping_w']:.2g} W to the coolant"
+        )
+
+
+def _thinned(rows: list[dict], chosen: dict, checked: list[dict]) -> list[dict]:
+    """Rows for one screen: some evenly along the front, with what was chosen or checked."""
+    step = max(1, -(-len(rows) // _ROWS))
+    return [row for n, row in enumerate(rows) if n % step == 0 or row == chosen or row in checked]
 
 
 def _print_plate(result: Any) -> None:

@@ -16,15 +16,13 @@ _COLOURS = ("#3b7dd8", "#2e9e6b", "#e0a100", "#8a5bd1", "#1b9aaa", "#c2571a")
 _LABELS = 6  # designs of the front that get their geometry beside them
 
 
-def draw_front(study: Study, name: str, heat: float, inlet: float, path: Path) -> None:
+def draw_front(study: Study, name: str, path: Path) -> None:
     """Draw the designs as a PNG.
 
     Parameters
     ----------
     study : Study
     name : str    Of the plate.
-    heat : float    Of the plate. [W]
-    inlet : float    [K]
     path : Path    Of the PNG.
 
     Raises
@@ -59,9 +57,9 @@ def draw_front(study: Study, name: str, heat: float, inlet: float, path: Path) -
     axes.set_ylabel("Hottest chip over inlet per watt, K/kW", fontsize=9.5, color=MUTED)
     limit = _limit(study)
     if limit is not None:
-        axes.axhline(1e3 * (limit - inlet) / heat, color=MUTED, linewidth=0.8, linestyle=(0, (4, 3)))
+        axes.axhline(limit[0], color=MUTED, linewidth=0.8, linestyle=(0, (4, 3)))
         axes.text(
-            axes.get_xlim()[1], 1e3 * (limit - inlet) / heat, f" {limit - ZERO_CELSIUS:.0f} °C",
+            1.0, limit[0], f" {limit[1] - ZERO_CELSIUS:.0f} °C", transform=axes.get_yaxis_transform(),
             fontsize=8.5, color=MUTED, va="center",
         )  # fmt: skip
     axes.legend(frameon=False, fontsize=9)
@@ -91,7 +89,11 @@ def _label(axes, design: Design) -> None:
     )  # fmt: skip
 
 
-def _limit(study: Study) -> float | None:
-    """Temperature limit of the hottest chip, where there is one. [K]."""
-    margins = [design for design in study.designs if design.margin < np.inf]
-    return None if not margins else margins[0].highest + margins[0].margin
+def _limit(study: Study) -> tuple[float, float] | None:
+    """Resistance at which the hottest chip meets its limit, and that limit; none without. [K/kW, K]."""
+    chosen = study.chosen
+    if not chosen.margin < np.inf:
+        return None
+    inlet = chosen.highest - chosen.resistance * study.heat
+    limit = chosen.highest + chosen.margin
+    return 1e3 * (limit - inlet) / study.heat, limit

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from solvers.coldplate.plate_solve import Solution
 from solvers.coldplate.system import Array
 from twin import __version__
 from twin.errors import Finding, InputError
@@ -19,13 +20,17 @@ from twin.plates.ice_reader import read_stack
 from twin.plates.ice_refined import refine_ice
 from twin.plates.ice_results import ice_fields, ice_numbers, write_maps, write_probes
 from twin.plates.ice_run import run_ice
-from twin.plates.plate_run import march_case, plate_fields, plate_numbers, solve_case
-from twin.plates.spec_reader import read_plate
+from twin.plates.plate_run import Series, march_case, plate_fields, plate_numbers, solve_case
+from twin.plates.spec_reader import PlateCase, read_plate
+from twin.plates.study import Study, compare, write_designs
 from twin.results import default_folder, usable_folder, write_folder, write_json
 
-__all__ = ["RESULT_FILES", "PlateResult", "coldplate"]
+__all__ = ["RESULT_FILES", "PlateResult", "StudyResult", "coldplate"]
 
-RESULT_FILES = ("spec.stk", "spec.yaml", "result.json", "fields.vtr", "picture.png", "probes.csv", "maps.txt")
+RESULT_FILES = (
+    "spec.stk", "spec.yaml", "result.json", "fields.vtr", "picture.png", "probes.csv", "maps.txt",
+    "designs.csv", "pareto.png",
+)  # fmt: skip
 """What a result folder may hold, and all it may hold to be replaced."""
 
 _CELLS = 1_000_000  # of a stack that is resolved, at most
@@ -55,16 +60,39 @@ class PlateResult:
         return self.summary
 
 
+@dataclass(frozen=True)
+class StudyResult:
+    """The designs of a sweep, and the chosen one solved.
+
+    Attributes
+    ----------
+    study : Study
+    fields : PlateFields     Of the chosen design.
+    summary : dict           What ``result.json`` holds: the chosen design's numbers, and ``study``.
+    folder : Path or None    Where it was written.
+    """
+
+    study: Study
+    fields: PlateFields
+    summary: dict[str, Any]
+    folder: Path | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the numbers of the result, ready for JSON."""
+        return self.summary
+
+
 def coldplate(
     spec: str | Path,
     out: str | Path | None = None,
     model: str | None = None,
     cells: int | None = None,
+    sweep: bool = False,
     progress: Callable[[float], None] | None = None,
     *,
     write: bool = True,
-) -> PlateResult:
-    """Solve a cold plate (.yaml) or a 3D-ICE stack (.stk).
+) -> PlateResult | StudyResult:
+    """Solve a cold plate (.yaml) or a 3D-ICE stack (.stk), or compare the designs of a plate's sweep.
 
     Parameters
     ----------
@@ -76,6 +104,8 @@ def coldplate(
         stack, ``correlation`` resolves the solids between the file's own films.
     cells : int, optional
         Cells at most, about, instead of the file's.
+    sweep : bool
+        Solve all designs of the file's ``sweep``, choose one and solve it with the model.
     progress : callable, optional
         Called with the share that is done.
     write : bool
@@ -83,7 +113,7 @@ def coldplate(
 
     Returns
     -------
-    PlateResult
+    PlateResult, or StudyResult with ``sweep``
 
     Raises
     ------
@@ -95,12 +125,15 @@ def coldplate(
     if path.suffix not in (".stk", ".yaml", ".yml"):
         rule, remedy = "is neither .stk nor .yaml", "Give a 3D-ICE stack or a cold plate in YAML"
         raise InputError([Finding(str(path), "spec", "", path.suffix, rule, remedy)])
-    target = (
-        usable_folder(default_folder(str(path), model, cells) if out is None else Path(out), RESULT_FILES)
-        if write
-        else None
-    )
-    solve = _solve_stack if path.suffix == ".stk" else _solve_plate
+    stack = path.suffix == ".stk"
+    if sweep and stack:
+        rule, remedy = "a 3D-ICE stack has no designs to compare", "Give a cold plate in YAML"
+        raise InputError([Finding("--sweep", str(path), "", "", rule, remedy)])
+    target = None
+    if write:
+        folder = default_folder(str(path), model, cells, suffix="-sweep" if sweep else "")
+        target = usable_folder(folder if out is None else Path(out), RESULT_FILES)
+    solve = _solve_stack if stack else _compare if sweep else _solve_plate
     result = solve(path, model, cells, progress)
     if target is not None:
         result = replace(result, summary={**result.summary, "folder": str(target)}, folder=target)
@@ -132,20 +165,47 @@ def _solve_plate(
     solution = solve_case(case, model, cells)
     series = None if case.spec.transient is None else march_case(case, solution, progress)
     wall = time.perf_counter() - begun
-    numbers = plate_numbers(case, solution, series)
-    for text in numbers["warnings"]:
-        logger.warning("%s: %s", path, text)
-    summary = {**numbers, "wall_s": wall, "version": __version__}
+    summary = _numbers(case, solution, series) | {"wall_s": wall, "version": __version__}
     return PlateResult(plate_fields(solution, None if series is None else series.theta), summary)
 
 
-def _fill(draft: Path, path: Path, result: PlateResult) -> None:
+def _compare(
+    path: Path, model: str | None, cells: int | None, progress: Callable[[float], None] | None
+) -> StudyResult:
+    begun = time.perf_counter()
+    case = read_plate(path)
+    study = compare(case, progress)
+    chosen = study.chosen.of(case)
+    solution = solve_case(chosen, model, cells)
+    summary = {
+        **_numbers(chosen, solution, None),
+        "kind": "design study of a cold plate",
+        "study": study.as_json(case.spec.plates),
+        "wall_s": time.perf_counter() - begun,
+        "version": __version__,
+    }
+    return StudyResult(study, plate_fields(solution), summary)
+
+
+def _numbers(case: PlateCase, solution: Solution, series: Series | None) -> dict[str, Any]:
+    numbers = plate_numbers(case, solution, series)
+    for text in numbers["warnings"]:
+        logger.warning("%s: %s", case.path, text)
+    return numbers
+
+
+def _fill(draft: Path, path: Path, result: PlateResult | StudyResult) -> None:
     from twin.plates.picture import draw_plate  # noqa: PLC0415  (a second of import, only where needed)
 
     shutil.copyfile(path, draft / f"spec{'.stk' if path.suffix == '.stk' else '.yaml'}")
     write_json(result.summary, draft / "result.json")
     write_probes(result.summary["probes"], draft / "probes.csv")
-    if result.maps:
+    if isinstance(result, StudyResult):
+        from twin.plates.pareto_picture import draw_front  # noqa: PLC0415
+
+        write_designs(result.study, draft / "designs.csv")
+        draw_front(result.study, result.summary["name"], draft / "pareto.png")
+    elif result.maps:
         write_maps(result.maps, draft / "maps.txt")
     write_vtk(result.fields, draft / "fields.vtr")
     draw_plate(result.fields, result.summary, draft / "picture.png")

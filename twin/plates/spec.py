@@ -25,6 +25,7 @@ LossCoefficient = Annotated[float, Quantity("1", 0.0, 100.0)]
 Time = Annotated[float, Quantity("s", 0.0, 1e6, above=0.0)]
 Moment = Annotated[float, Quantity("s", 0.0, 1e6)]
 Pressure = Annotated[float, Quantity("Pa", 0.0, 1e7, above=0.0)]
+TemperatureMargin = Annotated[float, Quantity("K", 0.0, 100.0)]
 Factor = Annotated[float, Quantity("1", 0.0, 10.0)]
 ModelName = Literal["two_resistor", "four_resistor", "correlation", "resolved"]
 
@@ -178,6 +179,12 @@ class Sweep(Part):
     flow: tuple[VolumeFlow, ...] = Field(default=(), description="Of the plate [m3/s]")
     fluid: tuple[str, ...] = ()
     pressure_limit: Pressure | None = Field(default=None, description="Designs above it are left out [Pa]")
+    outlet_limit: PlateTemperature | None = Field(
+        default=None, description="Designs whose coolant leaves above it are left out [degC]"
+    )
+    margin: TemperatureMargin = Field(
+        default=0.0, description="That chips of the chosen design keep to their limits [K]"
+    )
     aspect_limit: Annotated[float, Quantity("1", 0.1, 200.0)] = Field(
         default=25.0, description="Height over width that can be made, of channel and wall [1]"
     )

@@ -15,6 +15,7 @@ from solvers.coldplate.channel_flow import LAMINAR
 from solvers.coolant.fluids import fluid
 from twin.errors import Finding, InputError, NotConvergedError
 from twin.plates.plate_run import solve_case, surface_values
+from twin.plates.spec import Sweep
 from twin.plates.spec_reader import PlateCase
 
 logger = logging.getLogger(__name__)
@@ -54,6 +55,10 @@ class Design:
     coolant_rise: float
     reynolds: float
     margin: float
+
+    def of(self, case: PlateCase) -> PlateCase:
+        """Return a case with this design."""
+        return variant(case, self.width, self.height, self.wall, self.flow, self.fluid)
 
     @property
     def text(self) -> str:
@@ -98,6 +103,7 @@ class Study:
     checks : tuple of Check
     chosen : Design    Least pumping power among those within all limits; else least resistance.
     skipped : dict    Reason -> number of designs that were left out.
+    heat : float    Of a plate. [W]
     """
 
     designs: tuple[Design, ...]
@@ -105,6 +111,7 @@ class Study:
     checks: tuple[Check, ...]
     chosen: Design
     skipped: dict[str, int]
+    heat: float
 
     def as_json(self, plates: int) -> dict[str, Any]:
         """Return the numbers of the study, ready for JSON.
@@ -134,12 +141,13 @@ class Study:
             "chosen": _plain(self.chosen),
             "chosen_text": self.chosen.text,
             "plates": plates,
-            "total_flow_l_min": 6e4 * self.chosen.flow * plates,
+            "total_heat_w": self.heat * plates,
+            "total_flow_m3_s": self.chosen.flow * plates,
             "total_pumping_w": self.chosen.pumping * plates,
         }
 
 
-def sweep(case: PlateCase, progress: Callable[[float], None] | None = None) -> Study:
+def compare(case: PlateCase, progress: Callable[[float], None] | None = None) -> Study:
     """Solve all designs of a file's sweep with the compact model, and some of the front finely.
 
     Parameters
@@ -161,42 +169,51 @@ def sweep(case: PlateCase, progress: Callable[[float], None] | None = None) -> S
         rule, remedy = "is missing", "Add it: width, height, wall, flow, each a list"
         raise InputError([Finding(str(case.path), "sweep", "sweep", "", rule, remedy)])
     variants = _variants(case)
+    share = 0.5 / len(variants) if asked.checks else 1.0 / len(variants)
     skipped: dict[str, int] = {}
     designs: list[Design] = []
-    for number, variant in enumerate(variants, 1):
-        reason = _cannot_be_made(variant, asked.aspect_limit)
-        if not reason:
-            try:
-                design = _solve(variant, "two_resistor")
-            except (InputError, NotConvergedError) as error:
-                logger.info("%s", error)
-                reason = "coolant too hot, or no answer"
-            else:
-                limit = asked.pressure_limit or math.inf
-                if design.pressure_drop <= limit:
-                    designs.append(design)
-                else:
-                    reason = "pressure drop above the limit"
-        if reason:
-            skipped[reason] = skipped.get(reason, 0) + 1
+    for number, item in enumerate(variants, 1):
+        made = _judge(item, asked)
+        if isinstance(made, Design):
+            designs.append(made)
+        else:
+            skipped[made] = skipped.get(made, 0) + 1
         if progress is not None:
-            progress(number / (len(variants) + asked.checks))
+            progress(number * share)
     if not designs:
         told = ", ".join(f"{count}: {reason}" for reason, count in skipped.items())
         rule, remedy = f"no design is left ({told})", "Widen the lists or the limits"
         raise InputError([Finding(str(case.path), "sweep", "sweep", "", rule, remedy)])
     front = pareto(designs)
-    chosen = choose(designs)
+    chosen = choose(designs, asked.margin)
+    picks = _spread(front, chosen, asked.checks)
     checks = []
-    for design in _spread(front, chosen, asked.checks):
-        checks.append(
-            _check(
-                _variant(case, design.width, design.height, design.wall, design.flow, design.fluid), design
-            )
-        )
+    for number, design in enumerate(picks, 1):
+        checks.append(_check(design.of(case), design))
         if progress is not None:
-            progress((len(variants) + len(checks)) / (len(variants) + asked.checks))
-    return Study(tuple(designs), front, tuple(checks), chosen, skipped)
+            progress(0.5 + 0.5 * number / len(picks))
+    return Study(tuple(designs), front, tuple(checks), chosen, skipped, case.heat)
+
+
+def _judge(case: PlateCase, asked: Sweep) -> Design | str:
+    """Solve a design, or say why it is left out."""
+    reason = _cannot_be_made(case, asked.aspect_limit)
+    if reason:
+        return reason
+    try:
+        design = _solve(case, "two_resistor")
+    except InputError as error:
+        logger.info("%s", error)
+        return "coolant too hot"
+    except NotConvergedError as error:
+        logger.info("%s", error)
+        return "headers too narrow"
+    if asked.pressure_limit is not None and design.pressure_drop > asked.pressure_limit:
+        return "pressure drop above the limit"
+    outlet = case.spec.coolant.inlet_temperature + design.coolant_rise
+    if asked.outlet_limit is not None and outlet > asked.outlet_limit:
+        return "coolant leaves above the limit"
+    return design
 
 
 def pareto(designs: list[Design]) -> tuple[Design, ...]:
@@ -217,18 +234,19 @@ def pareto(designs: list[Design]) -> tuple[Design, ...]:
     return tuple(front)
 
 
-def choose(designs: list[Design]) -> Design:
+def choose(designs: list[Design], margin: float = 0.0) -> Design:
     """Return the design of least pumping power that keeps every limit; without any, that of least resistance.
 
     Parameters
     ----------
     designs : list of Design
+    margin : float    That chips keep to their limits, at least. [K]
 
     Returns
     -------
     Design
     """
-    good = [design for design in designs if 0.0 <= design.margin < math.inf]
+    good = [design for design in designs if margin <= design.margin < math.inf]
     if good:
         return min(good, key=lambda design: (design.pumping, design.resistance))
     return min(designs, key=lambda design: design.resistance)
@@ -271,12 +289,24 @@ def _variants(case: PlateCase) -> list[PlateCase]:
         asked.fluid or (coolant.fluid,),
     ):
         wall = between - width if asked.pitch else between
-        found.append(_variant(case, width, height, wall, flow, name))
+        found.append(variant(case, width, height, wall, flow, name))
     return found
 
 
-def _variant(case: PlateCase, width: float, height: float, wall: float, flow: float, name: str) -> PlateCase:
-    """Return a case with another geometry; as many channels as fit."""
+def variant(case: PlateCase, width: float, height: float, wall: float, flow: float, name: str) -> PlateCase:
+    """Return a case with another geometry, flow and fluid; as many channels as fit.
+
+    Parameters
+    ----------
+    case : PlateCase
+    width, height, wall : float    Of channels and walls. [m]
+    flow : float    Of the plate. [m3/s]
+    name : str    Of the fluid.
+
+    Returns
+    -------
+    PlateCase
+    """
     spec = case.spec
     changes = {"width": width, "height": height, "wall": wall, "pitch": None, "count": None}
     channels = spec.channels.model_copy(update=changes)
