@@ -26,6 +26,9 @@ def test_the_liquid_row_is_sound():
     [
         ("loops[L1].cdu.supply_temperature=18", "facility water of 20 degC cannot cool it"),
         ("loops[L1].cdu.facility.supply_temperature=-8", "pg25 freezes at -10.1 degC"),
+        ("loops[L1].cdu.facility.supply_temperature=-1", "facility's water freezes at 0.0 degC"),
+        ("loops[L1].cdu.supply_temperature=-5", "cannot cool it so far"),
+        ("loops[L1].cdu.filter.clogged=0.99", "blocked from 0.98 on: it isolates the pumps"),
         ("loops[L1].fluid=novec649", "boils at 49.1 degC, and chips may reach 75 degC"),
         ("loops[L1].branches[B02].racklet=K01", "is fed by more than one branch"),
         ("loops[L1].branches[B02].racklet=K9", "there is no racklet with this id"),
@@ -43,6 +46,17 @@ def test_the_liquid_row_is_sound():
 def test_a_fault_is_named(override, said):
     with pytest.raises(InputError, match=said):
         load(override)
+
+
+def test_a_set_point_above_boiling_is_named_by_its_field():
+    with pytest.raises(InputError, match=r"novec649 boils at 49\.1 degC") as caught:
+        load("loops[L1].fluid=novec649", "loops[L1].cdu.supply_temperature=55")
+    assert "cdu.supply_temperature" in {f.field.split("].")[-1] for f in caught.value.findings}
+
+
+def test_a_branch_whose_coolant_would_boil_is_named():
+    with pytest.raises(InputError, match=r"pg25 would leave at \d+ degC, above its boiling point"):
+        load("loops[L1].branches[B01].design_flow=2e-5", "loops[L1].branches[B01].cold_plates.resistance=0.1")
 
 
 def test_all_faults_at_once():
