@@ -36,6 +36,7 @@ HEIGHT_FACTOR = 4.0  # a plate is flat; it is shown taller, and its texture is m
 MOVED_K = 0.25  # inlet temperature
 MOVED_SHARE = 0.02  # of flow and power
 LEAST_FLOW = 1e-7  # m3/s through one plate; below it no plate has a steady state worth the name
+MOST_COLUMNS = 90  # across the channels in the texture
 STEP_C = 5.0  # ends of the colour scale are multiples of it
 
 
@@ -81,6 +82,37 @@ def find_branch(summary: dict[str, Any] | None, name: str) -> tuple[str, dict[st
     return None
 
 
+def averaged(lines: np.ndarray, field: np.ndarray, most: int = MOST_COLUMNS) -> tuple[np.ndarray, np.ndarray]:
+    """Merge neighbouring columns of a plate, fins with the channels between them, until there are few enough.
+
+    A texture that is coarser than the channels would show stripes that are not there.
+
+    Parameters
+    ----------
+    lines : float64[nx + 1]
+        Faces across the channels. [m]
+    field : float32[nx, ny, nz]
+        NaN where nothing is. [degC]
+    most : int
+        Columns that may be left.
+
+    Returns
+    -------
+    tuple of float64[mx + 1] and float32[mx, ny, nz]
+    """
+    columns = field.shape[0]
+    if columns <= most:
+        return lines, field
+    first = np.arange(0, columns, 2 * math.ceil(columns / most / 2))
+    width = np.diff(lines)[:, None, None]
+    known = np.isfinite(field)
+    weight = np.add.reduceat(np.where(known, width, 0.0), first, axis=0)
+    total = np.add.reduceat(np.where(known, field * width, 0.0), first, axis=0)
+    with np.errstate(invalid="ignore"):
+        merged = (total / np.where(weight > 0.0, weight, np.nan)).astype(np.float32)
+    return np.append(lines[first], lines[-1]), merged
+
+
 def plate_frame(header: dict[str, Any], view: PlateView) -> bytes:
     """Encode a plate for the browser, as the room's air is.
 
@@ -101,7 +133,8 @@ def plate_frame(header: dict[str, Any], view: PlateView) -> bytes:
         math.floor(low / STEP_C) * STEP_C,
         max(math.ceil(high / STEP_C), math.floor(low / STEP_C) + 1) * STEP_C,
     )
-    texture = Texture(lines._replace(z=lines.z * HEIGHT_FACTOR), span=span)
+    across, shown = averaged(lines.x, view.temperature)
+    texture = Texture(lines._replace(x=across, z=lines.z * HEIGHT_FACTOR), span=span)
     chips = {box.name: box for box in view.boxes if box.kind == "chip"}
     numbers = view.summary
     body = header | {
@@ -128,7 +161,7 @@ def plate_frame(header: dict[str, Any], view: PlateView) -> bytes:
             "wall_s": round(float(numbers["wall_s"]), 3),
         },
     }  # fmt: skip
-    return fit_frame(body, texture, view.temperature)
+    return fit_frame(body, texture, shown)
 
 
 class PlateDesk:
@@ -254,6 +287,14 @@ class PlateDesk:
             self._solve(loop, branch, path, whole, watched), name=f"plate {branch}"
         )
 
+        def ended(task: asyncio.Task[None]) -> None:
+            error = None if task.cancelled() else task.exception()
+            if error is not None:
+                log.critical("plate of branch %r", branch, exc_info=error)
+                watched.fault = "The solve of this plate failed; the log of the web process says why."
+
+        watched.task.add_done_callback(ended)
+
     async def _solve(self, loop: str, branch: str, path: str, whole: Point, watched: Watched) -> None:
         header = {
             "number": watched.number + 1,
@@ -273,7 +314,8 @@ class PlateDesk:
         else:
             watched.view, watched.frame, watched.fault = view, frame, ""
             watched.number += 1
-        watched.point, watched.solved = whole, time.monotonic()
+        finally:
+            watched.point, watched.solved = whole, time.monotonic()
 
     def _work(self, header: dict[str, Any], path: str, whole: Point) -> tuple[PlateView, bytes]:
         """Solve one plate and encode it; runs in the worker's thread."""

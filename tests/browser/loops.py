@@ -34,7 +34,7 @@ class Loops:
         self.nominal = {rack.id: rack.nominal_power for rack in loaded.racks}
         self.faults = faults
         self.time: float | None = None
-        self.air = {name: AIR_K for name in self.nominal}
+        self.air = dict.fromkeys(self.nominal, AIR_K)
         self.coolant.settle(self._power(0.0), self.air, CoolantSettings())
 
     def _power(self, time: float) -> dict[str, float]:

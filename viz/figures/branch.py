@@ -10,26 +10,25 @@ import plotly.graph_objects as go
 from viz.figures.history import Curve, broken, clock, iso
 from viz.theme import figure_layout, palette
 
-LITRES_PER_MINUTE = 60_000.0  # in a m3/s
+LITRES_PER_MINUTE = 60_000.0  # in a m3/s; a flow's point is in kg/s
 FLOW_PART = 0.30  # of the height, below the temperatures
 LEAST_SPAN_C = 4.0
 
 
 class Line(NamedTuple):
-    """A quantity of a branch: its point's ending, what it is called, colour number, axis, unit, factor."""
+    """A quantity of a branch: its point's ending, what it is called, colour number, axis, unit."""
 
     ending: str
     name: str
     colour: int
     axis: str
     unit: str
-    factor: float = 1.0
 
 
 LINES = (
     Line("chip_temperature", "chips", 2, "y", " °C"),
     Line("return_temperature", "return", 1, "y", " °C"),
-    Line("coolant_flow", "flow", 0, "y2", " L/min", LITRES_PER_MINUTE),
+    Line("coolant_flow", "flow", 0, "y2", " L/min"),
 )
 
 
@@ -44,6 +43,7 @@ def branch_figure(
     theme: str | None,
     window: tuple[float, float],
     limit: float | None = None,
+    density: float = 1000.0,
 ) -> go.Figure:
     """Draw chip and return temperature over the flow of a branch: dots are sensors, lines are the twin.
 
@@ -51,13 +51,15 @@ def branch_figure(
     ----------
     branch : str
     series : mapping
-        Point -> ``measured`` and ``predicted`` -> [(time [s since epoch], degC or m3/s), ...].
+        Point -> ``measured`` and ``predicted`` -> [(time [s since epoch], degC or kg/s), ...].
     theme : str or None
         ``dark`` or ``light``.
     window : tuple of two float
         Start and end of the time axis. [s since epoch]
     limit : float, optional
         Of the chips; drawn where it is near. [degC]
+    density : float
+        Of the coolant: flows come as mass and are shown as volume. [kg/m3]
 
     Returns
     -------
@@ -70,11 +72,12 @@ def branch_figure(
     for line in LINES:
         curves = series.get(f"{branch}.{line.ending}", {})
         colour = colours.positions[line.colour]
+        factor = LITRES_PER_MINUTE / density if line.axis == "y2" else 1.0
         for kind, style in (
             ("measured", {"mode": "markers", "marker": {"size": 3, "color": colour, "opacity": 0.55}}),
             ("predicted", {"mode": "lines", "line": {"width": 1.8, "color": colour}, "connectgaps": False}),
         ):
-            curve = [(time, float(value) * line.factor) for time, value in curves.get(kind, ())]
+            curve = [(time, float(value) * factor) for time, value in curves.get(kind, ())]
             values[line.axis] += [value for _, value in curve]
             figure.add_trace(
                 go.Scatter(

@@ -26,6 +26,8 @@ log = logging.getLogger(__name__)
 NAME = "coolant"
 PATH = "/coolant"
 TITLE = "Coolant"
+WATER = 1000.0  # kg/m3, for a coolant whose density is not known yet
+LEAST_FLOW = 1e-5  # m3/s
 FIGURES = (
     ("heat", "Heat to facility water", "kW"),
     ("flow", "Coolant flow", "L/min"),
@@ -190,7 +192,6 @@ def _plate() -> html.Section:
             html.Div(
                 [
                     html.H2("Cold plate", id="plate-title"),
-                    html.Span(id="plate-state", className="hint", role="status"),
                     html.Div(id="plate-views"),
                 ],
                 className="panel-head",
@@ -198,6 +199,7 @@ def _plate() -> html.Section:
             html.Div(
                 [
                     html.Div(id="plate-canvas", className="viewer-canvas"),
+                    html.Div(id="plate-state", className="plate-caption", role="status"),
                     html.Div(
                         [html.Strong(id="plate-waiting-title"), html.P(id="plate-waiting-text")],
                         id="plate-waiting",
@@ -208,7 +210,11 @@ def _plate() -> html.Section:
             ),
             html.Div(
                 [
-                    html.Div(id="plate-cuts", className="slices"),
+                    html.Div(
+                        html.Span("Cut, mm", className="legend-title"),
+                        id="plate-cuts",
+                        className="slices cuts",
+                    ),
                     html.Div(
                         [
                             html.Div(id="legend-plate", className="legend"),
@@ -225,6 +231,27 @@ def _plate() -> html.Section:
     )
 
 
+def coolant_density(summary: dict[str, Any] | None, loop: str) -> float | None:
+    """Return the density of a loop's coolant from the twin's mass and volume flow; None while it stands.
+
+    Parameters
+    ----------
+    summary : dict or None
+    loop : str
+
+    Returns
+    -------
+    float or None
+        [kg/m3].
+    """
+    body = ((summary or {}).get("loops") or {}).get(loop) or {}
+    point = ((summary or {}).get("sensors") or {}).get(f"{body.get('cdu')}.coolant_flow") or {}
+    volume, mass = body.get("flow_m3_s"), point.get("predicted")
+    if volume is None or mass is None or abs(volume) < LEAST_FLOW or mass / volume <= 0.0:
+        return None
+    return float(mass / volume)
+
+
 def register(app: Dash, source: LiveSource, history: History, gate: Gate) -> None:
     """Attach the page's callbacks to the application.
 
@@ -236,6 +263,7 @@ def register(app: Dash, source: LiveSource, history: History, gate: Gate) -> Non
     gate : Gate
         Not asked: the page only shows.
     """
+    densities: dict[str, float] = {}
 
     @app.callback(
         Output(ids.BRANCH_CHART, "figure"),
@@ -250,9 +278,11 @@ def register(app: Dash, source: LiveSource, history: History, gate: Gate) -> Non
         seconds, end = SPANS.get(span, SPANS["5m"]), time.time()
         found = find_branch(source.snapshot, branch)
         limit = found[1].get("limit_c") if found else None
+        loop = found[0] if found else ""
+        densities[loop] = coolant_density(source.snapshot, loop) or densities.get(loop, WATER)
         try:
             series = await read_series(history, branch_points(branch), seconds, end)
         except OutsideError as error:
             log.warning("%s", error)
             return no_update
-        return branch_figure(branch, series, theme, (end - seconds, end), limit)
+        return branch_figure(branch, series, theme, (end - seconds, end), limit, densities[loop])

@@ -1,7 +1,7 @@
 // The coolant page: figures of a loop, its diagram and table, the selected branch, its cold plate.
 import { byId, fixed, h, kilo, litres, percent, setData, setText } from "./dom.js";
 import { cssGradient } from "./colormap.js";
-import { BranchTable, LoopDiagram, chipTone, degrees, leaks, pumpState, sensed } from "./diagram.js";
+import { BranchTable, LoopDiagram, chipTone, degrees, leaks, pumpState, sensed, sensedFlow } from "./diagram.js";
 import { PlateView } from "./plate.js";
 
 const TONE_TEXT = { recommended: "Below limit", allowable: "Near limit", over: "Over limit", unknown: "Unknown" };
@@ -115,8 +115,8 @@ export class CoolantPage {
       setData(byId(`loop-${name}-figure`), "band", tone);
     };
     const taken = Object.values({ ...loop.branches, ...loop.coils }).reduce((sum, b) => sum + (b.liquid_heat_w ?? 0), 0);
-    figure("heat", kilo(loop.heat_w, 1), `branches give ${kilo(taken, 1)} kW`);
-    figure("flow", litres(loop.flow_m3_s), of("coolant_flow", (v) => litres(v)) || "through the CDU");
+    figure("heat", kilo(loop.heat_w, 1), `from branches ${kilo(taken, 1)}`);
+    figure("flow", litres(loop.flow_m3_s), sensedFlow(sensors, `${loop.cdu}.coolant_flow`, loop) || "through the CDU");
     const off = Math.abs(loop.supply_c - loop.supply_set_c);
     figure("supply", fixed(loop.supply_c, 1), [`set ${fixed(loop.supply_set_c, 1)}`, of("supply_temperature", (v) => fixed(v, 1))].filter(Boolean).join(" · "),
       off > 2 ? "allowable" : "");
@@ -133,10 +133,11 @@ export class CoolantPage {
 
     const low = loop.level < loop.alarm_level;
     const leaking = Object.entries(loop.branches ?? {}).filter(([, b]) => leaks(b)).map(([name]) => name);
-    const faults = [
-      ...tripped.map(([name, pump]) => `${name}: ${pumpState(pump)}`),
-      ...(low ? [`Reservoir level ${fixed(100 * loop.level, 0)} % is below its alarm at ${percent(loop.alarm_level)} %`] : []),
-      ...leaking.map((name) => `${name} leaks`),
+    const known = (loop.findings ?? []).join(" ");
+    const faults = [ // what the twin does not say by itself
+      ...tripped.filter(([name]) => !known.includes(name)).map(([name, pump]) => `${name}: ${pumpState(pump)}`),
+      ...(low && !/level/i.test(known) ? [`Reservoir level ${fixed(100 * loop.level, 0)} % is below its alarm at ${percent(loop.alarm_level)} %`] : []),
+      ...leaking.filter((name) => !known.includes(name)).map((name) => `${name} leaks`),
       ...(loop.findings ?? []),
     ];
     const list = byId("loop-findings");
@@ -172,7 +173,7 @@ export class CoolantPage {
     const of = (point, write) => sensed(sensors, `${this.branch}.${point}`, write);
     const c = (value) => fixed(value, 1);
     const facts = [
-      ["Flow", litres(branch.flow_m3_s), "L/min", of("coolant_flow", (v) => litres(v))],
+      ["Flow", litres(branch.flow_m3_s), "L/min", sensedFlow(sensors, `${this.branch}.coolant_flow`, this.summary.loops[this.loop])],
       ["Chips, mean", c(branch.chip_c), "°C", of("chip_temperature", c), `limit ${degrees(branch.limit_c, 0)}`],
       ["Return", c(branch.return_c), "°C", of("return_temperature", c), `rise ${fixed(branch.return_c - branch.supply_c, 1)} K`],
       ["Heat to liquid", kilo(branch.liquid_heat_w, 1), "kW", of("liquid_heat", (v) => kilo(v, 1))],

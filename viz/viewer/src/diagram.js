@@ -12,11 +12,13 @@ const RETURN_Y = 22;
 const SUPPLY_Y = 58;
 const TRUNK = 76; // height above the ladder
 const PUMP_PITCH = 50;
-const RUNG = 46; // height of a branch
+const RUNG = [46, 60]; // height of a branch, least and most
 const STANDS = 0.01; // speed below which a pump does not turn
 const NEAR = 5; // K below the limit
 const LEAKS = 1e-4; // kg/s
-const LARGEST = 1.3; // zoom on a large screen
+const LARGEST = 1.5; // zoom on a large screen
+
+const densities = new Map(); // of the coolant by CDU, as last known [kg/m3]
 
 export const degrees = (value, digits = 1) => `${fixed(value, digits)} °C`;
 
@@ -24,6 +26,14 @@ export const degrees = (value, digits = 1) => `${fixed(value, digits)} °C`;
 export function sensed(sensors, point, write) {
   const value = sensors?.[point]?.measured;
   return value == null ? "" : `sensor ${write(value)}`;
+}
+
+/** The same for a flow: its point is in kg/s, it is shown in L/min. */
+export function sensedFlow(sensors, point, loop) {
+  const whole = sensors?.[`${loop.cdu}.coolant_flow`]?.predicted;
+  if (Math.abs(loop.flow_m3_s) > 1e-5 && whole) densities.set(loop.cdu, whole / loop.flow_m3_s);
+  const density = densities.get(loop.cdu);
+  return sensed(sensors, point, (value) => (density ? litres(value / density) : `${fixed(value, 3)} kg/s`));
 }
 
 /** running, coasting, standby or tripped. */
@@ -42,6 +52,8 @@ export function chipTone({ chip_c: chip, limit_c: limit }) {
 export const leaks = (branch) => branch.leak_kg_s > LEAKS;
 
 const pumpTone = (pump) => ({ running: "recommended", standby: "unknown" })[pumpState(pump)] ?? "over";
+/** A standing pump has the others' pressure over its check valve; that is no rise of its own. */
+const rise = (pump) => (pump.speed > STANDS ? ` · +${kilo(pump.pressure_rise_pa, 0)} kPa` : "");
 const valveTone = (opening) => (opening == null || opening > 0.02 ? "open" : "shut");
 
 export class LoopDiagram {
@@ -73,8 +85,11 @@ export class LoopDiagram {
     const height = 372 + PUMP_PITCH * pumps;
     const zoom = Math.min(LARGEST, Math.max(1, Math.min(place.clientHeight / height, place.clientWidth / 800)));
     const width = Math.floor(place.clientWidth / zoom - CDU - 2);
-    if (!anew && width === this.width && zoom === this.zoom) return;
-    Object.assign(this, { width, zoom });
+    const { branches, coils } = this.state.loop;
+    const count = Math.max(1, Object.keys({ ...branches, ...coils }).length);
+    const rung = Math.floor(Math.min(RUNG[1], Math.max(RUNG[0], (place.clientHeight / zoom - TRUNK - 8) / count)));
+    if (!anew && width === this.width && zoom === this.zoom && rung === this.rung) return;
+    Object.assign(this, { width, zoom, rung });
     this.rungs.clear();
     this.drawings = [this.drawCdu(height), this.drawTrunk(), this.drawLadder()];
     for (const drawing of this.drawings) drawing.update(this.state);
@@ -145,7 +160,7 @@ export class LoopDiagram {
       ["sensor", (now) => sensed(now.sensors, `${name}.pump_speed`, (v) => `${percent(v)} %`)]]);
     drawing.updates.push((now) => setData(state, "tone", pumpTone(pump(now))));
     drawing.text(88, y + 17, "number", (now) =>
-      `${litres(pump(now).flow_m3_s)} L/min · +${kilo(pump(now).pressure_rise_pa, 0)} kPa · ${fixed(pump(now).power_w, 0)} W`);
+      `${litres(pump(now).flow_m3_s)} L/min${rise(pump(now))} · ${fixed(pump(now).power_w, 0)} W`);
   }
 
   drawFilter(drawing, y) {
@@ -209,16 +224,16 @@ export class LoopDiagram {
     const drawing = new Drawing(byId("loop-ladder"), this.scale, "Branches");
     const { width } = this;
     const names = [...Object.keys(loop.branches ?? {}), ...Object.keys(loop.coils ?? {})];
-    drawing.size(width, RUNG * names.length + 6, this.zoom);
+    drawing.size(width, this.rung * names.length + 6, this.zoom);
     drawing.svg.setAttribute("role", "listbox");
     drawing.svg.setAttribute("aria-label", "Branches from the CDU outwards");
     const flow = (state) => state.loop.flow_m3_s;
-    const end = RUNG * (names.length - 0.5);
+    const end = this.rung * (names.length - 0.5);
     drawing.pipe([[24, 0], [24, end]], (state) => state.loop.supply_c, flow);
     drawing.pipe([[width - 24, end], [width - 24, 0]], (state) => state.loop.return_c, flow);
     drawing.arrow(24, 4, 90, (state) => state.loop.supply_c, flow);
     drawing.arrow(width - 24, 4, -90, (state) => state.loop.return_c, flow);
-    names.forEach((name, i) => this.drawRung(drawing, name, RUNG * (i + 0.5)));
+    names.forEach((name, i) => this.drawRung(drawing, name, this.rung * (i + 0.5)));
     return drawing;
   }
 
@@ -234,7 +249,7 @@ export class LoopDiagram {
       setData(element, "tone", tone);
       setAttribute(element, "aria-label", this.say(name, branch(state)));
     });
-    rung.append(s("rect", { x: 33, y: y - RUNG / 2 + 1, width: width - 66, height: RUNG - 2, rx: 8, class: "d-ground" }));
+    rung.append(s("rect", { x: 33, y: y - this.rung / 2 + 1, width: width - 66, height: this.rung - 2, rx: 8, class: "d-ground" }));
     const wide = width > 620;
     const plate = wide ? Math.round(0.42 * width) : 216;
     const across = wide ? 140 : 114;
@@ -244,12 +259,15 @@ export class LoopDiagram {
     drawing.pipe([[plate + across, y], [width - 28.5, y]], warm, flow, 5, rung);
     drawing.arrow(width - 40, y, 0, warm, flow, rung);
     drawing.valve(54, y, (state) => valveTone(branch(state).valve), (state) => `Balancing valve of ${name}: ${percent(branch(state).valve)} % of its setting`, rung);
-    const place = branch(this.state);
-    drawing.line(70, y - 7, [["name", name], ["label", [place.rack, place.racklet].filter(Boolean).join(" · ")],
+    const place = (state) => { // the racklet makes room for what is out of the ordinary
+      const { rack, racklet, valve } = branch(state);
+      return [rack, !wide && (leaks(branch(state)) || valve < 0.995) ? null : racklet].filter(Boolean).join(" · ");
+    };
+    drawing.line(70, y - 7, [["name", name], ["label", place],
       ["alarm-text", (state) => (leaks(branch(state)) ? `LEAK ${fixed(1000 * branch(state).leak_kg_s, 1)} g/s` : "")],
       ["label", (state) => (branch(state).valve < 0.995 ? `valve ${percent(branch(state).valve)} %` : "")]], "start", rung);
     drawing.line(70, y + 16, [["number", (state) => `${litres(flow(state))} L/min`],
-      ["sensor", ({ sensors }) => sensed(sensors, `${name}.coolant_flow`, (v) => litres(v))]], "start", rung);
+      ["sensor", ({ sensors, loop }) => sensedFlow(sensors, `${name}.coolant_flow`, loop)]], "start", rung);
     this.drawPlate(drawing, rung, name, branch, isCoil, plate, across, y);
     const after = plate + across + 9;
     drawing.line(after, y - 7, [["number", (state) => degrees(warm(state))],

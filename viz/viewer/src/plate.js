@@ -1,6 +1,6 @@
 // The cold plate of a branch in 3-D: a block painted with its temperature, which can be cut open.
 import * as THREE from "three";
-import { byId, fixed, h, kilo, setText } from "./dom.js";
+import { byId, fixed, h, kilo, litres, setText } from "./dom.js";
 import { cssGradient } from "./colormap.js";
 import { decodeFrame } from "./field.js";
 import { Hover } from "./hover.js";
@@ -15,6 +15,7 @@ const CAMERA = { label: "3-D view of the cold plate; arrow keys orbit, plus and 
 const POLL = 2000; // ms
 const SOON = 400; // ms, while a solve is under way
 const INSIDE = 2e-5; // m below a surface, where its number is asked for
+const ROOMY = 480; // px of width for the names of all chips
 const VIEWS = [["chips", "Chip side"], ["section", "Section"], ["lid", "Lid side"]];
 
 export class PlateView {
@@ -99,9 +100,9 @@ export class PlateView {
 
   showNumbers({ numbers, operating, range }) {
     setText(byId("plate-state"),
-      `one of ${operating.plates}: ${fixed(operating.flow_m3_s * 60000, 2)} L/min, ${fixed(operating.inlet_c, 1)} °C in, ${fixed(operating.heat_w, 0)} W`);
+      `One of ${operating.plates} plates: ${litres(operating.flow_m3_s, 2)} L/min, ${fixed(operating.inlet_c, 1)} °C in, ${fixed(operating.heat_w, 0)} W`);
     setText(byId("plate-numbers"),
-      `${numbers.hottest ?? "hottest"} ${fixed(numbers.hottest_c, 1)} °C · rise ${fixed(numbers.coolant_rise_k, 1)} K · ${kilo(numbers.pressure_drop_pa, 1)} kPa`);
+      `${(numbers.hottest ?? "hottest").replaceAll("_", " ")} ${fixed(numbers.hottest_c, 1)} °C · coolant +${fixed(numbers.coolant_rise_k, 1)} K · drop ${kilo(numbers.pressure_drop_pa, 1)} kPa`);
     byId("plate-numbers").title = [`${numbers.name}: ${numbers.model}, ${numbers.cells} cells, ${numbers.coolant}`, ...numbers.warnings].join("\n");
     const ticks = [0, 1, 2, 3, 4].map((i) => fixed(range[0] + ((range[1] - range[0]) * i) / 4, (range[1] - range[0]) % 4 ? 1 : 0));
     const legend = byId("legend-plate");
@@ -143,7 +144,7 @@ export class PlateView {
       const range = h("input", { type: "range", id: `cut-${axis}`, min: 0, max: 1, step: 0.01, "aria-label": `Cut ${axis}, millimetres` });
       const value = h("output", { for: `cut-${axis}` });
       range.addEventListener("input", () => this.cut(i, Number(range.value)));
-      byId("plate-cuts").append(h("div", { class: "slice" }, h("label", { class: "eyebrow", for: `cut-${axis}` }, `Cut ${axis}`), range, value));
+      byId("plate-cuts").append(h("div", { class: "slice" }, h("label", { for: `cut-${axis}` }, axis), range, value));
       return { range, value };
     });
     this.paintBackground();
@@ -213,7 +214,8 @@ export class PlateView {
       this.group.add(mesh, this.placed(new THREE.LineSegments(new THREE.EdgesGeometry(geometry), this.edgeMaterial), middle));
       this.targets.push(mesh);
     }
-    const chips = boxes.filter((box) => box.kind === "chip" && low[2] < box.hi[2] && low[0] < box.hi[0] && low[1] < box.hi[1]);
+    const roomy = this.stage.parent.clientWidth > ROOMY; // else the hottest alone has its name
+    const chips = boxes.filter((box) => box.kind === "chip" && (roomy || box.name === this.data.numbers.hottest) && low[2] < box.hi[2] && low[0] < box.hi[0] && low[1] < box.hi[1]);
     this.labels.set(chips.map((box) => ({
       name: box.name, text: box.name.replaceAll("_", " "), kind: "chip",
       at: this.toScene([(Math.max(box.lo[0], low[0]) + box.hi[0]) / 2, (Math.max(box.lo[1], low[1]) + box.hi[1]) / 2, box.lo[2]]),
@@ -246,15 +248,15 @@ export class PlateView {
     const hottest = boxes.find((box) => box.name === numbers.hottest);
     const middle = hottest ? (hottest.lo[1] + hottest.hi[1]) / 2 : (lo[1] + hi[1]) / 2;
     this.cuts = { chips: [lo[0], lo[1], lo[2]], section: [lo[0], middle, lo[2]], lid: [lo[0], lo[1], hi[2]] }[name];
-    const out = { chips: [-0.45, -0.75, -0.85], section: [-0.3, -1, -0.42], lid: [-0.5, -0.85, 0.75] }[name];
-    this.stage.fit(out, this.toScene(lo), this.toScene(hi), 1.12);
+    const out = { chips: [-0.3, -0.55, -1], section: [-0.3, -1, -0.42], lid: [-0.5, -0.85, 0.75] }[name];
+    this.stage.fit(out, this.toScene(lo), this.toScene(hi), 1.08);
     for (const [key, button] of this.buttons) button.setAttribute("aria-pressed", String(key === name));
     this.sliders.forEach(({ range, value }, axis) => {
       range.min = (1000 * lo[axis]).toFixed(2);
       range.max = (1000 * hi[axis]).toFixed(2);
       range.step = axis === 2 ? 0.05 : 0.5;
       range.value = (1000 * this.cuts[axis]).toFixed(2);
-      setText(value, `${Number(range.value).toFixed(1)} mm`);
+      setText(value, Number(range.value).toFixed(1));
     });
     this.build();
   }
@@ -264,7 +266,7 @@ export class PlateView {
     const least = 0.02 * (hi[axis] - lo[axis]); // something is left
     const place = millimetres / 1000;
     this.cuts[axis] = this.view === "lid" && axis === 2 ? Math.max(place, lo[2] + least) : Math.min(place, hi[axis] - least);
-    setText(this.sliders[axis].value, `${millimetres.toFixed(1)} mm`);
+    setText(this.sliders[axis].value, millimetres.toFixed(1));
     this.build();
   }
 
