@@ -72,7 +72,7 @@ def write_configs(layout: Layout, state: Path) -> list[AgentConfig]:
     own = {racklet.id for racklet in layout.racklets} | cdus
     if reserved := own & {GATEWAY, PLANT, TWIN, OPERATOR, "authority"}:
         raise InputError(
-            f"racklets {', '.join(sorted(reserved))}: the mesh needs these names itself. Rename them."
+            f"racklets or CDUs {', '.join(sorted(reserved))}: the mesh needs these names itself. Rename them."
         )
     identities = ensure_identities(state, [*names, TWIN, OPERATOR])
     try:

@@ -9,6 +9,7 @@ balancing valve        opening, factor, normal, 0.95 +- 0.02
 filter                 part of its area that is clogged, uniform, 0.05 to 0.2
 exchanger              factor on UA, normal, 0.93 +- 0.03
 cold plates            factor on the resistance, normal, 1 +- 0.05; on the mass, normal, 1 +- 0.1
+coils in exhaust air   factor on UA, normal, 0.95 +- 0.03
 heat to liquid         factor on the rack's share, that of `plant_perturbation`
 facility water         offset, normal, 0 +- 0.5 K
 =====================  =============================================
@@ -44,7 +45,7 @@ class LoopPerturbation:
     Attributes
     ----------
     slip : mapping       By pump: true speed over what its sensor says. [1]
-    valve : mapping      By branch: factor on the opening of its balancing valve. [1]
+    valve : mapping      By branch and coil: factor on the opening of its balancing valve. [1]
     fouling : mapping    By CDU: resistance of its filter over that of a clean one. [1]
     facility : mapping   By CDU: temperature of the building's water. [K]
     """
@@ -98,8 +99,9 @@ def perturbed_loops(layout: Layout, seed: int, room: Perturbation) -> tuple[Layo
             )
             for branch in loop.branches
         )
+        coils = tuple(coil.model_copy(update={"ua": around(0.95, 0.03) * coil.ua}) for coil in loop.coils)
         cdu = loop.cdu.model_copy(update={"pumps": pumps, "exchanger": exchanger})
-        return loop.model_copy(update={"cdu": cdu, "branches": branches})
+        return loop.model_copy(update={"cdu": cdu, "branches": branches, "coils": coils})
 
     loops = tuple(changed(loop) for loop in layout.loops)
     cdus = [loop.cdu for loop in layout.loops]
@@ -111,7 +113,7 @@ def perturbed_loops(layout: Layout, seed: int, room: Perturbation) -> tuple[Layo
     )
     perturbation = LoopPerturbation(
         slip={pump.id: around(0.98, 0.01) for cdu in cdus for pump in cdu.pumps},
-        valve={branch.id: around(0.95, 0.02) for branch in branches},
+        valve={taker.id: around(0.95, 0.02) for loop in layout.loops for taker in loop.takers},
         fouling={
             cdu.id: 1.0 / ((1.0 - cdu.filter.clogged) * (1.0 - float(rng.uniform(0.05, 0.2)))) ** 2
             for cdu in cdus
@@ -152,7 +154,7 @@ class PlantLoops:
         own, self.perturbation = perturbed_loops(layout, seed, room)
         self.coolant = Coolant(own)
         self._cdus = [loop.cdu for loop in layout.loops]
-        self._branches = [branch for loop in layout.loops for branch in loop.branches]
+        self._takers = [taker for loop in layout.loops for taker in loop.takers]
         self._digest = hashlib.sha256(own.model_dump_json().encode()).hexdigest()
         pumps = {pump.id: pump.speed for cdu in self._cdus for pump in cdu.pumps}
         self._nominal = pumps
@@ -174,7 +176,7 @@ class PlantLoops:
                 name: off.slip[name] * actuator.value / self._nominal[name]
                 for name, actuator in speed.items()
             },
-            valve={branch.id: off.valve[branch.id] * branch.valve_open for branch in self._branches},
+            valve={taker.id: off.valve[taker.id] * taker.valve_open for taker in self._takers},
             facility=off.facility,
             fouling=off.fouling,
             supply={cdu.id: self.actuators[f"{cdu.id}.supply_temperature"].value for cdu in self._cdus},

@@ -33,7 +33,6 @@ from numpy.typing import NDArray
 from hardware_sync.agent.actuators import COOLER_FAN, FAN, PUMP, SUPPLY, Actuator
 from hardware_sync.agent.plant_loops import PlantLoops
 from hardware_sync.points import RackletState
-from solvers.airflow.case import UnitInputs
 from solvers.airflow.model import (
     advance,
     initial_state,
@@ -45,7 +44,7 @@ from solvers.airflow.model import (
 from solvers.errors import SolverError
 from twin.errors import NotConvergedError
 from twin.model.catalog import AIR_DENSITY, AIR_HEAT_CAPACITY
-from twin.model.loop_air import Surroundings, surroundings, with_loops
+from twin.model.loop_air import first_surroundings, surroundings, with_loops
 from twin.model.operating import Operating, Perturbation
 from twin.model.scene import build_scene, observe
 from twin.model.schema import Layout
@@ -108,7 +107,7 @@ class PlantModel:
         self.loops = PlantLoops(layout, seed, self.perturbation) if layout.loops else None
         self.actuators = self._make_actuators()
         self._state = initial_state(self._model, self._coldest_supply())
-        self._settle_loops()
+        self._settle_loops(first=True)
 
     @property
     def cells(self) -> int:
@@ -141,7 +140,7 @@ class PlantModel:
         """
         self._power = dict(power)
         scene, model = self._prepare(self._cell * START_COARSENING)
-        self._settle_loops()
+        self._settle_loops(first=True)
         inputs = scene.unit_inputs(self._operating(), self.perturbation)
         if self.loops is not None:
             inputs = with_loops(inputs, self.loops.coolant, scene.rack_units)
@@ -171,7 +170,14 @@ class PlantModel:
         inputs = self._scene.unit_inputs(self._operating(), self.perturbation, T_inlet)
         try:
             if self.loops is not None:
-                felt = self._felt(inputs, T_inlet)
+                felt = surroundings(
+                    self.loops.coolant,
+                    self._scene.rack_units,
+                    self._power,
+                    inputs,
+                    T_inlet,
+                    self._state.T_unit,
+                )
                 self.loops.coolant.advance(
                     duration, felt.power, felt.T_air, self.loops.settings(), felt.exhaust
                 )
@@ -297,15 +303,8 @@ class PlantModel:
             )
         return values
 
-    def _felt(self, inputs: UnitInputs, T_inlet: NDArray[np.floating]) -> Surroundings:
-        """Return what the loops feel of racks and room."""
-        assert self.loops is not None
-        return surroundings(
-            self.loops.coolant, self._scene.rack_units, self._power, inputs, T_inlet, self._state.T_unit
-        )
-
-    def _settle_loops(self) -> None:
-        """Begin with steady loops beside the air of now.
+    def _settle_loops(self, *, first: bool = False) -> None:
+        """Begin with steady loops beside the air of now, or before there is one.
 
         Raises
         ------
@@ -313,10 +312,16 @@ class PlantModel:
         """
         if self.loops is None:
             return
-        T_inlet = unit_inlet_temperature(self._model, self._state)
-        felt = self._felt(self._scene.unit_inputs(self._operating(), self.perturbation, T_inlet), T_inlet)
+        coolant, units = self.loops.coolant, self._scene.rack_units
+        if first:
+            inputs = self._scene.unit_inputs(self._operating(), self.perturbation)
+            felt = first_surroundings(coolant, units, self._power, inputs, self._model.T_ref)
+        else:
+            T_inlet = unit_inlet_temperature(self._model, self._state)
+            inputs = self._scene.unit_inputs(self._operating(), self.perturbation, T_inlet)
+            felt = surroundings(coolant, units, self._power, inputs, T_inlet, self._state.T_unit)
         try:
-            self.loops.coolant.settle(felt.power, felt.T_air, self.loops.settings(), felt.exhaust)
+            coolant.settle(felt.power, felt.T_air, self.loops.settings(), felt.exhaust)
         except SolverError as error:
             raise NotConvergedError(f"emulated plant, coolant loops: {error}") from error
 

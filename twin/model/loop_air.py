@@ -67,6 +67,36 @@ def surroundings(
     return Surroundings(power, T_air, exhaust)
 
 
+def first_surroundings(
+    coolant: Coolant,
+    rack_units: Mapping[str, tuple[int, ...]],
+    power: Mapping[str, float],
+    inputs: UnitInputs,
+    T_otherwise: float,
+) -> Surroundings:
+    """Guess what the loops feel before there is a state of the air: racks draw what coolers supply.
+
+    Parameters
+    ----------
+    coolant, rack_units, power
+        As `surroundings`.
+    inputs : UnitInputs    What the units do, racks with the heat before coils.
+    T_otherwise : float    Air of a room without coolers. [K]
+
+    Returns
+    -------
+    Surroundings
+    """
+    T_first = float(np.nanmin(inputs.T_supply, initial=T_otherwise))
+    exhaust: dict[str, Exhaust] = {}
+    for rack in coolant.coil_racks:
+        units = list(rack_units[rack])
+        C_flow = AIR_DENSITY * AIR_HEAT_CAPACITY * inputs.V_flow[units]
+        warmer = np.where(C_flow > 0.0, inputs.Q_flow[units] / np.maximum(C_flow, _TINY), 0.0)
+        exhaust[rack] = Exhaust(T_first + warmer, C_flow)
+    return Surroundings(power, dict.fromkeys(rack_units, T_first), exhaust)
+
+
 def with_loops(
     inputs: UnitInputs, coolant: Coolant | None, rack_units: Mapping[str, tuple[int, ...]]
 ) -> UnitInputs:

@@ -145,13 +145,13 @@ class Engine:
                 return self._begin(state, now, "continued from the checkpoint")
         coarse = prepare_scene(self.layout, self._cell * START_COARSENING)
         try:
-            self._settle_loops()
+            self._settle_loops(None)
             inputs = self.loops.heated(coarse.scene.unit_inputs(operating), coarse.scene)
             quick = solve_steady(coarse.model, inputs, max_time=START_TIME, tolerance=0.3)
             self.state = restart(self.model, coarse.model, quick.state)
         except SolverError as error:
             raise NotConvergedError(f"{self.layout.name}: no first state of the air: {error}") from error
-        self._settle_loops()
+        self._settle_loops(self.state)
         return self._begin(self.state._replace(time=0.0), now, "started from a quick steady solve")
 
     def synchronise(self, now: float) -> None:
@@ -246,13 +246,13 @@ class Engine:
         self.loops.load(body)
         self.state = AirState(**{**body, "time": 0.0})
         if self.loops.coolant is None:
-            self._settle_loops()
+            self._settle_loops(self.state)
         return self.state
 
-    def _settle_loops(self) -> None:
-        """Begin with steady loops beside the air of now."""
+    def _settle_loops(self, state: AirState | None) -> None:
+        """Begin with steady loops beside an air, or before there is one."""
         inputs = self.scene.unit_inputs(self.operating)
-        self.loops.settle(self.scene, self.model, self.state, self.operating, inputs)
+        self.loops.settle(self.scene, self.model, state, self.operating, inputs)
 
     def _grid_digest(self) -> str:
         case = self.scene.case

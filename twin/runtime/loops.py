@@ -18,7 +18,7 @@ from solvers.airflow.case import AirState, UnitInputs
 from solvers.airflow.model import AirModel, unit_inlet_temperature
 from solvers.errors import SolverError
 from twin.model.circuits import Coolant
-from twin.model.loop_air import Surroundings, surroundings, with_loops
+from twin.model.loop_air import Surroundings, first_surroundings, surroundings, with_loops
 from twin.model.operating import Operating
 from twin.model.scene import Scene
 from twin.model.schema import Layout
@@ -38,12 +38,14 @@ def felt_by_loops(
     coolant: Coolant,
     scene: Scene,
     model: AirModel,
-    state: AirState,
+    state: AirState | None,
     operating: Operating,
     inputs: UnitInputs,
 ) -> Surroundings:
-    """Return what the loops feel of racks and room in a state of the air."""
+    """Return what the loops feel of racks and room in a state of the air, or before there is one."""
     power = {rack.id: operating.power(rack) for rack in scene.layout.racks}
+    if state is None:
+        return first_surroundings(coolant, scene.rack_units, power, inputs, model.T_ref)
     T_inlet = unit_inlet_temperature(model, state)
     return surroundings(coolant, scene.rack_units, power, inputs, T_inlet, np.asarray(state.T_unit))
 
@@ -74,9 +76,9 @@ class LiveLoops:
         return self._coolant if self._running else None
 
     def settle(
-        self, scene: Scene, model: AirModel, state: AirState, operating: Operating, inputs: UnitInputs
+        self, scene: Scene, model: AirModel, state: AirState | None, operating: Operating, inputs: UnitInputs
     ) -> None:
-        """Begin with steady loops beside an air; a failure is noted, not raised."""
+        """Begin with steady loops beside an air, or before there is one; a failure is noted, not raised."""
         if self._coolant is None:
             return
         felt = felt_by_loops(self._coolant, scene, model, state, operating, inputs)

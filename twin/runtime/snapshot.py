@@ -107,8 +107,7 @@ def summarise(
                 "racks_over_27": sum(r["inlet_max_c"] > RECOMMENDED_LIMIT for r in racks.values()),
                 "it_kw": sum(r["power_w"] for r in racks.values()) / 1e3,
                 "cooling_kw": sum(c["cooling_w"] for c in coolers.values()) / 1e3
-                + sum(r["liquid_heat_w"] for r in racks.values()) / 1e3
-                + sum(c["liquid_heat_w"] for loop in loops.values() for c in loop["coils"].values()) / 1e3,
+                + sum(r["liquid_heat_w"] for r in racks.values()) / 1e3,
                 "twin_error_k": error,
             },
         }
@@ -135,8 +134,9 @@ def _racks(
     T_max = unit_inlet_temperature_max(engine.model, engine.state)
     V_flow = scene.unit_inputs(operating).V_flow
     to_loops: dict[str, float] = {}
-    for branch in (branch for loop in loops.values() for branch in loop["branches"].values()):
-        to_loops[branch["rack"]] = to_loops.get(branch["rack"], 0.0) + branch["liquid_heat_w"]
+    takers = (loop[kind] for loop in loops.values() for kind in ("branches", "coils"))
+    for taker in (taker for group in takers for taker in group.values()):
+        to_loops[taker["rack"]] = to_loops.get(taker["rack"], 0.0) + taker["liquid_heat_w"]
     racks: Body = {}
     for rack in scene.layout.racks:
         units = list(scene.rack_units[rack.id])

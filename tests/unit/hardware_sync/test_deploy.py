@@ -66,6 +66,23 @@ def test_the_twin_knows_who_owns_what_may_be_written(pod, tmp_path):
     assert {limit.point for limit in config.limits} == set(config.owners) == set(write_limits(pod))
 
 
+def test_a_cdu_has_an_agent_and_its_loops_points_are_read_once(tmp_path):
+    row = load_layout(example_layout("liquid_row"), ["loops[L1].cdu.pumps[L1P2].standby=true"])
+    agents = {agent.name: agent for agent in write_configs(row, tmp_path)}
+    assert list(agents) == [*(f"K{k:02}" for k in range(1, 7)), "CDU1", "gateway"]
+    assert agents["CDU1"].role is AgentRole.CDU
+    points = [point.point for agent in agents.values() for point in agent.points]
+    assert len(points) == len(set(points))
+    assert {point.split(".")[1] for point in points} <= set(QUANTITIES)
+    owned = {point.point for point in agents["K02"].points}
+    assert {"B02.chip_temperature", "B02.coolant_flow", "K02.liquid_heat", "R02.power"} < owned
+    assert not {"K02.pump_speed", "K02.fluid_level"} & owned
+    owners = TwinConfig.load(twin_config_path(tmp_path)).owners
+    assert owners["L1P1.pump_speed"] == owners["CDU1.supply_temperature"] == "CDU1"
+    # the standby pump is the CDU's own matter
+    assert agents["CDU1"].fail_safe.settings == {"L1P1.pump_speed": 1.0}
+
+
 def test_fail_safe_is_full_speed(pod, tmp_path):
     agents = {agent.name: agent for agent in write_configs(pod, tmp_path)}
     assert agents["K01"].fail_safe.settings == {"K01.fan_speed": 1.0, "K01.pump_speed": 1.0}
@@ -121,8 +138,14 @@ def test_a_new_run_begins_without_the_agents_memory(one_rack, tmp_path):
 
 def test_a_racklet_cannot_take_the_name_of_a_role(one_rack, tmp_path):
     racklet = one_rack.racklets[0].model_copy(update={"id": "twin"})
-    with pytest.raises(InputError, match="racklets twin"):
+    with pytest.raises(InputError, match="racklets or CDUs twin"):
         write_configs(one_rack.model_copy(update={"racklets": (racklet,)}), tmp_path)
+
+
+def test_a_cdu_cannot_take_the_name_of_a_role(tmp_path):
+    row = load_layout(example_layout("liquid_row"), ["loops[L1].cdu.id=gateway"])
+    with pytest.raises(InputError, match="gateway: the mesh needs"):
+        write_configs(row, tmp_path)
 
 
 def test_a_state_folder_that_cannot_be_written_is_named(one_rack, tmp_path):

@@ -170,3 +170,20 @@ def test_racklets_on_a_loop_have_no_pump_to_write(layout):
     assert {name for name in limits if name.endswith("pump_speed")} == {"L1P1.pump_speed", "L1P2.pump_speed"}
     assert limits["L1P1.pump_speed"].minimum == 0.0
     assert "CDU1.supply_temperature" in limits
+
+
+def test_a_plant_with_coils_in_exhaust_air_cools_it():
+    doors = load_layout(example_layout("rear_doors"))
+    model = PlantModel(doors, seed=1, cell=CELL)
+    model.settle(power_of(doors))
+    march(model, doors, 30)
+    truth = model.truth()
+    assert {point for points in points_by_agent(doors).values() for point in points} <= set(truth)
+    coil = doors.loops[0].coils[0]
+    taken = truth[f"{coil.id}.liquid_heat"]
+    assert 0.3 < taken / doors.rack(coil.rack).nominal_power < 1.2
+    # servers give all their power to the air before the coil, and the coil takes its part of it out
+    rise = truth[f"{coil.rack}.outlet_temperature"] - truth[f"{coil.rack}.inlet_temperature.middle"]
+    alone = doors.rack(coil.rack).nominal_power / (1.2 * 1006.0 * truth[f"{coil.rack}.air_flow"])
+    assert rise < 0.7 * alone
+    assert set(perturbed_loops(doors, 1, model.perturbation)[1].valve) == {c.id for c in doors.loops[0].coils}

@@ -173,6 +173,20 @@ def test_the_air_goes_on_when_the_loops_fail_and_says_so(engine, layout, nominal
     assert engine.loops.points() != before
 
 
+def test_rear_doors_take_heat_out_of_the_live_twins_air():
+    doors = load_layout(example_layout("rear_doors"))
+    operating = Operating.nominal(doors)
+    engine = Engine(doors, CELL)
+    engine.start(NOW, operating)
+    run(engine, operating, 60)
+    body = summary(engine, doors, operating)
+    coils = body["loops"][doors.loops[0].id]["coils"]
+    rack = doors.loops[0].coils[0].rack
+    taken = next(coil["liquid_heat_w"] for coil in coils.values() if coil["rack"] == rack)
+    assert body["racks"][rack]["liquid_heat_w"] == taken > 0.3 * doors.rack(rack).nominal_power
+    assert body["kpis"]["it_kw"] == pytest.approx(body["kpis"]["cooling_kw"], rel=0.1)  # room still warms
+
+
 @dataclass
 class Present:
     prepared: Prepared
