@@ -13,6 +13,7 @@ import pytest
 from hardware_sync.adapters.modbus import DeviceError, ModbusDevice
 from hardware_sync.agent.config import AgentRole
 from hardware_sync.agent.deploy import write_configs
+from hardware_sync.agent.panel import main as panel
 from hardware_sync.platforms.simulated import SimulatedPlatform
 from twin.model.load import example_layout, load_layout
 from twin.ports import Quality
@@ -123,7 +124,7 @@ def test_the_plant_lives_obeys_and_survives_a_kill(plant, eventually, tmp_path):
     assert again.wait(20) == 0
 
 
-def test_a_cdu_is_a_device_with_pumps_that_can_be_stopped(liquid_plant, eventually):
+def test_a_cdu_is_a_device_with_pumps_that_can_be_stopped(liquid_plant, eventually, tmp_path):
     start, agents = liquid_plant
     by_name = {agent.name: agent for agent in agents}
     cdu, racklet = by_name["CDU1"], by_name["K01"]
@@ -140,10 +141,24 @@ def test_a_cdu_is_a_device_with_pumps_that_can_be_stopped(liquid_plant, eventual
     assert first["B01.chip_temperature"].value > first["B01.return_temperature"].value
     assert "K01.pump_speed" not in first
 
-    use(cdu, lambda device: device.write("L1P1.pump_speed", 0.0))
+    assert panel([str(tmp_path), "L1P1.pump_speed", "0"]) == 0
     use(cdu, lambda device: device.write("CDU1.supply_temperature", 33.0))
     # a pump coasts for some seconds; two thirds of the flow remain with one of two
     eventually(lambda: read(cdu)["L1P1.pump_speed"].value < 0.05, 60.0)
     eventually(lambda: read(cdu)["CDU1.coolant_flow"].value < 0.85 * first["CDU1.coolant_flow"].value, 20.0)
     assert read(cdu)["L1P2.pump_speed"].value > 0.7
     eventually(lambda: read(cdu)["CDU1.supply_temperature"].value > 30.5, 90.0)
+
+
+@pytest.mark.parametrize(
+    ("point", "value", "said"),
+    [
+        ("K01.pump_speed", "0", "Writable: C1.fan_speed"),
+        ("L1P1.pump_speed", "1.5", "outside 0 to 1"),
+        ("L1P1.pump_speed", "fast", "not a number"),
+        ("L1P1.pump_speed", "0", "does not accept connections"),
+    ],
+)
+def test_the_panel_refuses_what_it_cannot_set(liquid_plant, tmp_path, caplog, point, value, said):
+    assert panel([str(tmp_path), point, value]) > 0
+    assert said in caplog.text
