@@ -274,11 +274,11 @@ class PlateDesk:
         if silent and watched.view is not None:
             return  # the picture is the twin's last, and so is the plate
         now = time.monotonic()
-        known = (body.get("flow_m3_s"), body.get("supply_c"), body.get("liquid_heat_w"))
-        if any(value is None or not math.isfinite(value) for value in known):
+        flow, inlet, heat = (body.get(name) for name in ("flow_m3_s", "supply_c", "liquid_heat_w"))
+        if flow is None or inlet is None or heat is None:
             watched.fault = "The twin does not know the flow, inlet temperature and heat of this branch yet."
             return
-        whole = Point(*(float(value) for value in known))
+        whole = Point(float(flow), float(inlet), float(heat))
         last, age = watched.point, now - watched.solved
         due = PERIOD if last is None or not last.moved(whole) else SETTLE
         if last is not None and (last == whole or age < due):

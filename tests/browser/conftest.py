@@ -124,6 +124,12 @@ def new_site(tmp_path: Path) -> Iterator[Callable[[], Site]]:
 
 
 @pytest.fixture(scope="module")
+def site_maker(tmp_path_factory: pytest.TempPathFactory) -> Callable[[], Site]:
+    """Make sites that outlive a test; whoever makes one closes it."""
+    return lambda: Site(tmp_path_factory.mktemp("site"))
+
+
+@pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """A site with a running twin, shared by tests that leave it as it was."""
     shared = Site(tmp_path_factory.mktemp("site"))

@@ -107,7 +107,7 @@ export class CoolantPage {
 
   showFigures(loop, sensors) {
     setText(byId("loop-title"), `Loop ${this.loop}`);
-    setText(byId("loop-fluid"), `${FLUIDS[loop.fluid] ?? loop.fluid} · ${loop.cdu ?? ""}`);
+    setText(byId("loop-fluid"), `${FLUIDS[loop.fluid] ?? loop.fluid} · ${loop.cdu ?? ""} · ${Object.keys({ ...loop.branches, ...loop.coils }).length} branches`);
     const of = (point, write) => sensed(sensors, `${loop.cdu}.${point}`, write);
     const figure = (name, value, note, tone = "") => {
       setText(byId(`loop-${name}`), value);

@@ -16,6 +16,7 @@ const RUNG = [46, 60]; // height of a branch, least and most
 const STANDS = 0.01; // speed below which a pump does not turn
 const NEAR = 5; // K below the limit
 const LEAKS = 1e-4; // kg/s
+const SCROLLBAR = 10; // px
 const LARGEST = 1.5; // zoom on a large screen
 
 const densities = new Map(); // of the coolant by CDU, as last known [kg/m3]
@@ -83,10 +84,11 @@ export class LoopDiagram {
     if (!this.state || !place.clientWidth) return;
     const pumps = Object.keys(this.state.loop.pumps ?? {}).length;
     const height = 372 + PUMP_PITCH * pumps;
-    const zoom = Math.min(LARGEST, Math.max(1, Math.min(place.clientHeight / height, place.clientWidth / 800)));
-    const width = Math.floor(place.clientWidth / zoom - CDU - 2);
     const { branches, coils } = this.state.loop;
     const count = Math.max(1, Object.keys({ ...branches, ...coils }).length);
+    const tallest = Math.max(height, TRUNK + RUNG[0] * count);
+    const zoom = Math.min(LARGEST, Math.max(1, Math.min(place.clientHeight / tallest, place.clientWidth / 800)));
+    const width = Math.floor((place.clientWidth - SCROLLBAR) / zoom - CDU - 2);
     const rung = Math.floor(Math.min(RUNG[1], Math.max(RUNG[0], (place.clientHeight / zoom - TRUNK - 8) / count)));
     if (!anew && width === this.width && zoom === this.zoom && rung === this.rung) return;
     Object.assign(this, { width, zoom, rung });

@@ -1,0 +1,174 @@
+"""Cold plates behind the page: the model's own loop over the real feed, the real solver, the real routes."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import math
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import numpy as np
+import pytest
+
+from twin.model.circuits import Coolant
+from twin.model.load import load_layout
+from twin.model.operating import CoolantSettings
+from twin.runtime.feed import FeedServer
+from viz.app import create_app
+from viz.field import FRAME_LIMIT, decode_frame
+from viz.plates import Point, averaged, find_branch
+from viz.source import LiveSource
+
+LAYOUT = Path(__file__).parents[3] / "layouts" / "liquid_row.yaml"
+AIR_K = 293.15
+HELLO = {"scene": [], "grid": {"x": [0.0, 1.0], "y": [0.0, 1.0], "z": [0.0, 1.0]}, "layout": "liquid row"}
+
+
+@pytest.fixture(scope="module")
+def loops() -> dict[str, Any]:
+    layout = load_layout(LAYOUT)
+    coolant = Coolant(layout)
+    power = {rack.id: rack.nominal_power for rack in layout.racks}
+    coolant.settle(power, dict.fromkeys(power, AIR_K), CoolantSettings())
+    return json.loads(json.dumps(coolant.summary(), allow_nan=False))
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[FeedServer]:
+    feed = FeedServer(tmp_path / "feed.sock", HELLO)
+    yield feed
+    feed.close()
+
+
+def publish(server: FeedServer, sequence: int, loops: dict[str, Any]) -> None:
+    body = {"sequence": sequence, "time": time.time(), "status": "live", "data_age_s": 0.5, "loops": loops}
+    server.publish_snapshot(body, np.full((1, 1, 1), 21.0, dtype=np.float32))
+
+
+def changed(loops: dict[str, Any], **values: Any) -> dict[str, Any]:
+    """Return the loops with other values of branch B01."""
+    copy = json.loads(json.dumps(loops))
+    copy["L1"]["branches"]["B01"] |= values
+    return copy
+
+
+async def until(condition: Any) -> None:
+    end = time.monotonic() + 5
+    while not condition():
+        assert time.monotonic() < end, "did not come true in time"
+        await asyncio.sleep(0.01)
+
+
+def test_an_operating_point_moves_by_more_than_noise() -> None:
+    here = Point(4e-4, 30.0, 16e3)
+    assert not here.moved(Point(4.05e-4, 30.1, 16.2e3))
+    assert here.moved(Point(4e-4, 30.3, 16e3))
+    assert here.moved(Point(3.9e-4, 30.0, 16e3))
+    assert here.moved(Point(4e-4, 30.0, 17e3))
+
+
+def test_a_branch_is_found_in_its_loop(loops: dict[str, Any]) -> None:
+    found = find_branch({"loops": loops}, "B02")
+    assert found is not None
+    assert (found[0], found[1]["rack"]) == ("L1", "R02")
+    assert find_branch({"loops": loops}, "B99") is None
+    assert find_branch({}, "B01") is None
+    assert find_branch(None, "B01") is None
+
+
+def test_merged_columns_keep_the_heat_and_the_gaps() -> None:
+    lines = np.concatenate([[0.0], np.cumsum(np.tile([0.3, 0.15], 100))])
+    field = np.random.default_rng(3).uniform(20.0, 60.0, (200, 2, 3)).astype(np.float32)
+    field[:60, :, 0] = np.nan  # beside a chip
+    across, merged = averaged(lines, field, most=50)
+    assert merged.shape == (50, 2, 3)
+    assert (across[0], across[-1]) == (lines[0], lines[-1])
+    before = np.nansum(field * np.diff(lines)[:, None, None], axis=0)
+    after = np.nansum(merged * np.diff(across)[:, None, None], axis=0)
+    assert after == pytest.approx(before, rel=1e-5)  # float32
+    assert np.isnan(merged[:15, :, 0]).all()
+    assert np.isfinite(merged[15:]).all()
+    assert averaged(lines, field, most=200)[1] is field
+
+
+def test_a_plate_is_solved_for_its_branch_and_probed(
+    server: FeedServer, tmp_path: Path, loops: dict[str, Any]
+) -> None:
+    async def settled(client: httpx.AsyncClient, after: int) -> tuple[dict[str, Any], bytes]:
+        end = time.monotonic() + 60  # a first solve compiles
+        while True:
+            reply = await client.get("/api/plates/B01", params={"after": after})
+            assert reply.status_code == 200
+            header, texture = decode_frame(reply.content)
+            if header["type"] == "field" or header["plate"] == "fault":
+                assert len(reply.content) < FRAME_LIMIT
+                return header, texture
+            assert time.monotonic() < end, header
+            await asyncio.sleep(0.1)
+
+    async def scenario() -> None:
+        source = LiveSource(tmp_path / "feed.sock")
+        following = asyncio.create_task(source.run())
+        app = create_app(source, tmp_path / "history.db")
+        transport = httpx.ASGITransport(app=app.server)
+        async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:8050") as client:
+            assert (await client.get("/api/plates/B01")).status_code == 503
+            assert "/assets/viewer.js" in (await client.get("/coolant")).text  # the one document
+            assert (await client.get("/coolants")).status_code == 404
+            publish(server, 1, loops)
+            await until(lambda: source.snapshot is not None)
+            branch = loops["L1"]["branches"]["B01"]
+            header, texture = await settled(client, -1)
+            assert math.prod(header["shape"]) == len(texture)
+            operating, numbers = header["operating"], header["numbers"]
+            assert operating["plates"] == 24
+            assert operating["flow_m3_s"] == pytest.approx(branch["flow_m3_s"] / 24)
+            assert operating["heat_w"] == pytest.approx(branch["liquid_heat_w"] / 24)
+            # all heat of the plates goes into the coolant: its rise is the branch's own, but for the
+            # properties' temperature and the friction between header and plate
+            rise = branch["return_c"] - branch["supply_c"]
+            assert numbers["coolant_rise_k"] == pytest.approx(rise, rel=0.02)
+            low, high = header["range"]
+            assert low <= branch["supply_c"] < numbers["hottest_c"] < high
+            chip = next(box for box in header["boxes"] if box["name"] == numbers["hottest"])
+            place = [0.5 * (a + b) for a, b in zip(chip["lo"], chip["hi"], strict=True)]
+            inside = dict(zip("xyz", place, strict=True))
+            probe = (await client.get("/api/plates/B01/probe", params=inside)).json()
+            assert branch["supply_c"] < probe["temperature_c"] < numbers["hottest_c"]
+            beside = (
+                await client.get("/api/plates/B01/probe", params={"x": 1e-3, "y": 1e-3, "z": 1e-4})
+            ).json()
+            assert beside["temperature_c"] is None  # no chip there
+            bad = await client.get("/api/plates/B01/probe", params=inside | {"x": "nan"})
+            assert bad.status_code == 422
+
+            again = decode_frame((await client.get("/api/plates/B01", params={"after": 0})).content)[0]
+            assert (again["type"], again["number"]) == ("status", 0)
+            publish(server, 2, changed(loops, liquid_heat_w=1.5 * branch["liquid_heat_w"]))
+            hotter, _ = await settled(client, 0)
+            assert hotter["number"] == 1
+            growth = (hotter["numbers"]["hottest_c"] - branch["supply_c"]) / (
+                numbers["hottest_c"] - branch["supply_c"]
+            )
+            assert growth == pytest.approx(1.5, rel=0.03)  # linear but for the coolant's properties
+
+            publish(server, 3, changed(loops, flow_m3_s=0.0))
+            await asyncio.sleep(1.6)  # not solved anew sooner
+            stopped, _ = await settled(client, 1)
+            assert stopped["plate"] == "fault"
+            assert "No flow" in stopped["message"]
+            assert (await client.get("/api/plates/B99")).status_code == 404
+            publish(server, 4, changed(loops, plate_spec=None))
+            await until(lambda: (source.snapshot or {})["sequence"] == 4)
+            bare = await client.get("/api/plates/B01")
+            assert (bare.status_code, "cold_plates.spec" in bare.json()["detail"]) == (404, True)
+            foreign = await client.get("/api/plates/B01", headers={"host": "evil.example"})
+            assert foreign.status_code == 421
+        following.cancel()
+        await asyncio.gather(following, return_exceptions=True)
+
+    asyncio.run(scenario())
