@@ -1,0 +1,326 @@
+"""The coolant loops of a layout at work: what the chips give to coolant and air, steady and over time.
+
+A branch's chips are one mass with heat on three ways: power in, coolant, and the air of the rack::
+
+    C dT/dt = P - Q_coolant(flow, T, T_coolant) - G (T - T_air)
+
+G is such that at nominal power, flow and temperatures the coolant takes the rack's liquid share. What the
+coolant does not take goes to the room's air, all in the same run: a pump that stops is felt by the chips in
+seconds and by the room in minutes. Servers are not throttled; the run says when chips pass their limit.
+
+A coil takes heat out of the air that leaves a rack, cell by cell: see `twin.model.loop_air`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from solvers.coolant import control, transient
+from solvers.coolant.components import Inputs
+from solvers.coolant.exchangers import over_cells
+from solvers.coolant.fluids import fluid
+from solvers.coolant.network import Network, Steady, prepare, solve
+from twin.model.catalog import AIR_HEAT_CAPACITY
+from twin.model.coolant import AMBIENT_PRESSURE, LoopNetwork, build_loop
+from twin.model.operating import CoolantSettings, Operating, liquid_share, rack_slots
+from twin.model.packing import flatten, rebuild
+from twin.model.schema import AirCoil, Branch, Layout, Loop
+from twin.units import ZERO_CELSIUS
+
+STEP = 0.5
+"""Time for which the heat that chips give to the air is held. [s]"""
+_GAIN = -0.03  # of the facility valve's range per kelvin of supply
+_LEAST_OPEN = 0.02  # of the facility valve under control
+_ROUNDS = 60  # to the steady state of chips and coolant
+_AGREE = 1e-6  # K
+_RUNS = 1e-3  # speed over the nominal one, below which a pump stands
+
+
+class Exhaust(NamedTuple):
+    """The air that leaves the slots of a rack, before a coil.
+
+    Attributes
+    ----------
+    T : float64[slots]         [K]
+    C_flow : float64[slots]    Capacity flow rho cp V. [W/K]
+    """
+
+    T: NDArray[np.float64]
+    C_flow: NDArray[np.float64]
+
+
+class Circuit:
+    """One loop: its network, its control, its chips.
+
+    Parameters
+    ----------
+    layout : Layout
+    loop : Loop    One of the layout's.
+
+    Attributes
+    ----------
+    rack_of : dict              Rack of each branch.
+    racks : tuple of str        Racks whose chips hang on it.
+    coil_heat : dict            By rack: what coils took from the air of its slots, float64[slots]. [W]
+    begin : Balance             Of the start, and
+    settled_to : float          how well heat closed there. [1]
+    """
+
+    def __init__(self, layout: Layout, loop: Loop) -> None:
+        self.loop = loop
+        self.fluid = fluid(loop.fluid)
+        self.parts: LoopNetwork = build_loop(
+            loop, {coil.id: _nominal_air_flow(layout, coil) for coil in loop.coils}
+        )
+        self.network: Network = prepare(self.parts.case)
+        self.controls = control.controls(
+            {
+                "quantity": control.TEMPERATURE, "first": self.parts.supply,
+                "target": loop.cdu.supply_temperature,
+                "gain": _GAIN, "time": max(loop.cdu.valve_time, 1.0), "low": _LEAST_OPEN, "high": 1.0,
+                "output": self.parts.facility,
+            }
+        )  # fmt: skip
+        racklets = {unit.id: unit for unit in layout.racklets}
+        self.rack_of = {branch.id: racklets[branch.racklet].rack for branch in loop.branches}
+        self.racks = tuple(dict.fromkeys(self.rack_of.values()))
+        partners = {
+            rack: sum(unit.rack == rack and unit.cooling_module.kind == "liquid" for unit in layout.racklets)
+            for rack in self.racks
+        }
+        self.part = {name: 1.0 / partners[rack] for name, rack in self.rack_of.items()}
+        T_air = _nominal_air(layout)
+        self.conductance = np.array(
+            [self._to_air(layout, branch, T_air) for branch in loop.branches], np.float64
+        )
+        self.plates = np.array([self.parts.plate[branch.id] for branch in loop.branches], np.int64)
+        self.inputs: Inputs = self.network.inputs()
+        self.state: transient.State
+        self._air_heat = np.zeros(len(loop.branches))
+        self.coil_heat: dict[str, NDArray[np.float64]] = {}
+        self.begin = transient.Balance(0.0, 0.0)
+        self.settled_to = 0.0
+
+    def settle(
+        self,
+        power: Mapping[str, float],
+        T_air: Mapping[str, float],
+        settings: CoolantSettings,
+        exhaust: Mapping[str, Exhaust],
+    ) -> None:
+        """Find the steady state and begin there; parameters as of `twin.model.circuits.Coolant`."""
+        self._set(settings)
+        self._blow(exhaust)
+        given, air = self._given(power, T_air)
+        steady: Steady | None = None
+        to_air, chips = np.zeros(given.size), np.full(given.size, math.nan)
+        for _ in range(_ROUNDS):
+            self.inputs.heat[self.plates] = given - to_air
+            self.inputs, steady = control.settle(
+                self.network, self.inputs, self.controls, steady, strict=False
+            )
+            settled = steady.T_solid
+            to_air = self.conductance * (settled - air)
+            if not settled.size or np.abs(settled - chips).max() <= _AGREE:
+                break
+            chips = settled
+        assert steady is not None
+        self._air_heat = to_air
+        self.state = transient.start(self.network, self.inputs, steady, self.controls)
+        self.begin = transient.balance(self.network, self.state)
+        self.settled_to = steady.energy_relative
+        self._take_from_air(exhaust)
+
+    def advance(
+        self,
+        duration: float,
+        power: Mapping[str, float],
+        T_air: Mapping[str, float],
+        settings: CoolantSettings,
+        exhaust: Mapping[str, Exhaust],
+    ) -> None:
+        """Carry the loop on by a duration [s]."""
+        self._set(settings)
+        self._blow(exhaust)
+        given, air = self._given(power, T_air)
+        steps = max(1, math.ceil(duration / STEP - 1e-9))
+        total = np.zeros(given.size)
+        for _ in range(steps):
+            to_air = self.conductance * (self.state.warmth.T_solid - air)
+            self.inputs.heat[self.plates] = given - to_air
+            self.state = transient.advance(
+                self.network, self.state, self.inputs, duration / steps, self.controls
+            )
+            total += to_air
+        self._air_heat = total / steps
+        self._take_from_air(exhaust)
+
+    def air_heat(self, rack: str) -> float:
+        """Heat that chips gave to the air of a rack, mean over the last `advance`. [W]."""
+        return sum(
+            float(heat)
+            for branch, heat in zip(self.loop.branches, self._air_heat, strict=True)
+            if self.rack_of[branch.id] == rack
+        )
+
+    def _blow(self, exhaust: Mapping[str, Exhaust]) -> None:
+        """Lead the air of the racks over the coils."""
+        for coil in self.loop.coils:
+            number, air = self.parts.coil[coil.id][1], exhaust.get(coil.rack)
+            C_flow = 0.0 if air is None else float(air.C_flow.sum())
+            self.inputs.air_flow[number] = C_flow / AIR_HEAT_CAPACITY
+            if air is not None and C_flow > 0.0:
+                self.inputs.T_air[number] = float(air.T @ air.C_flow) / C_flow
+
+    def _take_from_air(self, exhaust: Mapping[str, Exhaust]) -> None:
+        """Share the heat of the coils among the slots: all of it is theirs, less what friction gave."""
+        state = self.state
+        self.coil_heat = {}
+        for coil in self.loop.coils:
+            air, branch = exhaust.get(coil.rack), self.parts.coil[coil.id][0]
+            if air is None or air.C_flow.sum() <= 0.0:
+                continue
+            T_in = float(state.warmth.T[self.network.case.branches.a[branch]])
+            heat = over_cells(self._coil_heat(branch), T_in, air.T, air.C_flow)
+            self.coil_heat[coil.rack] = self.coil_heat.get(coil.rack, 0.0) + heat
+
+    def _coil_heat(self, branch: int) -> float:
+        flow = self.state.flow
+        rho = float(self.fluid.density(self.state.warmth.T[self.parts.supply]))
+        return float(self.state.Q_flow[branch] - abs(flow.m_flow[branch] * flow.dp[branch]) / rho)
+
+    def points(self) -> dict[str, float]:
+        """Return the telemetry points of the loop: SI, temperatures in degC."""
+        state, parts, cdu = self.state, self.parts, self.loop.cdu
+        T = state.warmth.T - ZERO_CELSIUS
+        m = state.flow.m_flow
+        p = state.flow.p - AMBIENT_PRESSURE
+        values = {
+            f"{cdu.id}.supply_temperature": float(T[parts.supply]),
+            f"{cdu.id}.return_temperature": float(T[parts.back]),
+            f"{cdu.id}.facility_supply_temperature": float(T[parts.facility_supply]),
+            f"{cdu.id}.coolant_flow": float(m[parts.exchanger]),
+            f"{cdu.id}.supply_pressure": float(p[parts.supply]),
+            f"{cdu.id}.return_pressure": float(p[parts.back]),
+            f"{cdu.id}.level": float(state.level[0]),
+            f"{cdu.id}.valve": float(state.setting[parts.facility]),
+            f"{cdu.id}.pump_power": float(state.power.sum()),
+        }
+        for pump, speed in zip(cdu.pumps, state.speed, strict=True):
+            values[f"{pump.id}.pump_speed"] = float(speed) * pump.speed
+        for k, branch in enumerate(self.loop.branches):
+            plate, flow = self.plates[k], float(m[parts.valve[branch.id]])
+            back, heat = float(T[self.behind(plate)]), float(state.Q_flow[plate])
+            before = float(T[self.network.case.branches.a[plate]])
+            values |= {
+                f"{branch.id}.coolant_flow": flow,
+                f"{branch.id}.chip_temperature": float(state.warmth.T_solid[k]) - ZERO_CELSIUS,
+                f"{branch.id}.return_temperature": back,
+                f"{branch.id}.liquid_heat": heat,
+                f"{branch.racklet}.coolant_flow": flow,
+                f"{branch.racklet}.coolant_supply_temperature": before,
+                f"{branch.racklet}.coolant_return_temperature": back,
+                f"{branch.racklet}.liquid_heat": heat,
+            }
+        for coil in self.loop.coils:
+            n = parts.coil[coil.id][0]
+            values[f"{coil.id}.coolant_flow"] = float(m[n])
+            values[f"{coil.id}.return_temperature"] = float(T[self.behind(n)])
+            values[f"{coil.id}.liquid_heat"] = self._coil_heat(n)
+        return values
+
+    def behind(self, branch: int) -> int:
+        """Node that a branch flows into at design."""
+        return int(self.network.case.branches.b[branch])
+
+    def findings(self) -> tuple[str, ...]:
+        """Say what is wrong with the loop's present state."""
+        said = self.network.findings(self.inputs), self.network.hot_and_cold(self.state.warmth.T)
+        return (*self._alarms(), *(text for group in said for text in group))
+
+    def _alarms(self) -> list[str]:
+        """Say what an operator must hear: a pump that is down, a low tank, chips above their limit."""
+        cdu, state = self.loop.cdu, self.state
+        alarms = [
+            f"pump {pump.id} is down"
+            for pump, runs in zip(cdu.pumps, self.inputs.drive.tolist(), strict=True)
+            if not runs and not pump.standby
+        ]
+        level = float(state.level[0])
+        if level < cdu.reservoir.alarm_level:
+            alarms.append(f"level {level:.0%} in {cdu.id}, alarm at {cdu.reservoir.alarm_level:.0%}")
+        for branch, T in zip(self.loop.branches, state.warmth.T_solid.tolist(), strict=True):
+            limit = branch.cold_plates.limit_temperature
+            if limit < T:
+                chips = f"chips of {self.rack_of[branch.id]} ({branch.id})"
+                alarms.append(f"{chips} {T - ZERO_CELSIUS:.0f} degC, limit {limit - ZERO_CELSIUS:.0f} degC")
+        return alarms
+
+    def pack(self) -> dict[str, NDArray[np.float64]]:
+        """Return all that `unpack` needs to go on bit by bit."""
+        packed = flatten("state", self.state)
+        packed |= flatten("inputs", self.inputs) | flatten("begin", self.begin)
+        packed |= {f"coil_heat.{rack}": heat.copy() for rack, heat in self.coil_heat.items()}
+        return packed | {"air_heat": self._air_heat.copy(), "settled_to": np.array(self.settled_to)}
+
+    def unpack(self, packed: Mapping[str, NDArray[np.float64]]) -> None:
+        """Take over a state from `pack`."""
+        self.inputs = rebuild("inputs", self.inputs, packed)
+        if not hasattr(self, "state"):
+            cold = self.network.inputs()  # of any state, for its form
+            self.state = transient.start(self.network, cold, solve(self.network, cold), self.controls)
+        self.state = rebuild("state", self.state, packed)
+        self.begin = rebuild("begin", self.begin, packed)
+        self._air_heat = packed["air_heat"].copy()
+        self.settled_to = float(packed["settled_to"])
+        coils = {name: value for name, value in packed.items() if name.startswith("coil_heat.")}
+        self.coil_heat = {name.partition(".")[2]: value.copy() for name, value in coils.items()}
+
+    def _given(self, power, T_air) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Power under the plates of each branch and the air beside them. [W, K]."""
+        racks = [self.rack_of[branch.id] for branch in self.loop.branches]
+        given = [power[rack] * self.part[b.id] for rack, b in zip(racks, self.loop.branches, strict=True)]
+        return np.array(given), np.array([T_air[rack] for rack in racks])
+
+    def _to_air(self, layout: Layout, branch: Branch, T_air: float) -> float:
+        """Conductance from the chips of a branch to the air. [W/K]."""
+        rack = layout.rack(self.rack_of[branch.id])
+        power, share = rack.nominal_power * self.part[branch.id], liquid_share(rack)
+        chips = self.loop.cdu.supply_temperature + branch.cold_plates.resistance * share * power
+        return (1.0 - share) * power / max(chips - T_air, 1.0)
+
+    def _set(self, settings: CoolantSettings) -> None:
+        """Bring what operators and faults do into the network's inputs; standby pumps follow failed ones."""
+        parts, cdu, inputs = self.parts, self.loop.cdu, self.inputs
+        down = sum(not settings.drive.get(pump.id, True) for pump in cdu.pumps if not pump.standby)
+        for k, pump in enumerate(cdu.pumps):
+            called = not pump.standby or down > 0
+            if pump.standby and down > 0:
+                down -= 1
+            speed = settings.speed.get(pump.id, 1.0) if called else 0.0
+            inputs.drive[k] = settings.drive.get(pump.id, True) and speed > _RUNS
+            inputs.setting[parts.pump[pump.id]] = speed
+        for taker in self.loop.takers:
+            inputs.setting[parts.valve[taker.id]] = settings.valve.get(taker.id, taker.valve_open)
+            inputs.setting[parts.leak[taker.id]] = settings.leak.get(taker.id, 0.0)
+        clogged = 1.0 / max(1.0 - cdu.filter.clogged, 1e-3) ** 2
+        inputs.setting[parts.filter] = settings.fouling.get(cdu.id, clogged)
+        self.controls.target[0] = settings.supply.get(cdu.id, cdu.supply_temperature)
+        inputs.T[parts.facility_supply] = settings.facility.get(cdu.id, cdu.facility.supply_temperature)
+
+
+def _nominal_air(layout: Layout) -> float:
+    """Air that cools the chips at nominal conditions: what the coolers supply. [K]."""
+    supplies = [cooler.supply_temperature for cooler in layout.coolers]
+    return sum(supplies) / len(supplies) if supplies else layout.air.reference_temperature
+
+
+def _nominal_air_flow(layout: Layout, coil: AirCoil) -> float:
+    """Air of the rack before a coil at nominal conditions. [m3/s]."""
+    slots = rack_slots(layout, layout.rack(coil.rack), Operating.nominal(layout))
+    return sum(slot.flow for slot in slots)
