@@ -98,6 +98,7 @@ class Circuit:
         self.conductance = np.array(
             [self._to_air(layout, branch, T_air) for branch in loop.branches], np.float64
         )
+        self._conductance = self.conductance.copy()
         self.plates = np.array([self.parts.plate[branch.id] for branch in loop.branches], np.int64)
         self.inputs: Inputs = self.network.inputs()
         self.state: transient.State
@@ -125,7 +126,7 @@ class Circuit:
                 self.network, self.inputs, self.controls, steady, strict=False
             )
             settled = steady.T_solid
-            to_air = self.conductance * (settled - air)
+            to_air = self._conductance * (settled - air)
             if not settled.size or np.abs(settled - chips).max() <= _AGREE:
                 break
             chips = settled
@@ -151,7 +152,7 @@ class Circuit:
         steps = max(1, math.ceil(duration / STEP - 1e-9))
         total = np.zeros(given.size)
         for _ in range(steps):
-            to_air = self.conductance * (self.state.warmth.T_solid - air)
+            to_air = self._conductance * (self.state.warmth.T_solid - air)
             self.inputs.heat[self.plates] = given - to_air
             self.state = transient.advance(
                 self.network, self.state, self.inputs, duration / steps, self.controls
@@ -296,6 +297,8 @@ class Circuit:
 
     def _set(self, settings: CoolantSettings) -> None:
         """Bring what operators and faults do into the network's inputs; standby pumps follow failed ones."""
+        factors = [settings.air.get(branch.id, 1.0) for branch in self.loop.branches]
+        self._conductance = self.conductance * np.array(factors, np.float64)
         parts, cdu, inputs = self.parts, self.loop.cdu, self.inputs
         down = sum(not settings.drive.get(pump.id, True) for pump in cdu.pumps if not pump.standby)
         for k, pump in enumerate(cdu.pumps):

@@ -43,6 +43,7 @@ class CoolantSettings:
     facility : mapping    By CDU: supply temperature of the facility's water. [K]
     fouling : mapping     By CDU: resistance of its filter over that of a clean one. [1]
     supply : mapping      By CDU: set point of its supply temperature. [K]
+    air : mapping         By branch: conductance from its chips to the air over that of the layout. [1]
     """
 
     drive: Mapping[str, bool] = field(default_factory=dict)
@@ -52,6 +53,7 @@ class CoolantSettings:
     facility: Mapping[str, float] = field(default_factory=dict)
     fouling: Mapping[str, float] = field(default_factory=dict)
     supply: Mapping[str, float] = field(default_factory=dict)
+    air: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

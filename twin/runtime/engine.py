@@ -178,7 +178,7 @@ class Engine:
         ------
         NotConvergedError : the solver failed; the state is the one before.
         """
-        self.operating = operating
+        self.operating = operating = self.loops.corrected(operating)
         behind = now - self.time()
         duration = min(behind, longest)
         if duration < SHORTEST_ADVANCE:

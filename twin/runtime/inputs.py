@@ -200,6 +200,10 @@ class Comparer:
         ]
         return float(np.mean(errors)) if errors else None
 
+    def fresh_errors(self, now: float) -> dict[str, float]:
+        """Return the error of every point whose comparison is fresh: predicted less measured."""
+        return {point: found.error for point, found in self.latest.items() if now - found.time < STALE_AFTER}
+
     def _at(self, time: float, point: str) -> float | None:
         if not self._times or time < self._times[0] or point not in self._values[-1]:
             return None

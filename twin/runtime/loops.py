@@ -1,4 +1,4 @@
-"""The coolant loops of the live twin, kept in step beside its air.
+"""The coolant loops of the live twin, kept in step beside its air, and what they learn from the sensors.
 
 Where their solve fails the air goes on with the heat that chips gave at last, the summary says so, and the
 loops are tried again from a steady state a little later.
@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import math
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -28,8 +30,14 @@ log = logging.getLogger(__name__)
 
 RETRY = 10.0
 """Time for which loops that failed are left alone. [s]"""
+LEARNING = 120.0
+"""Time in which an error of the heat to the coolant is taken out. [s]"""
+_FACTORS = (0.25, 4.0)  # between which a learnt factor stays [1]
+_FASTEST = 0.5  # of the heat to the air: larger errors are learnt no faster
+_WORKING = 0.3  # part of a rack's power that its coolant must take for its heat to tell something
 _PREFIX = "loops."
 _DIGEST = "loops"
+_AIR = "loops_air"
 
 Packed = dict[str, NDArray[Any]]
 
@@ -60,12 +68,14 @@ class LiveLoops:
     Attributes
     ----------
     fault : str or None    Why the loops do not go on; None while they do.
+    air : dict             By branch: learnt factor on the conductance from its chips to the air. [1]
     """
 
     def __init__(self, layout: Layout) -> None:
         self.fault: str | None = None
         self._layout = layout
         self._coolant = Coolant(layout) if layout.loops else None
+        self.air = {branch.id: 1.0 for loop in layout.loops for branch in loop.branches}
         self._digest = hashlib.sha256(layout.model_dump_json().encode()).hexdigest()
         self._running = False
         self._pause = 0.0
@@ -127,6 +137,42 @@ class LiveLoops:
                 self._note(error)
         return self.heated(inputs, scene)
 
+    def corrected(self, operating: Operating) -> Operating:
+        """Return operating conditions with what has been learnt of the loops."""
+        if not self.air:
+            return operating
+        return replace(operating, coolant=replace(operating.coolant, air=dict(self.air)))
+
+    def learn(self, duration: float, error: Mapping[str, float], power: Mapping[str, float]) -> None:
+        """Learn how readily chips give heat to the air, from how far the coolant's heat is off.
+
+            d(ln f)/dt = (Q_twin - Q_measured) / (Q_air LEARNING)
+
+        What the coolant takes less than the twin says goes to the air, for power is measured too.
+
+        Parameters
+        ----------
+        duration : float    [s]
+        error : mapping     Points of fresh comparisons: predicted less measured.
+        power : mapping     By rack: electric power. [W]
+        """
+        coolant = self.coolant
+        if coolant is None or self.fault is not None:
+            return
+        points = coolant.points()
+        for loop in self._layout.loops:
+            for branch in loop.branches:
+                rack = self._layout.racklet(branch.racklet).rack
+                found = [
+                    error[p] for name in (branch.id, branch.racklet) if (p := f"{name}.liquid_heat") in error
+                ]
+                Q_air = coolant.air_heat(rack)
+                if not found or Q_air <= 0.0 or points[f"{branch.id}.liquid_heat"] < _WORKING * power[rack]:
+                    continue
+                off = min(max(sum(found) / len(found) / Q_air, -_FASTEST), _FASTEST)
+                factor = self.air[branch.id] * math.exp(off * duration / LEARNING)
+                self.air[branch.id] = min(max(factor, _FACTORS[0]), _FACTORS[1])
+
     def heated(self, inputs: UnitInputs, scene: Scene) -> UnitInputs:
         """Return inputs with what the loops' chips and coils do to the air at last."""
         return with_loops(inputs, self.coolant, scene.rack_units)
@@ -140,8 +186,10 @@ class LiveLoops:
         if self.coolant is None:
             return {}
         body = self.coolant.summary()
-        if self.fault is not None:
-            for loop in body.values():
+        for loop in body.values():
+            for name, branch in loop["branches"].items():
+                branch["air_factor"] = self.air[name]
+            if self.fault is not None:
                 loop["findings"] = [self.fault, *loop["findings"]]
         return body
 
@@ -152,7 +200,9 @@ class LiveLoops:
     def dump(self) -> Packed:
         """Return the same for a checkpoint: every name marked, and what layout it is of."""
         packed = {f"{_PREFIX}{name}": value for name, value in self.pack().items()}
-        return packed | {_DIGEST: np.asarray(self._digest)} if packed else {}
+        if not packed:
+            return {}
+        return packed | {_DIGEST: np.asarray(self._digest), _AIR: np.array(list(self.air.values()))}
 
     def load(self, stored: dict[str, Any]) -> None:
         """Take what `dump` gave out of a checkpoint, and go on from it where it is of this layout.
@@ -161,7 +211,7 @@ class LiveLoops:
         ----------
         stored : dict    Arrays by name; those of the loops are removed.
         """
-        digest = str(stored.pop(_DIGEST, ""))
+        digest, air = str(stored.pop(_DIGEST, "")), np.asarray(stored.pop(_AIR, ()))
         names = [name for name in stored if name.startswith(_PREFIX)]
         packed = {name.removeprefix(_PREFIX): stored.pop(name) for name in names}
         if self._coolant is None or digest != self._digest:
@@ -172,6 +222,8 @@ class LiveLoops:
             log.info("the checkpoint of the coolant loops is not used: %s", error)
             return
         self._running = True
+        if air.size == len(self.air):
+            self.air = dict(zip(self.air, air.tolist(), strict=True))
         self._clear()
 
     def _note(self, error: SolverError) -> None:

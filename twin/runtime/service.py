@@ -212,13 +212,16 @@ class TwinService:
     def _step(self) -> None:
         now = self._watch_clock()
         readings = self._take_readings()
-        lag = self._engine.follow(now, self._inputs.operating())
+        operating, before = self._inputs.operating(), self._engine.time()
+        lag = self._engine.follow(now, operating)
         if self._engine.scene is not self._greeted and self._feed is not None:
             self._feed.greet(describe_scene(self._engine.scene))
             self._greeted = self._engine.scene
         predictions = self._engine.predictions()
         self._comparer.remember(self._engine.time(), predictions)
         self._comparer.compare(readings)
+        passed = max(0.0, self._engine.time() - before)
+        self._engine.loops.learn(passed, self._comparer.fresh_errors(now), operating.rack_power)
         self._publish(predictions, now, lag)
         if self._heartbeat is not None and self._is_due("heartbeat", 1.0):
             self._heartbeat()
