@@ -118,7 +118,6 @@ def test_a_plate_is_solved_for_its_branch_and_probed(
         async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:8050") as client:
             assert (await client.get("/api/plates/B01")).status_code == 503
             assert "/assets/viewer.js" in (await client.get("/coolant")).text  # the one document
-            assert (await client.get("/coolants")).status_code == 404
             publish(server, 1, loops)
             await until(lambda: source.snapshot is not None)
             branch = loops["L1"]["branches"]["B01"]
