@@ -33,8 +33,8 @@ lint: .venv/.synced ## Formatting, lint, docstrings, types, import contract
 validate: .venv/.synced ## Run the whole validation suite (minutes) and rewrite its page in docs
 	$(BIN)/racklet validate --full --docs docs $(ARGS)
 
-bench: .venv/.synced ## Time the solver against memory, clock and OpenFOAM (many minutes; ARGS=--quick)
-	@exec $(BIN)/racklet bench $(ARGS)
+bench: .venv/.synced .peers/.synced ## Time the solver against memory, clock and its peers (many minutes; ARGS=--quick)
+	@RACKLET_PANDAPIPES=$(CURDIR)/.peers/bin/python exec $(BIN)/racklet bench $(ARGS)
 
 viewer: ## Rebuild the 3-D viewer's bundle (needs Node.js and npm)
 	cd viz/viewer && npm ci --no-audit --no-fund && npm run build

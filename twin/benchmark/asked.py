@@ -6,9 +6,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
+from twin.benchmark.coolant import CoolantSpeed
 from twin.benchmark.first_call import FirstCall
+from twin.benchmark.halls import RACKLETS
 from twin.benchmark.kernels import ENOUGH, KernelSpeed
 from twin.benchmark.peers import Comparison
+from twin.benchmark.plates import CELLS
 from twin.benchmark.steady import SteadyRun
 from twin.benchmark.steps import FrozenSpeed, StepSpeed, exponent, full_rooms
 
@@ -52,6 +55,7 @@ def asked_and_reached(
     frozen: list[FrozenSpeed],
     first_call: FirstCall | None,
     peers: list[Comparison],
+    coolant: CoolantSpeed | None = None,
 ) -> list[Figure]:
     """Return every figure that was asked for and measured.
 
@@ -63,6 +67,7 @@ def asked_and_reached(
     frozen : list of FrozenSpeed
     first_call : FirstCall, optional
     peers : list of Comparison
+    coolant : CoolantSpeed, optional
 
     Returns
     -------
@@ -75,6 +80,8 @@ def asked_and_reached(
             figures.append(Figure(name, "at least", 100.0, speed.real_time_factor, ""))
     if first_call is not None:
         figures.append(Figure("first call, nothing compiled", "at most", 60.0, first_call.cold_s, "s"))
+    if coolant is not None:
+        figures += _of_coolant(coolant)
     return figures
 
 
@@ -124,6 +131,29 @@ def _of_steady(steady: list[SteadyRun]) -> Iterator[Figure]:
             yield Figure(f"steady {of}", "at most", 90.0, run.wall_s, "s", fault)
             if run.bytes_per_cell is not None:
                 yield Figure(f"memory of {of}", "at most", 500.0, run.bytes_per_cell, "B/cell", fault)
+
+
+def _of_coolant(coolant: CoolantSpeed) -> Iterator[Figure]:
+    for hall in coolant.halls:
+        if hall.racklets == RACKLETS:
+            of = f"coolant network of {hall.racklets} racklets"
+            yield Figure(f"{of}: steady state from the last", "at most", 20.0, hall.steady_ms, "ms")
+            yield Figure(f"{of}: slowest step of 1 s", "at most", 20.0, hall.slowest_ms, "ms")
+    for pipes in coolant.pipes:
+        yield Figure(f"{pipes.name}: times {pipes.peer}", "at least", 1.0, pipes.ratio, "")
+        yield Figure(f"{pipes.name}: flows off {pipes.peer}", "at most", 0.005, pipes.flow_difference, "")
+    if _near(coolant.plate.cells, CELLS):
+        of = f"steady cold plate, {_size(coolant.plate.cells)} cells"
+        yield Figure(of, "at most", 60.0, coolant.plate.wall_s, "s")
+    compact = coolant.compact
+    if compact.resolved.cells > 0.8 * CELLS:
+        name = f"compact cold plate: times the resolved one, {_size(compact.resolved.cells)} cells"
+        yield Figure(name, "at least", 500.0, compact.ratio, "")
+    yield Figure(
+        "compact cold plate: off the resolved one, of the rise", "at most", 0.035, compact.difference, ""
+    )
+    for stack in coolant.stacks:
+        yield Figure(f"stack {stack.name}: off 3D-ICE", "at most", 0.1, stack.error_k, "K")
 
 
 def _near(cells: int, asked: int) -> bool:

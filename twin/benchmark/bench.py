@@ -17,6 +17,7 @@ from solvers.errors import SolverError
 from twin import __version__
 from twin.benchmark import openfoam
 from twin.benchmark.asked import Figure, asked_and_reached
+from twin.benchmark.coolant import CoolantSpeed, measure_coolant
 from twin.benchmark.first_call import FirstCall, measure_first_call
 from twin.benchmark.kernels import KernelSpeed, measure_kernels
 from twin.benchmark.measure import Memory, measure_memory, processor, run_apart
@@ -35,7 +36,7 @@ from twin.benchmark.steps import (
 from twin.errors import InputError, NotConvergedError
 from twin.files import COMMON, write_atomically
 
-PARTS = ("kernels", "step", "steady", "frozen", "first-call", "peers")
+PARTS = ("kernels", "step", "steady", "frozen", "coolant", "first-call", "peers")
 """What can be asked for; the memory triad is always measured."""
 PEER_CELL = 0.1
 """Of the room that both solvers get: 118,800 cells. [m]"""
@@ -63,6 +64,7 @@ class BenchResult:
     peers : list of Comparison
     skipped : str        Why there are no peers; empty if there are, or none were asked for.
     quick : bool         Whether the long measurements were left out.
+    coolant : CoolantSpeed, optional    Networks and cold plates.
     """
 
     memory: Memory
@@ -74,12 +76,13 @@ class BenchResult:
     peers: list[Comparison]
     skipped: str
     quick: bool
+    coolant: CoolantSpeed | None = None
 
     @property
     def figures(self) -> list[Figure]:
         """What is asked beside what was reached."""
         return asked_and_reached(
-            self.kernels, self.steps, self.steady, self.frozen, self.first_call, self.peers
+            self.kernels, self.steps, self.steady, self.frozen, self.first_call, self.peers, self.coolant
         )
 
     def as_json(self) -> dict[str, Any]:
@@ -96,6 +99,7 @@ class BenchResult:
             "step_exponent": exponent(self.steps),
             "steady": [_steady_json(run) for run in self.steady],
             "frozen": [dataclasses.asdict(speed) for speed in self.frozen],
+            "coolant": None if self.coolant is None else dataclasses.asdict(self.coolant),
             "first_call": None if self.first_call is None else dataclasses.asdict(self.first_call),
             "peers": [dataclasses.asdict(peer) for peer in self.peers],
             "peers_skipped": self.skipped,
@@ -202,7 +206,7 @@ class _Run:
         kernels: list[KernelSpeed] = []
         steps: list[StepSpeed] = []
         frozen: list[FrozenSpeed] = []
-        first_call, peers, skipped = None, [], ""
+        first_call, coolant, peers, skipped = None, None, [], ""
         sizes = [size for size in SIZES if not self.quick or size < 1_000_000]
         for part in self.wanted:
             if part == "kernels":
@@ -217,6 +221,8 @@ class _Run:
                     self.settle(room, memory.threads)
             elif part == "frozen":
                 frozen.append(run_apart(measure_frozen, full_room(SIZES[0]), tell=self.tell).value)
+            elif part == "coolant":
+                coolant = measure_coolant(self.quick, self.tell)
             elif part == "first-call":
                 self.tell("first call: compiling every kernel, then loading it")
                 first_call = measure_first_call()
@@ -233,6 +239,7 @@ class _Run:
             peers,
             skipped,
             self.quick,
+            coolant,
         )
 
     def rooms(self) -> list[Room]:

@@ -12,8 +12,9 @@ from twin.cli.terminal import JsonOption, err, out, print_json, progress_bar, re
 
 if TYPE_CHECKING:
     from twin.benchmark.bench import BenchResult
+    from twin.benchmark.coolant import CoolantSpeed
 
-_PARTS = "kernels, step, steady, frozen, first-call, peers; without any: all of them."
+_PARTS = "kernels, step, steady, frozen, coolant, first-call, peers; without any: all of them."
 _COUNTED = 1_000_000  # cells at which the kernels are held against the triad
 
 
@@ -74,6 +75,8 @@ def _print(result: BenchResult) -> None:
             f"frozen flow, {speed.cells:,} cells: {speed.real_time_factor:,.0f} times real time "
             f"(steps of {speed.dt_s:.3g} s, {speed.ms:.1f} ms each; {speed.setup_s:.1f} s to set up)"
         )
+    if result.coolant is not None:
+        _print_coolant(result.coolant)
     if result.first_call is not None:
         first = result.first_call
         out.print(
@@ -195,6 +198,57 @@ def _print_peers(result: BenchResult) -> None:
     out.print(table)
 
 
+def _print_coolant(coolant: CoolantSpeed) -> None:
+    columns = (
+        "branches",
+        "prepare ms",
+        "first ms",
+        "steady ms",
+        "step of 1 s ms",
+        "slowest ms",
+        "at a trip ms",
+    )
+    table = _table("Coolant networks of halls", "racklets", *columns)
+    for hall in coolant.halls:
+        times = (hall.prepare_ms, hall.first_ms, hall.steady_ms, hall.step_ms, hall.slowest_ms, hall.trip_ms)
+        table.add_row(f"{hall.racklets}", f"{hall.branches}", *(f"{ms:.1f}" for ms in times))
+    out.print(table)
+    if coolant.pipes:
+        title = f"Networks beside {coolant.pipes[0].peer}"
+        table = _table(title, "network", "ours ms", "peer ms", "times faster", "flows off")
+        for one in coolant.pipes:
+            table.add_row(
+                one.name,
+                f"{one.our_wall_ms:.2f}",
+                f"{one.wall_ms:.1f}",
+                f"{one.ratio:.0f}",
+                f"{100 * one.flow_difference:.2f} %",
+            )
+        out.print(table)
+    else:
+        out.print(f"no pandapipes: {coolant.pipes_skipped}", style="yellow", markup=False)
+    compact = coolant.compact
+    table = _table(
+        "Cold plates, steady", "model", "cells", "threads", "s", "hottest over inlet K", "heat closes to"
+    )
+    for plate in (coolant.plate, compact.resolved, compact.compact):
+        table.add_row(
+            plate.model.replace("_", "-"),
+            f"{plate.cells:,}",
+            f"{plate.threads}",
+            f"{plate.wall_s:.3g}",
+            f"{plate.rise_k:.2f}",
+            f"{plate.energy_relative:.1e}",
+        )
+    for stack in coolant.stacks:
+        name = f"3D-ICE's {stack.name}, off by {stack.error_k:.4f} K"
+        table.add_row(name, f"{stack.cells:,}", f"{stack.threads}", f"{stack.wall_s:.3g}", "", "")
+    out.print(table)
+    out.print(
+        f"compact: {compact.ratio:.0f} times faster than resolved, {compact.difference:.1%} of the rise off"
+    )
+
+
 def _print_figures(result: BenchResult) -> None:
     figures = result.figures
     if not figures:
@@ -215,6 +269,6 @@ def _settled(case: str, converged: bool) -> str:
 def _table(title: str, *columns: str) -> Table:
     table = Table(title=title, title_justify="left")
     for column in columns:
-        words = column in ("kernel", "room", "why", "ours", "peer", "figure", "unit", "")
+        words = column in ("kernel", "room", "network", "model", "why", "ours", "peer", "figure", "unit", "")
         table.add_column(column, justify="left" if words else "right")
     return table

@@ -7,6 +7,7 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
+from twin.peers.stacks import STACKS, write_stack
 from twin.plates.ice_model import build_ice
 from twin.plates.ice_reader import read_stack
 from twin.plates.ice_refined import refine_ice
@@ -20,38 +21,6 @@ _INLET = 300.0  # K
 _SLOT = 0.08  # s, four periods of 20 ms with the same power
 _STEP = 0.002  # s
 
-_COOLANT = """
-   coolant volumetric heat capacity 4.172638e-12 ;
-   coolant incoming temperature 300.0 ;
-"""
-_PARTS = {
-    "mc4rm": """
-microchannel 4rm :
-   height 100 ; channel length 50 ; wall length 50 ; first wall length 25 ; last wall length 25 ;
-   wall material silicon ; coolant flow rate 48 ;
-   coolant heat transfer coefficient side 2.7132e-8, top 4.7132e-8, bottom 5.7132e-8 ;"""
-    + _COOLANT,
-    "mc2rm": """
-microchannel 2rm :
-   height 100 ; channel length 50 ; wall length 50 ; wall material silicon ; coolant flow rate 48 ;
-   coolant heat transfer coefficient top 4.7132e-8, bottom 5.7132e-8 ;"""
-    + _COOLANT,
-    "pf2rm": """
-pinfin :
-   height 100 ; pin diameter 50 ; pin pitch 100 ; pin distribution inline ; pin material silicon ;
-   darcy velocity 1.1066e6 ;"""
-    + _COOLANT,
-    "topsink": "top heat sink : heat transfer coefficient 1e-7 ; temperature 300 ;",
-    "bottomsink": "bottom heat sink : heat transfer coefficient 1e-7 ; temperature 300 ;",
-}
-"""What lies between the dies, or on them; by the reference's names."""
-_EVEN = "all : position 0, 0 ; dimension 10000, 10000 ; power values 50, 0, 50 ;"
-_QUADRANTS = """
-sw : position    0,    0 ; dimension 5000, 5000 ; power values 12.5 ;
-se : position 5000,    0 ; dimension 5000, 5000 ; power values 0 ;
-nw : position    0, 5000 ; dimension 5000, 5000 ; power values 0 ;
-ne : position 5000, 5000 ; dimension 5000, 5000 ; power values 12.5 ;
-"""
 _FILES = ("mc4rm_steady", "mc2rm_steady", "mc4rm_transient")
 
 
@@ -60,18 +29,16 @@ def _run(full: bool, progress: Progress) -> Result:
     beside: list[Quantity] = []
     with TemporaryDirectory() as folder:
         place = Path(folder)
-        (place / "even.flp").write_text(_EVEN, encoding="utf-8")
-        (place / "quadrants.flp").write_text(_QUADRANTS, encoding="utf-8")
-        for number, kind in enumerate(_PARTS):
+        for number, kind in enumerate(STACKS):
             progress(f"{kind}, steady", 0.1 * number)
-            quantities += _steady(_write(place, kind), kind)
+            quantities += _steady(write_stack(place, kind), kind)
         progress("mc4rm, conjugate", 0.5)
         cells = 1_000_000 if full else 100_000
-        conjugate, resolved = _refined(_write(place, "mc4rm"), cells)
+        conjugate, resolved = _refined(write_stack(place, "mc4rm"), cells)
         quantities, beside = [*quantities, *conjugate], resolved
         progress("over time", 0.7)
-        other, _ = _transient(_write(place, "mc2rm", _transient_words()), "mc2rm")
-        apart, panels = _transient(_write(place, "mc4rm", _transient_words()), "mc4rm")
+        other, _ = _transient(write_stack(place, "mc2rm", _transient_words()), "mc2rm")
+        apart, panels = _transient(write_stack(place, "mc4rm", _transient_words()), "mc4rm")
         quantities += [apart, other]
     originals, note = _originals(progress)
     figure = Figure(
@@ -83,32 +50,6 @@ def _run(full: bool, progress: Progress) -> Result:
 
 def _transient_words() -> str:
     return f"transient step {_STEP:g}, slot {_SLOT:g} ;"
-
-
-def _write(place: Path, kind: str, solver: str = "steady ;") -> Path:
-    """Write a stack as the heading of the reference tells it."""
-    solid = "sink" in kind
-    cell = 50 if kind == "mc4rm" or solid else 200
-    text = f"""
-material silicon :
-   thermal conductivity 1.30e-04 ;
-   volumetric heat capacity 1.63566e-12 ;
-{_PARTS[kind]}
-dimensions : chip length 10000, width 10000 ; cell length {cell}, width 200 ;
-die lower : layer 48 silicon ; source 2 silicon ;
-die upper : source 2 silicon ; layer 48 silicon ;
-stack :
-   die die2 upper floorplan "{"quadrants" if solid else "even"}.flp" ;
-   {"" if solid else "channel gap ;"}
-   die die1 lower floorplan "even.flp" ;
-solver : {solver} initial temperature 300 ;
-output :
-   T (die1, 5000, 4800, "node1.txt", step) ;
-   T (die2, 0, 0, "node2.txt", step) ;
-"""
-    path = place / f"{kind}.stk"
-    path.write_text(text, encoding="utf-8")
-    return path
 
 
 def _solve(path: Path) -> Answers:
