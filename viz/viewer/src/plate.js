@@ -98,13 +98,14 @@ export class PlateView {
     return POLL;
   }
 
-  showNumbers({ numbers, operating, range }) {
+  showNumbers({ numbers, operating, range, height_factor: height }) {
     setText(byId("plate-state"),
-      `One of ${operating.plates} plates: ${litres(operating.flow_m3_s, 2)} L/min, ${fixed(operating.inlet_c, 1)} °C in, ${fixed(operating.heat_w, 0)} W`);
+      `One of ${operating.plates} plates: ${litres(operating.flow_m3_s, 2)} L/min, ${fixed(operating.inlet_c, 1)} °C in, ${fixed(operating.heat_w, 0)} W; heights ×${fixed(height, 0)}`);
     setText(byId("plate-numbers"),
-      `${(numbers.hottest ?? "hottest").replaceAll("_", " ")} ${fixed(numbers.hottest_c, 1)} °C · coolant +${fixed(numbers.coolant_rise_k, 1)} K · drop ${kilo(numbers.pressure_drop_pa, 1)} kPa`);
-    byId("plate-numbers").title = [`${numbers.name}: ${numbers.model}, ${numbers.cells} cells, ${numbers.coolant}`, ...numbers.warnings].join("\n");
-    const ticks = [0, 1, 2, 3, 4].map((i) => fixed(range[0] + ((range[1] - range[0]) * i) / 4, (range[1] - range[0]) % 4 ? 1 : 0));
+      `${(numbers.hottest ?? "hottest").replaceAll("_", " ")} ${fixed(numbers.hottest_c, 1)} °C · coolant +${fixed(numbers.coolant_rise_k, 1)} K`);
+    byId("plate-numbers").title = [`${numbers.name}`, `${numbers.model} model, ${numbers.cells} cells, ${numbers.coolant}, solved in ${fixed(numbers.wall_s, 1)} s`,
+      `By its design file: ${kilo(numbers.pressure_drop_pa, 1)} kPa drop, ${fixed(1000 * numbers.thermal_resistance_k_w, 1)} K/kW`, ...numbers.warnings].join("\n");
+    const ticks = [0, 0.5, 1].map((share) => fixed(range[0] + (range[1] - range[0]) * share, share === 0.5 && (range[1] - range[0]) % 2 ? 1 : 0));
     const legend = byId("legend-plate");
     if (!legend.firstChild) {
       legend.append(h("div", { class: "legend-title" }, "Plate, °C"),
