@@ -53,6 +53,7 @@ def draw_front(study: Study, name: str, path: Path) -> None:
     for at in np.unique(np.linspace(0, len(study.front) - 1, _LABELS).astype(int)):
         _label(axes, study.front[at])
     axes.set_xscale("log")
+    axes.set_xlim(left=0.3 * min(power))  # room for the first label
     axes.set_xlabel("Pumping power of one plate, pressure drop times flow, W", fontsize=9.5, color=MUTED)
     axes.set_ylabel("Hottest chip over inlet per watt, K/kW", fontsize=9.5, color=MUTED)
     limit = _limit(study)
@@ -84,8 +85,8 @@ def _points(designs: tuple[Design, ...] | list[Design]) -> tuple[list[float], li
 def _label(axes, design: Design) -> None:
     text = f"{1e3 * design.width:g}/{1e3 * design.wall:g} x {1e3 * design.height:g} mm"
     axes.annotate(
-        text, (design.pumping, 1e3 * design.resistance), xytext=(5, -11), textcoords="offset points",
-        fontsize=7.5, color=MUTED,
+        text, (design.pumping, 1e3 * design.resistance), xytext=(-5, -11), textcoords="offset points",
+        fontsize=7.5, color=MUTED, ha="right",
     )  # fmt: skip
 
 

@@ -16,6 +16,7 @@ from solvers.coldplate.system import Array, Balance, outlet_excess
 from solvers.errors import SolverError
 from twin.errors import Finding, InputError, NotConvergedError
 from twin.plates.fields import PlateFields, stack_fields
+from twin.plates.spec import Chip
 from twin.plates.spec_reader import PlateCase
 from twin.units import celsius
 
@@ -245,11 +246,13 @@ def plate_numbers(case: PlateCase, solution: Solution, series: Series | None = N
     surface = solution.heated_face
     inlet = spec.coolant.inlet_temperature
     hottest = max(float(surface.max()), float(solution.temperature.max()))
-    steady = {name: [[0.0, value]] for name, value in surface_values(case, solution, surface).items()}
-    account = solution.balance if series is None else series.account
+    probes = {name: [[0.0, value]] for name, value in surface_values(case, solution, surface).items()}
+    theta, account = solution.theta, solution.balance
+    if series is not None:
+        probes, hottest, theta, account = series.probes, series.highest, series.theta, series.account
     pumping = solution.pressure_drop * spec.coolant.flow
     model = solution.resolution.model
-    body = {
+    return {
         "name": spec.name,
         "spec": str(case.path),
         "kind": "cold plate",
@@ -264,10 +267,10 @@ def plate_numbers(case: PlateCase, solution: Solution, series: Series | None = N
         "grid": list(solution.theta.shape),
         "steps": 0 if series is None else series.steps,
         "rounds": solution.rounds,
-        "probes": steady if series is None else series.probes,
-        "max_k": hottest if series is None else series.highest,
+        "probes": probes,
+        "max_k": hottest,
         "coolant": case.fluid.name,
-        "coolant_rise_k": outlet_excess(solution.system, solution.theta),
+        "coolant_rise_k": outlet_excess(solution.system, theta),
         "pressure_drop_pa": solution.pressure_drop,
         "pressure_drop_of": "channels with entrance, ends and headers"
         if spec.manifold is not None
@@ -283,23 +286,26 @@ def plate_numbers(case: PlateCase, solution: Solution, series: Series | None = N
         "reynolds": [float(solution.reynolds.min()), float(solution.reynolds.max())],
         "film_w_m2_k": [float(solution.film.min()), float(solution.film.max())],
         "flow_spread": float(np.ptp(solution.m_flow) / solution.m_flow.mean()),
-        "chips": _chips(case, solution, surface),
-        "warnings": _warnings(case, solution),
+        "chips": _chips(case, probes),
+        "warnings": _warnings(case, solution, probes),
     }
-    return body
 
 
-def _chips(case: PlateCase, solution: Solution, surface: Array) -> dict[str, Any]:
-    highest = surface_values(case, solution, surface)
+def _highest(chip: Chip, probes: dict[str, list[list[float]]]) -> float:
+    return max(value for _, value in probes[chip.id])
+
+
+def _chips(case: PlateCase, probes: dict[str, list[list[float]]]) -> dict[str, Any]:
     body: dict[str, Any] = {}
     for chip, item in zip(case.spec.chips, case.maps, strict=True):
-        body[chip.id] = {"power_w": float(item.power.sum()), "max_k": highest[chip.id]}
+        reached = _highest(chip, probes)
+        body[chip.id] = {"power_w": float(item.power.sum()), "max_k": reached}
         if chip.limit is not None:
-            body[chip.id] |= {"limit_k": chip.limit, "within": highest[chip.id] <= chip.limit}
+            body[chip.id] |= {"limit_k": chip.limit, "within": reached <= chip.limit}
     return body
 
 
-def _warnings(case: PlateCase, solution: Solution) -> list[str]:
+def _warnings(case: PlateCase, solution: Solution, probes: dict[str, list[list[float]]]) -> list[str]:
     """Say what does not stop the answer but ought to be known."""
     found = []
     first = solution.stack.first
@@ -308,7 +314,7 @@ def _warnings(case: PlateCase, solution: Solution) -> list[str]:
     if fault:
         found.append(f"walls of the channels: {fault}")
     for chip in case.spec.chips:
-        reached = surface_values(case, solution, solution.heated_face)[chip.id]
+        reached = _highest(chip, probes)
         if chip.limit is not None and reached > chip.limit:
             found.append(
                 f"chip '{chip.id}' reaches {celsius(reached):.1f} degC, above {celsius(chip.limit):g}"

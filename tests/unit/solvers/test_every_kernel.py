@@ -11,7 +11,6 @@ import solvers
 
 PARTS = {
     "solvers.linear.kernels": {"down", "up", "iterate", "keep_halo"},
-    "solvers.coldplate.planes": {"gather_plane"},
 }
 """Compiled code alone calls these: they are inlined into `cycle`, `conjugate_gradients` and `factorise`,
 whose tests are theirs."""

@@ -53,6 +53,24 @@ def test_multiply_is_the_matrix(multiply, skips):
     np.testing.assert_allclose(out.reshape(-1), dense(*system) @ x.reshape(-1), atol=1e-13)
 
 
+@pytest.mark.parametrize("gather", [planes.gather_plane, planes.gather_plane.py_func])
+def test_a_gathered_band_is_the_lower_triangle_of_its_plane(gather):
+    system = random_system(skips=True)
+    across, up, skip, *_ = system
+    ny, nx, nz = SHAPE
+    n, j = nx * nz, 1
+    band = np.full((n, nz), np.nan)
+    gather(across, up, skip, j, band)
+    plane = dense(*system)[j * n : (j + 1) * n, j * n : (j + 1) * n]
+    for r in range(n):
+        for k in range(nz):
+            expected = plane[r, r - nz + k] if r - nz + k >= 0 else 0.0
+            assert band[r, k] == expected  # copied, nothing is computed
+    without = np.empty((n, nz))
+    gather(across, up, np.zeros((ny, nx, 0)), j, without)
+    assert np.count_nonzero(band) - np.count_nonzero(without) == nx * (nz - 2)  # only links over a cell
+
+
 @pytest.mark.parametrize("compiled", [True, False])
 def test_a_band_is_factorised_as_a_matrix_is_inverted(compiled):
     factorise = planes.factorise_band if compiled else planes.factorise_band.py_func

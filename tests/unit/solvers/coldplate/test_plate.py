@@ -7,7 +7,7 @@ import pytest
 
 from solvers.coldplate.channel_flow import Duct, profile
 from solvers.coldplate.manifold import Manifold
-from solvers.coldplate.plate import HeatMap, Plate, Resolution, Sheet, covered, lattice
+from solvers.coldplate.plate import HeatMap, Plate, Resolution, Sheet, cell_count, covered, lattice
 from solvers.coldplate.plate_solve import Coolant, march_plate, resolution_of, solve_plate
 from solvers.coldplate.solve import steady
 from solvers.coldplate.stack import Ducts, Slab, Stack, build
@@ -203,3 +203,33 @@ def test_cells_are_chosen_within_the_limit():
         rows = resolution.rows + resolution.base + resolution.lid
         assert stack.x.size * stack.y.size * rows < 250_000
         assert resolution.model == model
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_cells_are_counted_before_they_are_made(model):
+    made = plate(package=(Sheet(0.5e-3, 130.0, 1.6e6),))
+    solution = solve_plate(made, water(), uniform(made), coarse(model))
+    assert cell_count(made, coarse(model)) == solution.theta.size
+
+
+def test_base_and_lid_are_finest_at_the_channels():
+    made = plate()
+    stack = solve_plate(made, water(), uniform(made), coarse("four_resistor")._replace(lid=2)).stack
+    heights = [layer.thickness for layer in stack.layers if isinstance(layer, Slab)]
+    assert heights == pytest.approx([1.5e-3 * 4 / 7, 1.5e-3 * 2 / 7, 1.5e-3 / 7, 1e-3 / 3, 2e-3 / 3])
+
+
+def test_spread_channels_come_to_the_resolved_ones_as_rows_grow():
+    made, coolant = plate(), water()
+    fine = coarse("correlation")._replace(walls=6, base=6, rows=24)
+    expected = float(solve_plate(made, coolant, uniform(made), fine).heated_face.mean()) - coolant.inlet
+    reached = [
+        float(
+            solve_plate(made, coolant, uniform(made), coarse("two_resistor")._replace(rows=rows))
+            .heated_face.mean()
+        )
+        - coolant.inlet
+        for rows in (1, 8)
+    ]  # fmt: skip
+    assert abs(reached[1] - expected) < abs(reached[0] - expected)
+    assert reached[1] == pytest.approx(expected, rel=0.01)  # what is left: the margins are spread too

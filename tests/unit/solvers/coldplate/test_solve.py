@@ -138,3 +138,12 @@ def test_a_change_of_heat_starts_anew():
     march(system, [heat] * 5 + [np.zeros(SHAPE)] * 5, 1.0, lambda moment: seen.append(moment.theta.max()))
     assert np.argmax(seen) == 4
     assert seen[-1] < seen[4]
+
+
+def test_factors_of_a_system_nearby_change_the_way_not_the_answer():
+    near, system = block(flow=0.3), block(flow=0.33)
+    heat = np.random.default_rng(1).random(SHAPE)
+    borrowed = Solver(system, like=Solver(near))
+    theta = borrowed.solve(heat, tolerance=1e-12)
+    np.testing.assert_allclose(theta, steady(system, heat, tolerance=1e-12), rtol=1e-9)  # solver, conditioned
+    assert borrowed.system is system

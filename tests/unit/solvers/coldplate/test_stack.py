@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from solvers.coldplate.solve import steady
-from solvers.coldplate.stack import Channels, Porous, Slab, Stack, build, fin, pin_film
+from solvers.coldplate.stack import Channels, Porous, Slab, Stack, build, fin, pin_film, strip_constriction
 from solvers.coldplate.system import balance, outlet_excess
 from solvers.errors import CaseError
 
@@ -125,3 +125,25 @@ def test_pins_follow_the_published_form():
     # 1 / (2.527e-5 / 2.35^0.64 + 1.533e-6) at 1 m/s, by hand
     assert pin_film(1.0, staggered=False) == pytest.approx(6.18e4, rel=2e-3)
     assert pin_film(1.0, staggered=True) > pin_film(1.0, staggered=False)
+
+
+def test_constriction_into_walls_equals_its_finite_differences():
+    """Half a pitch wide, one deep; even heat from below, out through a strip at 0 above."""
+    k, pitch, share, nx = 390.0, 0.5e-3, 0.25, 32
+    nz, d = 2 * nx, 0.5 * pitch / nx
+    number = np.arange(nx * nz).reshape(nz, nx)
+    matrix = np.zeros((nx * nz, nx * nz))
+    for a, b in ((number[:, :-1], number[:, 1:]), (number[:-1], number[1:])):
+        for i, j in zip(a.ravel(), b.ravel(), strict=True):
+            matrix[[i, j], [i, j]] += k
+            matrix[[i, j], [j, i]] -= k
+    strip = number[-1, : round(share * nx)]
+    matrix[strip, strip] += 2.0 * k
+    b = np.zeros(nx * nz)
+    b[number[0]] = 1.0 / nx  # W per metre of depth
+    T = np.linalg.solve(matrix, b)
+    straight = pitch / k / (0.5 * pitch)  # one pitch deep, half of one wide
+    extra = T[number[0]].mean() + 0.5 * d / k / (0.5 * pitch) - straight
+    # the edge of the strip is singular: first order, 8 cells on it
+    assert strip_constriction(share, pitch, k) / (0.5 * pitch) == pytest.approx(extra, rel=0.06)
+    assert strip_constriction(1.0, pitch, k) == 0.0

@@ -25,6 +25,25 @@ output : T (die1, 5000, 4800, "node1.txt", final) ; Tmap (die1, "map.txt", final
 """
 
 
+PLATE = """
+name: small plate
+coolant: {fluid: water, inlet_temperature: 30, flow: 0.15 l/min}
+plate: {width: 8 mm, length: 12 mm, base: 1 mm, lid: 1 mm}
+channels: {width: 0.4 mm, height: 1.5 mm, wall: 0.4 mm, margin: 0.5 mm}
+chips: [{id: chip, position: [1 mm, 2 mm], size: [3 mm, 8 mm], power: 40, limit: 80}]
+solver: {model: four_resistor, cells: 20000}
+plates: 3
+sweep: {width: [0.3 mm, 0.4 mm], flow: [0.1 l/min, 0.2 l/min], checks: 1}
+"""
+
+
+@pytest.fixture
+def plate(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "small.yaml").write_text(PLATE)
+    return tmp_path
+
+
 @pytest.fixture
 def stack(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
@@ -89,3 +108,77 @@ def test_for_people_it_prints_a_table(stack):
     assert result.exit_code == 0
     for part in ("node1", "coolant +", "heat closes to", "porous 2-resistor", "results"):
         assert part in result.stdout
+
+
+@pytest.mark.parametrize("model", ["two_resistor", "four_resistor", "correlation", "resolved"])
+def test_a_plate_is_solved_by_every_model(plate, model):
+    arguments = ["coldplate", "small.yaml", "--model", model, "--cells", "30000", "--out", "here", "--json"]
+    result = RUNNER.invoke(app, arguments)
+    assert result.exit_code == 0, result.output
+    body = json.loads(result.stdout)
+    assert body["model"] == model.replace("_", "-")
+    assert body["energy_relative"] < 1e-6
+    needed = {"probes", "max_k", "coolant_rise_k", "pressure_drop_pa", "energy_relative", "wall_s"}
+    assert needed <= body.keys()
+    files = {file.name for file in (plate / "here").iterdir()}
+    assert files == {"spec.yaml", "result.json", "fields.vtr", "picture.png", "probes.csv"}
+
+
+def test_a_sweep_writes_its_designs_and_says_what_to_build(plate):
+    result = RUNNER.invoke(app, ["coldplate", "small.yaml", "--sweep"])
+    assert result.exit_code == 0, result.output
+    folder = plate / "results/small-sweep"
+    assert {file.name for file in folder.iterdir()} == {
+        "spec.yaml", "result.json", "fields.vtr", "picture.png", "probes.csv", "designs.csv", "pareto.png"
+    }  # fmt: skip
+    body = json.loads((folder / "result.json").read_text())
+    chosen = body["study"]["chosen"]
+    assert len((folder / "designs.csv").read_text().splitlines()) == 1 + body["study"]["designs"] == 5
+    for part in ("chosen", "4 designs compared", f"Build: {chosen['channels']} channels", "3 such plates"):
+        assert part in result.stdout, result.stdout
+    assert body["channels"] == chosen["channels"] and body["flow_m3_s"] == chosen["flow_m3_s"]
+    assert body["energy_relative"] < 1e-6 and {"probes", "max_k", "wall_s"} <= body.keys()
+
+
+def test_the_function_is_the_command(plate):
+    import twin
+
+    result = twin.coldplate("small.yaml", sweep=True, model="two_resistor", write=False)
+    assert result.folder is None and not (plate / "results").exists()
+    assert result.study.chosen in result.study.designs
+    assert result.as_json()["model"] == "two-resistor"
+
+
+def test_a_stack_has_no_sweep(stack):
+    result = RUNNER.invoke(app, ["coldplate", "two.stk", "--sweep", "--json"])
+    assert result.exit_code == 2
+    (finding,) = json.loads(result.stdout)["error"]["findings"]
+    assert finding["file"] == "--sweep" and "no designs to compare" in finding["rule"]
+
+
+def test_ctrl_c_leaves_nothing_half_written(plate):
+    """The real program gets a real signal while it compares many designs."""
+    import os
+    import signal
+    import subprocess
+    import sys
+    import time
+    from pathlib import Path
+
+    widths = ", ".join(f"{0.2 + 1e-4 * n:.4f} mm" for n in range(3000))
+    text = PLATE.replace("width: [0.3 mm, 0.4 mm]", f"width: [{widths}]")
+    (plate / "small.yaml").write_text(text)
+    root = str(Path(__file__).parents[4])
+    command = [sys.executable, "-m", "twin.cli", "coldplate", "small.yaml", "--sweep", "--json"]
+    run = subprocess.Popen(
+        command, env={**os.environ, "PYTHONPATH": root}, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    results = plate / "results"
+    while not results.exists() and run.poll() is None:  # made right before the work
+        time.sleep(0.05)
+    time.sleep(0.5)
+    run.send_signal(signal.SIGINT)
+    output, errors = run.communicate(timeout=60)
+    assert run.returncode == 130, errors.decode()
+    assert json.loads(output)["error"]["exit_code"] == 130
+    assert list(results.iterdir()) == []
