@@ -122,8 +122,8 @@ def start_live():
     """Start a system; whatever the test leaves running is stopped."""
     started = []
 
-    def start(state: Path, *options: str) -> LiveSystem:
-        started.append(LiveSystem(state, *options))
+    def start(state: Path, *options: str, layout: str = "pod_two_row") -> LiveSystem:
+        started.append(LiveSystem(state, *options, layout=layout))
         return started[-1]
 
     yield start
