@@ -15,6 +15,7 @@ const PUMP_PITCH = 50;
 const RUNG = [46, 60]; // height of a branch, least and most
 const STANDS = 0.01; // speed below which a pump does not turn
 const NEAR = 5; // K below the limit
+const SILENT = 15; // s since a sensor's last reading
 const LEAKS = 1e-4; // kg/s
 const SCROLLBAR = 10; // px
 const LARGEST = 1.5; // zoom on a large screen
@@ -23,10 +24,11 @@ const densities = new Map(); // of the coolant by CDU, as last known [kg/m3]
 
 export const degrees = (value, digits = 1) => `${fixed(value, digits)} °C`;
 
-/** "sensor 30.1" where a sensor measures the point, else nothing. */
+/** "sensor 30.1" where a sensor measures the point, else nothing; a sensor that fell silent is said to have. */
 export function sensed(sensors, point, write) {
-  const value = sensors?.[point]?.measured;
-  return value == null ? "" : `sensor ${write(value)}`;
+  const { measured: value, age_s: old } = sensors?.[point] ?? {};
+  if (value == null) return "";
+  return old > SILENT ? "sensor silent" : `sensor ${write(value)}`;
 }
 
 /** The same for a flow: its point is in kg/s, it is shown in L/min. */
