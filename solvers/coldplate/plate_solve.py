@@ -31,6 +31,7 @@ _ROUNDS = 20  # between temperatures and properties
 _SETTLED = 1e-3  # K; how far the coolant's temperature may still be from where rounds lead
 _NEAR = 0.1  # K; change below which a round is solved finely
 _COARSE, _FINE = (1e-4, 1e-6), 1e-9  # tolerances of the first rounds, and of the others
+_SPREAD = 3.5e-3  # m; cells of spread channels, unless heat has finer fields
 _SLOWEST = 0.5  # ratio of two changes up to which they are taken for a geometric series
 _MOST_MIXING = 0.5  # of the round before
 
@@ -335,7 +336,9 @@ def march_plate(
     return march(solution.system, heats(), step, visit, start, second_order=True)
 
 
-def resolution_of(plate: Plate, model: str, most: int = 1_000_000) -> Resolution:
+def resolution_of(
+    plate: Plate, model: str, most: int = 1_000_000, maps: Iterable[HeatMap] = ()
+) -> Resolution:
     """Choose cells for a model.
 
     Parameters
@@ -343,14 +346,18 @@ def resolution_of(plate: Plate, model: str, most: int = 1_000_000) -> Resolution
     plate : Plate
     model : str
     most : int    Cells at most, about; ``correlation`` and ``resolved`` come near it.
+    maps : iterable of HeatMap    Spread channels get two cells a field, up to 24 each way.
 
     Returns
     -------
     Resolution
     """
     if model == "two_resistor":
-        planes = _within(round(plate.length / 3.5e-3), 16, 24)
-        columns = _within(round(plate.width / 3.5e-3), 12, 24)
+        fields = [item for item in maps if item.power.size > 1]
+        field_x = min((float(np.diff(item.x).min()) for item in fields), default=np.inf)
+        field_y = min((float(np.diff(item.y).min()) for item in fields), default=np.inf)
+        planes = _within(round(plate.length / min(_SPREAD, 0.5 * field_y)), 16, 24)
+        columns = _within(round(plate.width / min(_SPREAD, 0.5 * field_x)), 12, 24)
         rows = _within(round(0.4 * plate.duct.height / plate.duct.width), 1, 2)
         return Resolution("two_resistor", planes, columns, 0, 1, rows, 1, 1, 1)
     planes = _within(round(plate.length / 1e-3), 24, 96)

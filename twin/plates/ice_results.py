@@ -111,7 +111,7 @@ def water_viscosity(temperature: float) -> float:
 
     Validity : 265 to 423 K, within 1 %.
     Source   : Kestin, Sokolov and Wakeham 1978, J. Phys. Chem. Ref. Data 7, 941.
-    Check    : tests/unit/twin/coldplate/test_ice.py
+    Check    : tests/unit/twin/plates/test_ice.py
     """
     t = temperature - ZERO_CELSIUS
     d = 20.0 - t

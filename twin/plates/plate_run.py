@@ -114,7 +114,7 @@ def solve_case(case: PlateCase, model: str | None = None, cells: int | None = No
     manifold = None
     if headers is not None:
         manifold = Manifold(headers.arrangement, headers.width, headers.height, plate.pitch, headers.recovery)
-    resolution = resolution_of(plate, model or spec.solver.model, cells or spec.solver.cells)
+    resolution = resolution_of(plate, model or spec.solver.model, cells or spec.solver.cells, case.maps)
     try:
         solution = solve_plate(plate, coolant, case.maps, resolution, manifold)
     except SolverError as error:

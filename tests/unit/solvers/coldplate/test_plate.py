@@ -233,3 +233,11 @@ def test_spread_channels_come_to_the_resolved_ones_as_rows_grow():
     ]  # fmt: skip
     assert abs(reached[1] - expected) < abs(reached[0] - expected)
     assert reached[1] == pytest.approx(expected, rel=0.01)  # what is left: the margins are spread too
+
+
+def test_fine_maps_get_finer_cells():
+    made = plate(count=60)
+    fields = HeatMap(np.array([0.0, 2e-3, 4e-3]), np.array([0.0, 2e-3]), np.ones((1, 2)))
+    plain, fine = (resolution_of(made, "two_resistor", maps=maps) for maps in ((), (fields,)))
+    assert (plain.planes, plain.columns) == (16, 12)
+    assert (fine.planes, fine.columns) == (20, 24)  # 20 mm / 1 mm; 37.4 mm / 1 mm, at most 24
