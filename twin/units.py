@@ -196,12 +196,19 @@ _TABLE = (
     ),
     TelemetryQuantity("temperature", "degC", "Air at a free-standing sensor", minimum=-20.0, maximum=110.0),
     TelemetryQuantity(
-        "supply_temperature", "degC", "Air leaving the cooler, coolant leaving the CDU; its set point when "
-        "written", True, 5.0, 110.0,
+        "supply_temperature",
+        "degC",
+        "Air leaving the cooler, coolant leaving the CDU; its set point when written",
+        True,
+        5.0,
+        110.0,
     ),
     TelemetryQuantity(
-        "return_temperature", "degC", "Air entering the cooler, coolant on its way back to the CDU",
-        minimum=-20.0, maximum=150.0,
+        "return_temperature",
+        "degC",
+        "Air entering the cooler, coolant on its way back to the CDU",
+        minimum=-20.0,
+        maximum=150.0,
     ),
     TelemetryQuantity("cooling_power", "W", "Heat the cooler takes from the air", minimum=-1e6, maximum=1e7),
     TelemetryQuantity("pressure", "Pa", "Static pressure relative to the room", minimum=-1e4, maximum=1e4),
@@ -217,10 +224,18 @@ _TABLE = (
     TelemetryQuantity("fluid_level", "1", "Reservoir level as a fraction of full", minimum=0.0, maximum=1.0),
     TelemetryQuantity("liquid_heat", "W", "Heat taken by the coolant", minimum=-1e5, maximum=1e6),
     TelemetryQuantity(
-        "chip_temperature", "degC", "Mean of the chips on a branch's cold plates", minimum=-20.0, maximum=250.0
+        "chip_temperature",
+        "degC",
+        "Mean of the chips on a branch's cold plates",
+        minimum=-20.0,
+        maximum=250.0,
     ),
     TelemetryQuantity(
-        "facility_supply_temperature", "degC", "The building's water into the CDU", minimum=-20.0, maximum=110.0
+        "facility_supply_temperature",
+        "degC",
+        "The building's water into the CDU",
+        minimum=-20.0,
+        maximum=110.0,
     ),
     TelemetryQuantity("supply_pressure", "Pa", "Of the coolant over ambient", minimum=-1.1e5, maximum=1e7),
     TelemetryQuantity("return_pressure", "Pa", "Of the coolant over ambient", minimum=-1.1e5, maximum=1e7),
