@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 
 from solvers.coldplate.solve import Solver, march, steady
-from solvers.coldplate.system import Cells, Leak, assemble, balance, outlet_excess, series
+from solvers.coldplate.system import Cells, Leak, Scheme, assemble, balance, outlet_excess, series
 from solvers.errors import CaseError, ConvergenceError, GridMismatchError
 
 SHAPE = 7, 5, 3
 
 
-def block(scheme="central", leak=0.0, flow=0.3):
+def block(scheme: Scheme = "central", leak=0.0, flow=0.3):
     """Cells with random conductances; one column of coolant each way."""
     rng = np.random.default_rng(0)
     cells = Cells(*(0.1 + rng.random(SHAPE) for _ in range(5)))

@@ -8,6 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from twin.cli.commands import app
+from twin.plates.run import StudyResult
 
 RUNNER = CliRunner()
 STACK = """
@@ -144,6 +145,7 @@ def test_the_function_is_the_command(plate):
     import twin
 
     result = twin.coldplate("small.yaml", sweep=True, model="two_resistor", write=False)
+    assert isinstance(result, StudyResult)
     assert result.folder is None and not (plate / "results").exists()
     assert result.study.chosen in result.study.designs
     assert result.as_json()["model"] == "two-resistor"
