@@ -15,7 +15,7 @@ LIMITS_C = (ALLOWABLE_C[0], *RECOMMENDED_C, ALLOWABLE_C[1])  # where a rack's su
 ISOSURFACES_C = (27.0, 32.0)
 SHOWN_C = (12.0, 42.0)  # the air's scale: fixed, so that a colour means the same all day
 AIR_SCALE = "thermal"
-COOLANT_C = (15.0, 65.0)  # the coolant's scale, fixed too
+COOLANT_C = (10.0, 60.0)  # the coolant's scale, fixed too
 FONT = "Inter Variable, system-ui, -apple-system, Segoe UI, Roboto, sans-serif"
 
 

@@ -172,14 +172,15 @@ export class CoolantPage {
     setText(byId("branch-place"), [branch.rack && `rack ${branch.rack}`, branch.racklet && `racklet ${branch.racklet}`].filter(Boolean).join(" · "));
     const of = (point, write) => sensed(sensors, `${this.branch}.${point}`, write);
     const c = (value) => fixed(value, 1);
+    const limit = branch.limit_c == null ? "no chips" : `limit ${degrees(branch.limit_c, 0)}`;
     const facts = [
       ["Flow", litres(branch.flow_m3_s), "L/min", sensedFlow(sensors, `${this.branch}.coolant_flow`, this.summary.loops[this.loop])],
-      ["Chips, mean", c(branch.chip_c), "°C", of("chip_temperature", c), `limit ${degrees(branch.limit_c, 0)}`],
+      ["Chips, mean", c(branch.chip_c), "°C", of("chip_temperature", c), limit],
       ["Return", c(branch.return_c), "°C", of("return_temperature", c), `rise ${fixed(branch.return_c - branch.supply_c, 1)} K`],
       ["Heat to liquid", kilo(branch.liquid_heat_w, 1), "kW", of("liquid_heat", (v) => kilo(v, 1))],
       ["Supply", c(branch.supply_c), "°C", ""],
-      ["To limit", fixed(branch.limit_c - branch.chip_c, 1), "K", `limit ${fixed(branch.limit_c, 0)} °C`],
-      ["Drop in plates", kilo(branch.pressure_drop_pa, 1), "kPa", ""],
+      ["To limit", fixed(branch.limit_c - branch.chip_c, 1), "K", limit],
+      ["Pressure drop", kilo(branch.pressure_drop_pa, 1), "kPa", branch.limit_c == null ? "in the coil" : "in the plates"],
       ["Valve", percent(branch.valve), "%", leaks(branch) ? `leak ${fixed(1000 * branch.leak_kg_s, 1)} g/s` : "no leak"],
     ];
     const place = byId("branch-facts");

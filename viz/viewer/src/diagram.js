@@ -57,7 +57,7 @@ export const leaks = (branch) => branch.leak_kg_s > LEAKS;
 const pumpTone = (pump) => ({ running: "recommended", standby: "unknown" })[pumpState(pump)] ?? "over";
 /** A standing pump has the others' pressure over its check valve; that is no rise of its own. */
 const rise = (pump) => (pump.speed > STANDS ? ` · +${kilo(pump.pressure_rise_pa, 0)} kPa` : "");
-const valveTone = (opening) => (opening == null || opening > 0.02 ? "open" : "shut");
+const valveTone = (opening) => (opening == null || opening > 0.005 ? "open" : "shut");
 
 export class LoopDiagram {
   constructor(scale, onSelect) {
