@@ -21,7 +21,7 @@ Visit = Any
 pytestmark = pytest.mark.browser
 
 LAYOUT = Path(__file__).parents[2] / "layouts" / "liquid_row.yaml"
-SIZES = [(1280, 760), (1920, 1080)]
+LOOKS = [((1280, 760), "dark"), ((1920, 1080), "light")]
 BLOCKS = (".topbar", "#loop-panel", "#branch-panel", "#plate-panel", ".statusbar")
 TEXTS = (
     ".loop-figure dt, .loop-figure dd, .loop-note, .fact dt, .fact dd, .stat, .badge, .nav-link, .pill, "
@@ -193,8 +193,7 @@ def test_reduced_motion_is_respected(loop_site: Site, visit: Callable[..., Visit
     assert page.evaluate(moving) == "none"
 
 
-@pytest.mark.parametrize("theme", ["dark", "light"])
-@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize(("size", "theme"), LOOKS)
 def test_nothing_overlaps_or_is_clipped(
     loop_site: Site, visit: Callable[..., Visit], size: tuple[int, int], theme: str
 ) -> None:

@@ -46,7 +46,7 @@ export class PlateView {
     setText(byId("plate-title"), `Cold plate of ${branch}`);
     setText(byId("plate-numbers"), "");
     setText(byId("plate-state"), "");
-    if (hasPlate) this.wait("Solving the plate", "For the flow, inlet temperature and heat of this branch now.");
+    if (hasPlate) this.wait("Solving the plate", "For the flow, inlet temperature and heat of this branch now. A first solve compiles, which takes up to a minute.");
     else this.wait("No cold plate", `${branch} is an air coil.`);
     this.follow();
   }
