@@ -14,7 +14,7 @@ from solvers.airflow.model import AirModel, prepare, solve_steady, unit_inlet_te
 from solvers.errors import CaseError, ConvergenceError
 from twin.errors import InputError, NotConvergedError
 from twin.model.circuits import Coolant
-from twin.model.loop_air import surroundings, with_loops
+from twin.model.loop_air import first_surroundings, surroundings, with_loops
 from twin.model.operating import Operating
 from twin.model.scene import Scene
 
@@ -154,13 +154,10 @@ def _with_loops(
         return inputs
     power = {rack.id: operating.power(rack) for rack in scene.layout.racks}
     if state is None:
-        T_inlet = np.full(inputs.V_flow.size, np.nanmin(inputs.T_supply, initial=model.T_ref))
-        T_unit = T_inlet + np.where(
-            inputs.V_flow > 0.0, inputs.Q_flow / np.maximum(model.rho * model.cp * inputs.V_flow, 1e-30), 0.0
-        )
+        felt = first_surroundings(coolant, scene.rack_units, power, inputs, model.T_ref)
     else:
-        T_inlet, T_unit = unit_inlet_temperature(model, state), state.T_unit
-    felt = surroundings(coolant, scene.rack_units, power, inputs, T_inlet, T_unit)
+        T_inlet = unit_inlet_temperature(model, state)
+        felt = surroundings(coolant, scene.rack_units, power, inputs, T_inlet, state.T_unit)
     try:
         coolant.settle(felt.power, felt.T_air, operating.coolant, felt.exhaust)
     except ConvergenceError as error:
