@@ -16,7 +16,7 @@ import twin
 import viz
 
 PACKAGES = (twin, solvers, viz, hardware_sync)
-PROGRAMS = {"twin.cli.__main__", "hardware_sync.agent.__main__"}
+PROGRAMS = {"twin.cli.__main__", "hardware_sync.agent.__main__", "twin.peers.pandapipes_script"}
 
 
 def modules():

@@ -16,7 +16,8 @@ from typing import Any, Protocol
 from hardware_sync.agent.deploy import config_path, points_by_agent, write_configs
 from hardware_sync.mesh.identity import renew_identities
 from hardware_sync.mesh.topics import OPERATOR, TWIN
-from solvers.airflow.model import warm_up
+from solvers.airflow.model import warm_up as warm_up_air
+from solvers.coolant.warm import warm_up as warm_up_loops
 from twin.cli.terminal import telling_of_compilation
 from twin.errors import Finding, InputError, OutsideError
 from twin.model.load import load_layout
@@ -90,7 +91,8 @@ def run(settings: RunSettings, state_path: Path | None, screen: Screen) -> None:
         for warning in trace.warnings:
             screen.say(f"warning: {warning}")
         with telling_of_compilation():
-            warm_up(lambda kernel, done, total: screen.step(f"Preparing kernels: {kernel}", done, total))
+            for warm_up in (warm_up_air, warm_up_loops) if layout.loops else (warm_up_air,):
+                warm_up(lambda kernel, done, total: screen.step(f"Preparing kernels: {kernel}", done, total))
         settings.save(state)
         write_configs(layout, state.root)
         screen.step("Starting the processes")

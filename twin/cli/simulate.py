@@ -17,6 +17,7 @@ from twin.cli.terminal import (
     SetOption,
     ThreadsOption,
     find_layout,
+    has_loops,
     out,
     parse,
     prepare_kernels,
@@ -66,7 +67,7 @@ def simulate(
         file = events if events.exists() or events.suffix else example_events(str(events))
 
         with progress_bar() as bar:
-            prepare_kernels(bar)
+            prepare_kernels(bar, loops=has_loops(layout))
             task = bar.add_task("Settling the room", total=1.0)
 
             def show(now: Any) -> None:

@@ -21,6 +21,7 @@ from twin.cli.terminal import (
     SetOption,
     ThreadsOption,
     find_layout,
+    has_loops,
     out,
     parse,
     prepare_kernels,
@@ -57,7 +58,7 @@ def solve(
         from twin.planning.solve import solve as solve_layout
 
         with progress_bar() as bar:
-            prepare_kernels(bar)
+            prepare_kernels(bar, loops=has_loops(layout))
             task = bar.add_task("Solving", total=1.0)
 
             def show(progress: Any) -> None:

@@ -156,18 +156,34 @@ def telling_of_compilation(patience: float = LOADING_TIME) -> Iterator[None]:
         line.cancel()
 
 
-def prepare_kernels(bar: Progress) -> TaskID:
+def prepare_kernels(bar: Progress, *, loops: bool = False) -> TaskID:
     """Compile or load the solver's kernels, shown as a task of the display; returns the task."""
     from solvers.airflow.model import warm_up
 
     task = bar.add_task("Preparing kernels", total=None)
+
+    def show(kernel: str, done: int, total: int) -> None:
+        bar.update(task, description=f"Preparing kernels: {kernel}", completed=done, total=total)
+
     with telling_of_compilation():
-        warm_up(
-            lambda kernel, done, total: bar.update(
-                task, description=f"Preparing kernels: {kernel}", completed=done, total=total
-            )
-        )
+        warm_up(show)
+        if loops:
+            from solvers.coolant.warm import warm_up as warm_up_loops
+
+            warm_up_loops(show)
     return task
+
+
+def has_loops(layout: Path) -> bool:
+    """Say whether a layout file has coolant loops.
+
+    Raises
+    ------
+    InputError : the file cannot be read as YAML.
+    """
+    from twin.model.source import read_source
+
+    return bool(read_source(find_layout(layout)).tree.get("loops"))
 
 
 def find_layout(layout: Path) -> Path:
