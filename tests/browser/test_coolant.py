@@ -35,7 +35,7 @@ FIRST_SOLVE = 60_000  # ms; it compiles
 def loop_site(site_maker: Callable[[], Site]) -> Iterator[Site]:
     """A site whose twin runs the loops of the liquid row; tests leave it without faults."""
     made = site_maker()
-    made.start_twin("--rate", "4", "--loops", str(LAYOUT))
+    made.start_twin("--rate", "4", "--history", "30", "--loops", str(LAYOUT))
     yield made
     made.close()
 
