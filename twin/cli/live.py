@@ -17,6 +17,7 @@ from hardware_sync.agent.deploy import config_path, points_by_agent, write_confi
 from hardware_sync.mesh.identity import renew_identities
 from hardware_sync.mesh.topics import OPERATOR, TWIN
 from solvers.airflow.model import warm_up as warm_up_air
+from solvers.coldplate.plate_solve import warm_up as warm_up_plates
 from solvers.coolant.warm import warm_up as warm_up_loops
 from twin.cli.terminal import telling_of_compilation
 from twin.errors import Finding, InputError, OutsideError
@@ -93,6 +94,9 @@ def run(settings: RunSettings, state_path: Path | None, screen: Screen) -> None:
         with telling_of_compilation():
             for warm_up in (warm_up_air, warm_up_loops) if layout.loops else (warm_up_air,):
                 warm_up(lambda kernel, done, total: screen.step(f"Preparing kernels: {kernel}", done, total))
+            if any(branch.cold_plates.spec for loop in layout.loops for branch in loop.branches):
+                screen.step("Preparing kernels: cold plates")
+                warm_up_plates()
         settings.save(state)
         write_configs(layout, state.root)
         screen.step("Starting the processes")

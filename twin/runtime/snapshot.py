@@ -215,5 +215,7 @@ def _clean(value: Any) -> Any:
     if isinstance(value, list):
         return [_clean(item) for item in value]
     if isinstance(value, float | np.floating):
-        return round(float(value), 4) if math.isfinite(value) else None
+        if not math.isfinite(value):
+            return None
+        return round(float(value), 4) if abs(value) >= 1.0 else float(f"{value:.4g}")
     return value

@@ -94,6 +94,14 @@ def test_power_is_what_liquid_and_air_get(engine, layout, nominal):
     json.dumps(body, allow_nan=False)
 
 
+def test_small_flows_keep_their_digits_on_the_wire(engine, layout, nominal):
+    flow = summary(engine, layout, nominal)["loops"]["L1"]["branches"]["B01"]["flow_m3_s"]
+    assert flow == pytest.approx(
+        engine.loops.coolant.summary()["L1"]["branches"]["B01"]["flow_m3_s"], rel=1e-3
+    )
+    assert flow != round(flow, 4)
+
+
 def summary(engine, layout, nominal):
     inputs = LiveInputs(layout, nominal)
     return summarise(engine, engine.predictions(), inputs, Comparer(), engine.time())
