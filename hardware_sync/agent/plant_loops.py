@@ -8,7 +8,8 @@ pump curve             factor, normal, 1 +- 0.1, on what it loses from shut-off 
 balancing valve        opening, factor, normal, 0.95 +- 0.02
 filter                 part of its area that is clogged, uniform, 0.05 to 0.2
 exchanger              factor on UA, normal, 0.93 +- 0.03
-cold plates            factor on the resistance, normal, 1 +- 0.05; on the mass, normal, 1 +- 0.1
+cold plates            factor on what their resistance is over the coolant's own warming, 1 / (m cp),
+                       normal, 1 +- 0.05; on the mass, normal, 1 +- 0.1
 coils in exhaust air   factor on UA, normal, 0.95 +- 0.03
 heat to liquid         factor on the rack's share, that of `plant_perturbation`
 facility water         offset, normal, 0 +- 0.5 K
@@ -29,9 +30,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hardware_sync.agent.actuators import PUMP, SUPPLY, Actuator
+from solvers.coolant.fluids import fluid
 from twin.model.circuits import Coolant
 from twin.model.operating import CoolantSettings, Perturbation
-from twin.model.schema import Layout, Loop, Rack
+from twin.model.schema import Branch, Layout, Loop, Rack
 
 STOPPED = 0.02
 """Set speed below which a pump's drive is off: it coasts. [1]"""
@@ -75,7 +77,18 @@ def perturbed_loops(layout: Layout, seed: int, room: Perturbation) -> tuple[Layo
     def around(mean: float, deviation: float) -> float:
         return float(mean + deviation * np.clip(rng.standard_normal(), -2.5, 2.5))
 
+    def with_other_plates(branch: Branch, volumetric: float) -> Branch:
+        plates = branch.cold_plates
+        least = 1.0 / (volumetric * branch.design_flow)  # no plate is better than the coolant's own warming
+        other = {
+            "resistance": least + around(1.0, 0.05) * (plates.resistance - least),
+            "thermal_mass": around(1.0, 0.1) * plates.thermal_mass,
+        }
+        return branch.model_copy(update={"cold_plates": plates.model_copy(update=other)})
+
     def changed(loop: Loop) -> Loop:
+        liquid, T = fluid(loop.fluid), loop.cdu.supply_temperature
+        volumetric = float(liquid.density(T) * liquid.specific_heat(T))
         pumps = tuple(
             pump.model_copy(
                 update={
@@ -86,19 +99,7 @@ def perturbed_loops(layout: Layout, seed: int, room: Perturbation) -> tuple[Layo
             for pump in loop.cdu.pumps
         )
         exchanger = loop.cdu.exchanger.model_copy(update={"ua": around(0.93, 0.03) * loop.cdu.exchanger.ua})
-        branches = tuple(
-            branch.model_copy(
-                update={
-                    "cold_plates": branch.cold_plates.model_copy(
-                        update={
-                            "resistance": around(1.0, 0.05) * branch.cold_plates.resistance,
-                            "thermal_mass": around(1.0, 0.1) * branch.cold_plates.thermal_mass,
-                        }
-                    )
-                }
-            )
-            for branch in loop.branches
-        )
+        branches = tuple(with_other_plates(branch, volumetric) for branch in loop.branches)
         coils = tuple(coil.model_copy(update={"ua": around(0.95, 0.03) * coil.ua}) for coil in loop.coils)
         cdu = loop.cdu.model_copy(update={"pumps": pumps, "exchanger": exchanger})
         return loop.model_copy(update={"cdu": cdu, "branches": branches, "coils": coils})

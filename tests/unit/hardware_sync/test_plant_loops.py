@@ -9,7 +9,9 @@ from hardware_sync.agent.deploy import points_by_agent, write_limits
 from hardware_sync.agent.plant_loops import perturbed_loops
 from hardware_sync.agent.plant_model import PlantModel, plant_perturbation
 from hardware_sync.agent.sensor_model import kind_of
+from solvers.coolant.fluids import fluid
 from twin.model.circuits import Coolant
+from twin.model.coolant import plate_conductance
 from twin.model.load import example_layout, load_layout
 from twin.model.operating import CoolantSettings
 from twin.units import quantity_of
@@ -67,6 +69,22 @@ def test_the_loops_differ_from_their_layout_by_seed(layout):
     assert own.rack("R01").liquid_share == pytest.approx(
         min(1.0, 0.8 * room.liquid[layout.loops[0].branches[0].racklet])
     )
+
+
+def test_plates_near_the_coolants_own_warming_can_be_drawn_by_every_seed(layout):
+    """A draw of 12.5 % less on the whole resistance would ask for plates better than ideal ones."""
+    liquid = fluid("pg25")
+    T = layout.loops[0].cdu.supply_temperature
+    least = 1.0 / float(layout.loops[0].branches[0].design_flow * liquid.density(T) * liquid.specific_heat(T))
+    good = load_layout(
+        example_layout("liquid_row"), [f"loops[L1].branches[B01].cold_plates.resistance={1.03 * least!r}"]
+    )
+    for seed in range(12):
+        own, _ = perturbed_loops(good, seed, plant_perturbation(good, seed))
+        drawn = own.loops[0].branches[0]
+        # 2.5 deviations of 5 % on what is over the least: 3 % of it
+        assert drawn.cold_plates.resistance / least - 1.0 == pytest.approx(0.03, rel=0.126)
+        assert np.isfinite(plate_conductance(own.loops[0], drawn))
 
 
 def test_the_truth_has_every_point_of_the_agents_and_each_a_sensor(layout, settled):
