@@ -151,6 +151,8 @@ def check_sinks(case: Case, m_flow: Vector, inputs: Inputs, heat: Vector) -> lis
     )
     cooled = np.zeros(number, dtype=bool)
     cooled[part[branches.a[moves & (branches.UA > 0)]]] = True
+    plated = case.plates.branch[inputs.G_solid > 0]
+    cooled[part[branches.a[plated[moves[plated]]]]] = True
     air = exchangers.side[~two, 0][inputs.air_flow[~two] > 0]
     cooled[part[branches.a[air[moves[air]]]]] = True
     net = np.bincount(branches.a, m_flow, minlength=nn) - np.bincount(branches.b, m_flow, minlength=nn)

@@ -203,6 +203,8 @@ class Inputs(NamedTuple):
     supply : float64[nn]    Mass flow into nodes from outside, at temperature `T`. [kg/s]
     T_ambient : float64[nb]    Around each branch. [K]
     air_flow, T_air : float64[nx]    Mass flow, inlet temperature of the air of exchangers with air. [kg/s, K]
+    G_solid, T_solid_air : float64[nc]
+        Second way of the plates' heat: conductance from the solid to air, and its temperature. [W/K, K]
     """
 
     setting: Vector
@@ -214,3 +216,5 @@ class Inputs(NamedTuple):
     T_ambient: Vector
     air_flow: Vector
     T_air: Vector
+    G_solid: Vector
+    T_solid_air: Vector

@@ -43,16 +43,19 @@ class Heats(NamedTuple):
 
     Attributes
     ----------
-    given : float    Into coolant and solids: heat, friction, exchange with air; less what is lost around. [J]
+    given : float
+        Into coolant and solids: heat, friction, exchange with air; less what is lost around and to air. [J]
     carried : float    Enthalpy that came in from outside less what left. [J]
     Q_flow : float64[nb]    Heat into the coolant of the branches, mean of the step. [W]
     power : float64[np]    At the pumps' shafts. [W]
+    Q_air : float64[nc]    From the plates to the air beside them, mean of the step. [W]
     """
 
     given: float
     carried: float
     Q_flow: Vector
     power: Vector
+    Q_air: Vector
 
 
 class Delay:
@@ -104,9 +107,12 @@ class Delay:
         mass[:, :count] = (self.inside / count)[:, None]
         place = (np.arange(count) + 0.5) / count
         h[:, :count] = first[:, None] + (last - first)[:, None] * place
+        # what stands in a plate is as warm as the plate
+        T_plate, on = T_out.copy(), case.plates.branch
+        T_plate[on] = np.where(plate.stands(case.plates, m_flow[on]), T_solid, T_out[on])
         return Warmth(
             *(T.copy(), T_in.copy(), T_out.copy(), T_solid.copy()),
-            thermal.of_branches("enthalpy", T_out)[case.plates.branch],
+            thermal.of_branches("enthalpy", T_plate)[on],
             thermal.of_nodes("enthalpy", T)[case.vessels.node],
             *(mass, h, np.full(pipes.size, count, dtype=np.int64)),
         )
@@ -176,7 +182,7 @@ class Delay:
         )
         alpha[pipes], beta[pipes] = a_out, b_out
         on = case.plates.branch
-        marched, level, T_level, cp_plate = self._plates(warmth, size, heat, warm, dt)
+        marched, level, T_level, cp_plate, K = self._plates(warmth, size, inputs, heat, warm, dt)
         alpha[on] = (
             level + cp_plate * (marched[:, 0] + marched[:, 1] * T_level - T_level) - marched[:, 1] * level
         )
@@ -193,6 +199,10 @@ class Delay:
         T_entry = T_level + (entry[on] - level) / cp_plate
         h_plate = level + cp_plate * (marched[:, 2] + marched[:, 3] * T_entry - T_level)
         T_solid = marched[:, 4] + marched[:, 5] * T_entry
+        # mean of the solid by its own balance
+        given_up = heat[on] + K * (marched[:, 0] + marched[:, 1] * T_entry - inputs.T_solid_air)
+        Q_air = inputs.G_solid * (given_up - case.plates.C * (T_solid - warmth.T_solid) / dt)
+        Q_air /= K + inputs.G_solid
         h_vessel = self._mixed(warmth, masses, vessel_in, h_node, dt)
         # heat by branch: what is stored and carried on; the coolant of plates and pipes included
         Q_flow = size * (h_out - h_in)
@@ -205,7 +215,7 @@ class Delay:
             float((G * (inputs.T_air - T_in[case.exchangers.side[:, 0]]))[air].sum()) if G.size else 0.0
         )
         lost = float((heat + warm + exchanged - Q_flow)[self._lossy].sum())
-        given = float(heat.sum() + warm.sum()) + from_air - lost
+        given = float(heat.sum() + warm.sum() - Q_air.sum()) + from_air - lost
         # what stands still has the temperature of what it holds
         h_end = h_out.copy()
         h_end[pipes] = np.where(moving[pipes], h_out[pipes], _sums(mass, h, count) / self.inside)
@@ -213,11 +223,11 @@ class Delay:
         T_out = thermal.of_branches("temperature", h_end)
         return (
             Warmth(T, T_in, T_out, T_solid, h_plate, h_vessel, mass, h, count),
-            Heats(given * dt, float((external * h_passing).sum()) * dt, Q_flow, power),
+            Heats(given * dt, float((external * h_passing).sum()) * dt, Q_flow, power, Q_air),
         )
 
-    def _plates(self, warmth: Warmth, size: Vector, heat: Vector, warm: Vector, dt: float):
-        """March of the plates; enthalpy, temperature and specific heat that it is linear about."""
+    def _plates(self, warmth: Warmth, size: Vector, inputs: Inputs, heat: Vector, warm: Vector, dt: float):
+        """March of the plates; enthalpy, temperature and specific heat that it is linear about; coupling."""
         case, on = self._case, self._case.plates.branch
         full = np.zeros(case.setting.size)
         full[on] = warmth.h_plate
@@ -227,10 +237,10 @@ class Delay:
         K = plate.coupling(case.plates, size[on], cp)
         out = np.empty((on.size, 6))
         plate.march(
-            *(case.plates.C, K, size[on], self.in_plate, cp, heat[on], warm[on]),
-            *(warmth.T_solid, T_level, dt, out),
+            *(case.plates.C, K, inputs.G_solid, size[on], self.in_plate, cp, heat[on], warm[on]),
+            *(inputs.T_solid_air, warmth.T_solid, T_level, dt, out),
         )
-        return out, warmth.h_plate, T_level, cp
+        return out, warmth.h_plate, T_level, cp, K
 
     def _vessels(
         self, warmth: Warmth, masses: tuple[Vector, Vector], dt: float

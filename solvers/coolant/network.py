@@ -41,6 +41,7 @@ class Steady(NamedTuple):
     T_solid : float64[nc]    Of the cold plates. [K]
     Q_flow : float64[nb]    Heat into the coolant of each branch, friction included. [W]
     power : float64[np]    At the pumps' shafts. [W]
+    Q_air : float64[nc]    From the cold plates to the air beside them. [W]
     mass_relative, energy_relative : float    Imbalance of mass and energy. [-]
     iterations : int    Of Newton's method on the flows, all rounds.
     findings : tuple of str    What is wrong with this state; see `Network.findings`, `Network.hot_and_cold`.
@@ -55,6 +56,7 @@ class Steady(NamedTuple):
     T_solid: Vector
     Q_flow: Vector
     power: Vector
+    Q_air: Vector
     mass_relative: float
     energy_relative: float
     iterations: int
@@ -89,7 +91,7 @@ class Network:
         Inputs    Own arrays, to be written into.
         """
         case = self.case
-        nb, nx = case.setting.size, case.exchangers.resistance.size
+        nb, nx, nc = case.setting.size, case.exchangers.resistance.size, case.plates.C.size
         p = np.where(np.isnan(case.p_fixed), 0.0, case.p_fixed)
         p[case.vessels.node] = case.vessels.p_start
         return Inputs(
@@ -102,6 +104,8 @@ class Network:
             T_ambient=np.full(nb, _T_START),
             air_flow=np.zeros(nx),
             T_air=np.full(nx, _T_START),
+            G_solid=np.zeros(nc),
+            T_solid_air=np.full(nc, _T_START),
         )
 
     def branch(self, name: str) -> int:
@@ -238,7 +242,7 @@ class Network:
         return Conditions(setting, inputs.p, inputs.supply, rho, mu, rho_vessel)
 
     def check_shapes(self, inputs: Inputs) -> None:
-        """Refuse inputs of wrong size or without number.
+        """Refuse inputs of wrong size, without number, or with a negative conductance.
 
         Parameters
         ----------
@@ -249,7 +253,8 @@ class Network:
         GridMismatchError    Names every field that is wrong.
         """
         nb, nn, nx = self.case.setting.size, self.case.fluid.size, self.case.exchangers.resistance.size
-        sizes = Inputs(nb, self.case.pumps.branch.size, nb, nn, nn, nn, nb, nx, nx)  # type: ignore[arg-type]
+        nc, pumps = self.case.plates.C.size, self.case.pumps.branch.size
+        sizes = (nb, pumps, nb, nn, nn, nn, nb, nx, nx, nc, nc)
         faults = [
             f"{field}: {np.shape(value)} is not ({size},)"
             for field, value, size in zip(Inputs._fields, inputs, sizes, strict=True)
@@ -259,6 +264,10 @@ class Network:
             f"{field}[{int(np.flatnonzero(~np.isfinite(value))[0])}]: no finite number"
             for field, value in zip(Inputs._fields, inputs, strict=True)
             if not faults and not np.isfinite(value).all()
+        ]
+        faults += [
+            f"G_solid[{i}]: {inputs.G_solid[i]:g} W/K must not be below 0"
+            for i in (np.flatnonzero(inputs.G_solid < 0).tolist() if not faults else [])
         ]
         if faults:
             raise GridMismatchError("inputs of the network: " + "; ".join(faults))
@@ -347,7 +356,7 @@ def solve(
     _raise(hot, strict)
     return Steady(
         *(flow.p, flow.m_flow, flow.dp, found.T, found.T_in, found.T_out, found.T_solid, found.Q_flow),
-        *(found.power, flow.mass_relative, found.energy_relative, iterations, (*findings, *hot)),
+        *(found.power, found.Q_air, flow.mass_relative, found.energy_relative, iterations, (*findings, *hot)),
     )
 
 
@@ -371,7 +380,10 @@ def _isothermal(network: Network, inputs: Inputs, flow: Flow, T: Vector) -> Temp
     rho = network.thermal.of_branches("density", T_in)
     _, power = network.thermal.warming(flow, rho, network.speeds(inputs))
     plates = network.case.plates.branch
-    return Temperatures(T, T_in, T_in, T_in[plates], np.zeros(T_in.size), power, 0.0, np.zeros(0, np.int64))
+    none = np.zeros(plates.size)
+    return Temperatures(
+        T, T_in, T_in, T_in[plates], np.zeros(T_in.size), power, none, 0.0, np.zeros(0, np.int64)
+    )
 
 
 def _raise(findings: tuple[str, ...], strict: bool) -> None:

@@ -43,6 +43,7 @@ class State(NamedTuple):
     warmth : Warmth    Temperatures of nodes, plates, parcels.
     Q_flow : float64[nb]    Heat into the coolant of the branches, mean of the last step. [W]
     power : float64[np]    At the shafts. [W]
+    Q_air : float64[nc]    From the plates to the air beside them, mean over the last `advance`. [W]
     setting : float64[nb]    As used last: speeds as they turn, controlled valves as they stand.
     integral : float64[k]    Of the controls.
     dt : float    Step to try next. [s]
@@ -60,6 +61,7 @@ class State(NamedTuple):
     warmth: Warmth
     Q_flow: Vector
     power: Vector
+    Q_air: Vector
     setting: Vector
     integral: Vector
     dt: float
@@ -116,7 +118,7 @@ def start(network: Network, inputs: Inputs, steady: Steady, controls: Controls |
             warmth,
             steady.Q_flow,
         ),
-        *(steady.power, setting, integral, 1.0, 0, _scale(network, steady), 0.0, 0.0),
+        *(steady.power, steady.Q_air, setting, integral, 1.0, 0, _scale(network, steady), 0.0, 0.0),
     )
 
 
@@ -167,17 +169,20 @@ def advance(
     Check    : tests/unit/solvers/coolant/test_transient.py, tests/verification/test_coolant.py
     """
     network.check_shapes(inputs)
-    end = state.time + dt
-    first = state.steps
+    started, end = state.time, state.time + dt
+    first, to_air = state.steps, np.zeros(network.case.plates.C.size)
     while end - state.time > 1e-9 * max(dt, 1e-6):
         left = end - state.time
         step = min(state.dt, left if controls is None else min(left, _CONTROLLED))
         if left < 2 * step:  # no crumbs at the end
             step = left if left <= step * 1.001 else 0.5 * left
+        begun = state.time
         state = _step(network, state, inputs, step, controls, tolerance)
+        to_air += state.Q_air * (state.time - begun)
         if state.steps - first > 1_000_000:
             raise ConvergenceError(f"network: a million steps and still at {state.time:.6g} s")
-    return state._replace(time=end)
+    took = end - started
+    return state._replace(time=end, Q_air=to_air / took if took > 0 else state.Q_air)
 
 
 def _scale(network: Network, steady: Steady) -> float:
@@ -278,10 +283,12 @@ def _warm(
     delay, warmth, mass = network.delay, state.warmth, state.mass
     given = carried = came = 0.0
     heats: Heats | None = None
+    to_air = np.zeros(network.case.plates.C.size)
     for part in parts:
         masses = (mass, part.mass)
         warmth, heats = delay.step(warmth, part.flow, part.rho, part.setting, inputs, masses, dt / len(parts))
         given, carried = given + heats.given, carried + heats.carried
+        to_air += heats.Q_air / len(parts)
         came += float(network.thermal.external(part.flow.m_flow, inputs).sum()) * dt / len(parts)
         mass = part.mass
     assert heats is not None
@@ -300,7 +307,7 @@ def _warm(
             mass,
             levels(network.case.vessels, mass, rho),
         ),
-        *(warmth, heats.Q_flow, heats.power, last.setting, integral, following, state.steps + 1),
+        *(warmth, heats.Q_flow, heats.power, to_air, last.setting, integral, following, state.steps + 1),
         *(
             max(state.scale, float(np.abs(last.flow.m_flow).max())),
             state.energy_in + given + carried,
