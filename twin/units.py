@@ -200,7 +200,7 @@ _TABLE = (
         "degC",
         "Air leaving the cooler, coolant leaving the CDU; its set point when written",
         True,
-        5.0,
+        -40.0,
         110.0,
     ),
     TelemetryQuantity(
@@ -235,6 +235,13 @@ _TABLE = (
         "degC",
         "The building's water into the CDU",
         minimum=-20.0,
+        maximum=110.0,
+    ),
+    TelemetryQuantity(
+        "supply_set_point",
+        "degC",
+        "Supply temperature that a CDU's control holds now; written as supply_temperature",
+        minimum=-40.0,
         maximum=110.0,
     ),
     TelemetryQuantity("supply_pressure", "Pa", "Of the coolant over ambient", minimum=-1.1e5, maximum=1e7),

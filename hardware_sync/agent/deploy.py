@@ -23,8 +23,10 @@ from hardware_sync.mesh.identity import Identities, ensure_identities
 from hardware_sync.mesh.session import MINIMUM_SEEDS, Peer
 from hardware_sync.mesh.topics import OPERATOR, TWIN, Role
 from hardware_sync.mesh.twin_side import TwinConfig
+from solvers.coolant.fluids import fluid
 from twin.errors import InputError, OutsideError
 from twin.runtime.state import read_json, write_json
+from twin.units import celsius
 
 if TYPE_CHECKING:
     from twin.model.schema import Branch, Cooler, Layout, Loop, Rack, Racklet
@@ -43,9 +45,12 @@ PUMP_LIMIT = (0.1, 1.0, 0.5, 0.05)
 COOLER_FAN_LIMIT = (0.3, 1.0, 0.3, 0.02)
 SUPPLY_LIMIT = (12.0, 27.0, 3.0, 0.05)
 CDU_PUMP_LIMIT = (0.0, 1.0, 1.0, 0.05)
-CDU_SUPPLY_LIMIT = (15.0, 45.0, 3.0, 0.05)
 """Minimum, maximum, step and slew of the writable points; degC for the supply set points. A CDU's pump may be
 stopped at once: that is how its trip is tried."""
+CDU_SUPPLY_SPAN, CDU_SUPPLY_STEP = 15.0, (3.0, 0.05)
+"""How far a CDU's supply may be set from the layout's set point [K]; step and slew."""
+LIQUID_MARGIN = 3.0
+"""A set point stays so far from where the fluid freezes, boils or has its flash point. [K]"""
 
 
 def write_configs(layout: Layout, state: Path) -> list[AgentConfig]:
@@ -198,8 +203,8 @@ def branch_points(branch: Branch) -> list[str]:
 
 def loop_points(loop: Loop) -> list[str]:
     """Name the points that a loop's CDU speaks for: its own, its pumps', those of coils in racks' air."""
-    names = ("supply_temperature", "return_temperature", "facility_supply_temperature", "coolant_flow")
-    names += ("supply_pressure", "return_pressure", "level", "valve", "pump_power")
+    names = ("supply_temperature", "supply_set_point", "return_temperature", "facility_supply_temperature")
+    names += ("coolant_flow", "supply_pressure", "return_pressure", "level", "valve", "pump_power")
     points = [f"{loop.cdu.id}.{name}" for name in names]
     points += [f"{pump.id}.pump_speed" for pump in loop.cdu.pumps]
     in_coils = ("coolant_flow", "return_temperature", "liquid_heat")
@@ -217,9 +222,18 @@ def write_limits(layout: Layout) -> dict[str, WriteLimit]:
         limits.append(WriteLimit(f"{cooler.id}.supply_temperature", *SUPPLY_LIMIT))
         limits.append(WriteLimit(f"{cooler.id}.fan_speed", *COOLER_FAN_LIMIT))
     for loop in layout.loops:
-        limits.append(WriteLimit(f"{loop.cdu.id}.supply_temperature", *CDU_SUPPLY_LIMIT))
+        limits.append(_supply_limit(loop))
         limits += [WriteLimit(f"{pump.id}.pump_speed", *CDU_PUMP_LIMIT) for pump in loop.cdu.pumps]
     return {limit.point: limit for limit in limits}
+
+
+def _supply_limit(loop: Loop) -> WriteLimit:
+    """Around what the layout sets, where the fluid stays liquid; the layout's own value may always be set."""
+    liquid, nominal = fluid(loop.fluid), loop.cdu.supply_temperature
+    low = max(nominal - CDU_SUPPLY_SPAN, liquid.T_freeze + LIQUID_MARGIN)
+    high = min(nominal + CDU_SUPPLY_SPAN, liquid.T_hot - LIQUID_MARGIN)
+    span = (round(celsius(T), 6) for T in (min(low, nominal), max(high, nominal)))
+    return WriteLimit(f"{loop.cdu.id}.supply_temperature", *span, *CDU_SUPPLY_STEP)
 
 
 def _fail_safe_points(layout: Layout, limits: Iterable[str]) -> set[str]:

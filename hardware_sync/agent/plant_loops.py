@@ -34,6 +34,7 @@ from solvers.coolant.fluids import fluid
 from twin.model.circuits import Coolant
 from twin.model.operating import CoolantSettings, Perturbation
 from twin.model.schema import Branch, Layout, Loop, Rack
+from twin.units import celsius
 
 STOPPED = 0.02
 """Set speed below which a pump's drive is off: it coasts. [1]"""
@@ -157,10 +158,11 @@ class PlantLoops:
         self._cdus = [loop.cdu for loop in layout.loops]
         self._takers = [taker for loop in layout.loops for taker in loop.takers]
         self._digest = hashlib.sha256(own.model_dump_json().encode()).hexdigest()
-        pumps = {pump.id: pump.speed for cdu in self._cdus for pump in cdu.pumps}
-        self._nominal = pumps
+        pumps = [pump for cdu in self._cdus for pump in cdu.pumps]
+        self._nominal = {pump.id: pump.speed for pump in pumps}
+        first = {pump.id: 0.0 if pump.standby else pump.speed for pump in pumps}
         self.actuators = {
-            f"{name}.pump_speed": Actuator(speed, speed, *PUMP) for name, speed in pumps.items()
+            f"{name}.pump_speed": Actuator(speed, speed, *PUMP) for name, speed in first.items()
         }
         self.actuators |= {
             f"{cdu.id}.supply_temperature": Actuator(cdu.supply_temperature, cdu.supply_temperature, *SUPPLY)
@@ -168,9 +170,18 @@ class PlantLoops:
         }
 
     def settings(self) -> CoolantSettings:
-        """Return what operators, wear and the building do to the loops now."""
+        """Return what operators, wear and the building do to the loops now.
+
+        A standby pump whose set speed is 0 is its CDU's own matter: it starts when another one fails.
+        """
         off = self.perturbation
-        speed = {name: self.actuators[f"{name}.pump_speed"] for name in self._nominal}
+        at_rest = {
+            pump.id
+            for cdu in self._cdus
+            for pump in cdu.pumps
+            if pump.standby and self.actuators[f"{pump.id}.pump_speed"].target <= STOPPED
+        }
+        speed = {name: self.actuators[f"{name}.pump_speed"] for name in self._nominal if name not in at_rest}
         return CoolantSettings(
             drive={name: actuator.target > STOPPED for name, actuator in speed.items()},
             speed={
@@ -188,6 +199,9 @@ class PlantLoops:
         values = self.coolant.points()
         for name, slip in self.perturbation.slip.items():
             values[f"{name}.pump_speed"] /= slip
+        for cdu in self._cdus:
+            set_point = self.actuators[f"{cdu.id}.supply_temperature"].value
+            values[f"{cdu.id}.supply_set_point"] = celsius(set_point)
         return values
 
     def dump(self) -> dict[str, NDArray[Any]]:

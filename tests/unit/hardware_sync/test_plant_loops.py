@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from hardware_sync.agent.deploy import points_by_agent, write_limits
-from hardware_sync.agent.plant_loops import perturbed_loops
+from hardware_sync.agent.plant_loops import PlantLoops, perturbed_loops
 from hardware_sync.agent.plant_model import PlantModel, plant_perturbation
 from hardware_sync.agent.sensor_model import kind_of
 from solvers.coolant.fluids import fluid
@@ -14,7 +14,7 @@ from twin.model.circuits import Coolant
 from twin.model.coolant import plate_conductance
 from twin.model.load import example_layout, load_layout
 from twin.model.operating import CoolantSettings
-from twin.units import quantity_of
+from twin.units import kelvin, quantity_of
 
 CELL = 0.45
 
@@ -145,7 +145,9 @@ def test_a_stopped_pump_is_felt_by_flow_and_chips_within_a_minute(layout, plant)
 def test_a_warmer_set_point_is_held_after_a_while(layout, plant):
     before = plant.truth()["CDU1.supply_temperature"]
     assert plant.write("CDU1.supply_temperature", 33.0)
+    assert plant.truth()["CDU1.supply_set_point"] == pytest.approx(30.0)
     march(plant, layout, 240)
+    assert plant.truth()["CDU1.supply_set_point"] == pytest.approx(33.0, abs=0.01)  # lag 30 s, 240 s ago
     # the valve's control has a time of 20 s, the loop turns round in a minute
     assert plant.truth()["CDU1.supply_temperature"] == pytest.approx(33.0, abs=0.2)
     assert before == pytest.approx(30.0, abs=0.2)
@@ -188,6 +190,65 @@ def test_racklets_on_a_loop_have_no_pump_to_write(layout):
     assert {name for name in limits if name.endswith("pump_speed")} == {"L1P1.pump_speed", "L1P2.pump_speed"}
     assert limits["L1P1.pump_speed"].minimum == 0.0
     assert "CDU1.supply_temperature" in limits
+
+
+@pytest.mark.parametrize(
+    ("changes", "low", "high"),
+    [
+        ([], 15.0, 45.0),
+        (["loops[L1].cdu.supply_temperature=60"], 45.0, 75.0),
+        # pg25 freezes at about -10 degC, Novec 649 boils at 49 degC: 3 K off that
+        (["loops[L1].cdu.supply_temperature=5"], -8.0, 20.0),
+        (["loops[L1].fluid=novec649", "loops[L1].cdu.supply_temperature=40"], 25.0, 46.2),
+        (["loops[L1].fluid=novec649", "loops[L1].cdu.supply_temperature=-18"], -33.0, -3.0),
+    ],
+)
+def test_a_supply_may_be_written_around_what_the_layout_sets_while_the_fluid_stays_liquid(
+    layout, changes, low, high
+):
+    cdu = layout.loops[0].cdu
+    values = dict(change.removeprefix("loops[L1].").split("=") for change in changes)
+    supply = kelvin(float(values.get("cdu.supply_temperature", 30.0)))
+    loop = layout.loops[0].model_copy(
+        update={
+            "fluid": values.get("fluid", "pg25"),
+            "cdu": cdu.model_copy(update={"supply_temperature": supply}),
+        }
+    )
+    limit = write_limits(layout.model_copy(update={"loops": (loop,)}))["CDU1.supply_temperature"]
+    assert (limit.minimum, limit.maximum) == (pytest.approx(low, abs=1.0), pytest.approx(high, abs=1.0))
+    assert quantity_of("CDU1.supply_temperature").minimum < limit.minimum
+    assert (
+        fluid(loop.fluid).T_freeze < kelvin(limit.minimum) < kelvin(limit.maximum) < fluid(loop.fluid).T_hot
+    )
+
+
+def with_standby(layout):
+    """The row with its second pump as standby."""
+    return load_layout(example_layout("liquid_row"), ["loops[L1].cdu.pumps[L1P2].standby=true"])
+
+
+def test_a_standby_pump_rests_until_it_is_called_or_set(layout):
+    spare = with_standby(layout)
+    loops = PlantLoops(spare, 1, plant_perturbation(spare, 1))
+    conditions = power_of(spare), {rack.id: 294.0 for rack in spare.racks}
+
+    def go(seconds):
+        for _ in range(seconds):
+            for actuator in loops.actuators.values():
+                actuator.advance(1.0)
+            loops.coolant.advance(1.0, *conditions, loops.settings())
+        return loops.truth()
+
+    loops.coolant.settle(*conditions, loops.settings())
+    assert go(3)["L1P2.pump_speed"] == 0.0
+    loops.actuators["L1P2.pump_speed"].target = 0.6
+    both = go(20)
+    assert both["L1P2.pump_speed"] == pytest.approx(0.6, abs=0.01)
+    loops.actuators["L1P2.pump_speed"].target = 0.0
+    assert go(20)["L1P2.pump_speed"] < 0.01
+    loops.actuators["L1P1.pump_speed"].target = 0.0
+    assert go(20)["L1P2.pump_speed"] == pytest.approx(0.8, rel=0.05)  # but for its slip
 
 
 def test_a_plant_with_coils_in_exhaust_air_cools_it():

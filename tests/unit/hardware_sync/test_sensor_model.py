@@ -109,3 +109,10 @@ def test_every_quantity_of_the_telemetry_table_has_a_sensor():
         assert kind_of(f"X01.{quantity}").period > 0
     with pytest.raises(ValueError, match="colour"):
         kind_of("X01.colour")
+
+
+def test_a_set_point_is_shown_as_the_controller_says_it():
+    bank = SensorBank(["CDU1.supply_set_point"], seed=3)
+    value, _, status, _ = run(bank, lambda _now: np.array([31.237]), 600.0)
+    assert np.allclose(value[2:], 31.24, rtol=0.0, atol=1e-9)
+    assert (status[2:] == GOOD).all()
