@@ -17,9 +17,10 @@ import numpy as np
 from solvers.coolant.checks import check_case, check_drives, check_pumps, check_settings
 from solvers.coolant.components import Case, Index, Inputs, Vector
 from solvers.coolant.delay import Delay
+from solvers.coolant.equilibrium import Temperatures, equilibrium
 from solvers.coolant.hydraulics import Conditions, Flow, Hydraulics
 from solvers.coolant.lines import carrying
-from solvers.coolant.thermal import Temperatures, Thermal
+from solvers.coolant.thermal import Thermal
 from solvers.errors import CaseError, ConvergenceError, GridMismatchError
 
 _T_START = 293.15
@@ -339,7 +340,7 @@ def solve(
         iterations += flow.iterations
         if not thermal:
             break
-        found = network.thermal.steady(flow, given.rho, setting, inputs, T)
+        found = equilibrium(network.thermal, flow, given.rho, setting, inputs, T)
         mean = 0.5 * (found.T_in + found.T_out)
         change = float(np.abs(mean - T_branch).max())
         T, T_branch = found.T, mean

@@ -1,4 +1,4 @@
-"""Temperatures along a network: steady, and over a step with transport delay.
+"""Temperatures along a network, steady or over a step: what nodes mix and branches make of their inlet.
 
     node     sum over what comes in of m_flow (h_in - h of the node) [+ its store, the same way] = 0     (C25)
     branch   h_out = alpha + beta h_in        one line for pipes, plates, exchangers, steady or over a step
@@ -9,68 +9,22 @@ what comes in, so that it lies between it whatever rounding is left in the flows
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 from numba import njit
-from numpy.typing import NDArray
 
-from solvers.coolant.checks import check_sinks
-from solvers.coolant.components import Case, Index, Inputs, Vector
+from solvers.coolant.components import Case, Inputs, Vector
 from solvers.coolant.exchangers import gain
 from solvers.coolant.factor import analyse, factorise, substitute
 from solvers.coolant.hydraulics import Flow
-from solvers.coolant.lines import STILL, Lines, carrying, plain_lines
-from solvers.coolant.plates import coupling, stands, steady_lines
+from solvers.coolant.lines import STILL, Lines
 from solvers.coolant.pumps import shaft_power
-from solvers.errors import CaseError, ConvergenceError
+from solvers.errors import ConvergenceError
 from solvers.linear.kernels import options
 
 _ITERATIONS = 40
 _AGREE = 1e-9  # K, last change of a temperature
-_SETTLED = 1e-6  # K, change by the specific heat and the exchangers' conductance of one round
 MOST_RISE = 500.0
 """Rise of a branch beyond which its flow cannot take its heat: no coolant is liquid so far. [K]"""
-
-
-class Temperatures(NamedTuple):
-    """Steady temperatures.
-
-    Attributes
-    ----------
-    T : float64[nn]    Of the nodes. [K]
-    T_in, T_out : float64[nb]    Of the branches, along the flow. [K]
-    T_solid : float64[nc]    Of the plates. [K]
-    Q_flow : float64[nb]    Heat into the coolant of the branches, friction and exchange included. [W]
-    power : float64[np]    At the pumps' shafts. [W]
-    Q_air : float64[nc]    From the plates to the air beside them. [W]
-    energy_relative : float
-        What comes in with heat and flow and does not go out, over all heat that changes hands. [-]
-    idle : int64[...]
-        Branches that are heated, hardly flow and have no air to give their heat to: it is left out.
-    """
-
-    T: Vector
-    T_in: Vector
-    T_out: Vector
-    T_solid: Vector
-    Q_flow: Vector
-    power: Vector
-    Q_air: Vector
-    energy_relative: float
-    idle: Index
-
-
-class _Found(NamedTuple):
-    """Temperatures of nodes and of outlets; enthalpies in and out; exchangers' heat; cp at the inlets."""
-
-    lines: Lines
-    T: Vector
-    T_out: Vector
-    h_in: Vector
-    h_out: Vector
-    exchanged: Vector
-    cp: Vector
 
 
 class Thermal:
@@ -257,56 +211,6 @@ class Thermal:
             history,
         )
 
-    def steady(self, flow: Flow, rho: Vector, setting: Vector, inputs: Inputs, T: Vector) -> Temperatures:
-        """Temperatures that stay as they are.
-
-        Parameters
-        ----------
-        flow : Flow
-        rho, setting : float64[nb]
-        inputs : Inputs
-        T : float64[nn]    Where to start; kept where nothing flows. [K]
-
-        Returns
-        -------
-        Temperatures
-
-        Raises
-        ------
-        CaseError    A circuit is heated and has no way to give the heat away.
-        """
-        case, m = self.case, flow.m_flow
-        warm, power = self.warming(flow, rho, setting)
-        m = carrying(m)
-        size = np.abs(m)
-        none = np.zeros(T.size)
-        up = self.upstream(m)
-        around = self.of_branches("enthalpy", inputs.T_ambient)
-        cp = self.of_branches("specific_heat", T[up])
-        heat, to_air, dry = self._shares(size, cp, inputs, warm)
-        idle = np.flatnonzero((heat == 0.0) & (inputs.heat != 0.0))
-        idle = np.setdiff1d(idle, case.plates.branch[dry])
-        self._sinks(m, inputs, heat)
-        on = case.plates.branch[to_air]
-        ways = (inputs.G_solid[to_air], inputs.T_solid_air[to_air], inputs.heat[on], warm[on], size[on])
-        T_out = T[up]
-        for _ in range(_ITERATIONS):
-            cp = self.of_branches("specific_heat", T[up])
-            alpha, beta = plain_lines(size, case.branches.UA / cp, heat, around)
-            if on.size:
-                K = coupling(case.plates, m[case.plates.branch], cp[case.plates.branch])[to_air]
-                about = (T_out, self.of_branches("enthalpy", T_out), self.of_branches("specific_heat", T_out))
-                alpha[on], beta[on] = steady_lines(K, *ways, *(x[on] for x in about))
-            lines, G = Lines(alpha, beta, none, none), self.exchange(m, inputs, cp)
-            last, T = (T, T_out), self.nodes(m, lines, G, inputs, T)
-            h_in, h_out = self._enthalpies(m, lines, G, inputs, T)
-            T_out = self.of_branches("temperature", h_out)
-            change = max(np.abs(T - last[0]).max(), np.abs(T_out - last[1])[on].max(initial=0.0))
-            if change <= _SETTLED:
-                found = _Found(lines, T, T_out, h_in, h_out, self.exchanged(G, inputs, T[up]), cp)
-                return self._result(m, found, inputs, warm, power, dry)._replace(idle=idle)
-        raise ConvergenceError(f"network: temperatures do not settle in {_ITERATIONS} rounds")
-
     def taken(self, size: Vector, cp: Vector, heat: Vector) -> Vector:
         """Heat of the branches, 0 where the flow is too small to carry it away.
 
@@ -322,54 +226,6 @@ class Thermal:
         """
         away = size * cp + self.case.branches.UA
         return np.where(np.abs(heat) <= MOST_RISE * away, heat, 0.0)
-
-    def _shares(
-        self, size: Vector, cp: Vector, inputs: Inputs, warm: Vector
-    ) -> tuple[Vector, NDArray[np.bool_], NDArray[np.bool_]]:
-        """Heat of the branches that their flow takes; plates with both ways, plates with that to air only."""
-        on, G = self.case.plates.branch, inputs.G_solid
-        all_heat = inputs.heat + warm
-        heat = self.taken(size, cp, all_heat)
-        leg = G > 0.0
-        still = stands(self.case.plates, size[on]) | (
-            np.abs(all_heat[on]) > MOST_RISE * (size * cp)[on] + MOST_RISE * G
-        )
-        heat[on[leg]] = np.where(still[leg], 0.0, all_heat[on[leg]])
-        return heat, leg & ~still, leg & still
-
-    def _enthalpies(self, m, lines: Lines, G, inputs: Inputs, T) -> tuple[Vector, Vector]:
-        """Into and out of the branches, along the flow. [J/kg]."""
-        size, T_in = np.abs(m), T[self.upstream(m)]
-        h_in = self.of_branches("enthalpy", T_in)
-        entry = h_in + self.exchanged(G, inputs, T_in) / np.where(size > 0, size, np.inf)
-        return h_in, np.where(size > 0, lines.alpha + lines.beta * entry, h_in)
-
-    def _result(
-        self, m: Vector, found: _Found, inputs: Inputs, warm: Vector, power: Vector, dry: NDArray[np.bool_]
-    ) -> Temperatures:
-        case, T = self.case, found.T
-        Q_flow = np.abs(m) * (found.h_out - found.h_in)
-        on = case.plates.branch
-        K, G, air, heat = (
-            coupling(case.plates, m[on], found.cp[on]),
-            inputs.G_solid,
-            inputs.T_solid_air,
-            inputs.heat[on],
-        )
-        T_solid = (heat + K * found.T_out[on] + G * air) / (K + G)
-        T_solid = np.where(dry, air + heat / np.where(dry, G, 1.0), T_solid)
-        Q_air = G * (T_solid - air)
-        unsettled = np.where((G > 0.0) & ~dry, heat + (warm + found.exchanged - Q_flow)[on] - Q_air, 0.0)
-        external = self.external(m, inputs)
-        h_node = np.where(external > 0, self.of_nodes("enthalpy", inputs.T), self.of_nodes("enthalpy", T))
-        fed = self._from_vessels(m, inputs) * self.of_nodes("enthalpy", T)
-        through = float((external * h_node).sum() + Q_flow.sum() + fed.sum() + unsettled.sum())
-        # against one reference, so that what flows through does not hide what is heated
-        handled = float(np.abs(Q_flow).sum() + np.abs(Q_air).sum()) + 1.0
-        return Temperatures(
-            *(T, T[self.upstream(m)], found.T_out, T_solid, Q_flow, power, Q_air),
-            *(abs(through) / handled, np.zeros(0, np.int64)),
-        )
 
     def exchanged(self, G: Vector, inputs: Inputs, T_in: Vector) -> Vector:
         """Heat into the branches from exchangers. [W].
@@ -390,20 +246,6 @@ class Thermal:
         Q = G * (second - T_in[one])
         out = np.bincount(one, Q, minlength=T_in.size).astype(np.float64)
         return out - np.bincount(other[self._two], Q[self._two], minlength=T_in.size)
-
-    def _from_vessels(self, m: Vector, inputs: Inputs) -> Vector:
-        """Mass flow out of vessels into their nodes, at the nodes' temperature: what a leak takes. [kg/s]."""
-        branches, node = self.case.branches, self.case.vessels.node
-        out = np.zeros(self.boundary.size)
-        net = np.bincount(branches.a, m, minlength=out.size) - np.bincount(branches.b, m, minlength=out.size)
-        out[node] = (net - inputs.supply)[node]
-        return out
-
-    def _sinks(self, m: Vector, inputs: Inputs, heat: Vector) -> None:
-        """Every circuit that is heated must be able to give the heat away."""
-        faults = check_sinks(self.case, m, inputs, heat)
-        if faults:
-            raise CaseError("network: " + "; ".join(faults))
 
 
 AIR_CP = 1006.0

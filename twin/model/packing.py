@@ -23,7 +23,7 @@ def flatten(name: str, value: Any) -> dict[str, NDArray]:
 
 
 def rebuild(name: str, like: Any, packed: Mapping[str, NDArray]) -> Any:
-    """Return a value of the form of another from the arrays of `_flatten`."""
+    """Return a value of the form of another from the arrays of `flatten`."""
     if _parts(like):
         return type(like)(*(rebuild(f"{name}.{part}", getattr(like, part), packed) for part in _parts(like)))
     found = packed[name]
