@@ -232,8 +232,8 @@ def _supply_limit(loop: Loop) -> WriteLimit:
     liquid, nominal = fluid(loop.fluid), loop.cdu.supply_temperature
     low = max(nominal - CDU_SUPPLY_SPAN, liquid.T_freeze + LIQUID_MARGIN)
     high = min(nominal + CDU_SUPPLY_SPAN, liquid.T_hot - LIQUID_MARGIN)
-    span = (round(celsius(T), 6) for T in (min(low, nominal), max(high, nominal)))
-    return WriteLimit(f"{loop.cdu.id}.supply_temperature", *span, *CDU_SUPPLY_STEP)
+    low, high = (round(celsius(T), 6) for T in (min(low, nominal), max(high, nominal)))
+    return WriteLimit(f"{loop.cdu.id}.supply_temperature", low, high, *CDU_SUPPLY_STEP)
 
 
 def _fail_safe_points(layout: Layout, limits: Iterable[str]) -> set[str]:

@@ -161,8 +161,10 @@ class PlantModel:
 
         Raises
         ------
-        NotConvergedError : the solver failed; the state is the one before.
+        NotConvergedError : the solver failed; room, loops and actuators are as before.
         """
+        actuators = [(actuator, actuator.value) for actuator in self.actuators.values()]
+        former, loops = self._power, None if self.loops is None else self.loops.coolant.pack()
         for actuator in self.actuators.values():
             actuator.advance(duration)
         self._power = dict(power)
@@ -176,7 +178,6 @@ class PlantModel:
                     self._power,
                     inputs,
                     T_inlet,
-                    self._state.T_unit,
                 )
                 self.loops.coolant.advance(
                     duration, felt.power, felt.T_air, self.loops.settings(), felt.exhaust
@@ -184,6 +185,11 @@ class PlantModel:
                 inputs = with_loops(inputs, self.loops.coolant, self._scene.rack_units)
             self._state = advance(self._model, self._state, inputs, duration, cfl=CFL)
         except SolverError as error:
+            for actuator, value in actuators:
+                actuator.value = value
+            self._power = former
+            if self.loops is not None and loops is not None:
+                self.loops.coolant.unpack(loops)
             raise NotConvergedError(f"emulated plant: {error}") from error
 
     def truth(self) -> dict[str, float]:
@@ -319,7 +325,7 @@ class PlantModel:
         else:
             T_inlet = unit_inlet_temperature(self._model, self._state)
             inputs = self._scene.unit_inputs(self._operating(), self.perturbation, T_inlet)
-            felt = surroundings(coolant, units, self._power, inputs, T_inlet, self._state.T_unit)
+            felt = surroundings(coolant, units, self._power, inputs, T_inlet)
         try:
             coolant.settle(felt.power, felt.T_air, self.loops.settings(), felt.exhaust)
         except SolverError as error:

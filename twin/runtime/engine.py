@@ -176,20 +176,21 @@ class Engine:
 
         Raises
         ------
-        NotConvergedError : the solver failed; the state is the one before.
+        NotConvergedError : the solver failed; the state of air and loops is the one before.
         """
         self.operating = operating = self.loops.corrected(operating)
         behind = now - self.time()
         duration = min(behind, longest)
         if duration < SHORTEST_ADVANCE:
             return behind
-        begun = self._monotonic()
+        begun, loops = self._monotonic(), self.loops.keep()
         T_inlet = unit_inlet_temperature(self.model, self.state)
         inputs = self.scene.unit_inputs(operating, T_inlet=T_inlet)
         inputs = self.loops.advance(duration, self.scene, self.model, self.state, operating, inputs)
         try:
             self.state = advance(self.model, self.state, inputs, duration, cfl=self.pace.effort.cfl)
         except SolverError as error:
+            self.loops.bring_back(loops)
             raise NotConvergedError(f"{self.layout.name}: the live solve failed: {error}") from error
         spent = self._monotonic() - begun
         behind -= duration

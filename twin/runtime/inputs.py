@@ -22,9 +22,6 @@ MISSING_AFTER = 10.0  # a value the twin takes as given is missed after this [s]
 CLOCK_SKEW = 1.0  # clocks of the room may differ by this [s]
 STOPPED = 0.02  # a cooler that moves less of its nominal air flow than this has failed [1]
 PUMP_STOPPED = 0.02  # a pump that turns slower than this has no drive [1]
-SET_POINT_TOLERANCE = 1.5  # a CDU that holds its supply further from its set point has another one [K]
-SET_POINT_STEP = 0.5  # of a set point that is told from the supply temperature [K]
-CONTROLS = (0.03, 0.97)  # opening of a CDU's facility valve within which it holds its supply [1]
 REMEMBERED = 120.0  # predictions are kept this long, to meet late readings [s]
 
 
@@ -101,40 +98,42 @@ class LiveInputs:
         )
 
     def _coolant(self) -> CoolantSettings:
-        """Return how the coolant loops run: pumps as they turn, the building's water as it comes."""
+        """Return how the coolant loops run: pumps as they turn, water as it comes, set points as CDUs say."""
         cdus = [loop.cdu for loop in self._layout.loops]
+        turning = {pump: speed for cdu in cdus for pump, speed in self._turning(cdu).items()}
+        nominal = {pump.id: pump.speed for cdu in cdus for pump in cdu.pumps}
+        supply = {cdu.id: cdu.supply_temperature for cdu in cdus}
+        return dataclasses.replace(
+            self._nominal.coolant,
+            drive={name: speed > PUMP_STOPPED for name, speed in turning.items()},
+            speed={name: speed / nominal[name] for name, speed in turning.items()},
+            facility=self._read_kelvin(supply, "facility_supply_temperature"),
+            supply=supply | self._read_kelvin(supply, "supply_set_point"),
+        )
+
+    def _turning(self, cdu: Cdu) -> dict[str, float]:
+        """Return the speed of a CDU's pumps where it was read. [1].
+
+        A standby pump that rests while all others run is left out: it still comes when it is called.
+        """
         read = {
-            pump.id: (max(0.0, self.latest[point].value), pump.speed)
-            for cdu in cdus
+            pump.id: max(0.0, self.latest[point].value)
             for pump in cdu.pumps
             if (point := f"{pump.id}.pump_speed") in self.latest
         }
-        water = {cdu.id: f"{cdu.id}.facility_supply_temperature" for cdu in cdus}
-        return dataclasses.replace(
-            self._nominal.coolant,
-            drive={name: speed > PUMP_STOPPED for name, (speed, _) in read.items()},
-            speed={name: speed / nominal for name, (speed, nominal) in read.items()},
-            facility={
-                name: kelvin(self.latest[point].value)
-                for name, point in water.items()
-                if point in self.latest
-            },
-            supply={cdu.id: self._supply_set_point(cdu) for cdu in cdus},
-        )
+        stands = {pump for pump, speed in read.items() if speed <= PUMP_STOPPED}
+        if any(pump.id in stands and not pump.standby for pump in cdu.pumps):
+            return read
+        at_rest = {pump.id for pump in cdu.pumps if pump.standby and pump.id in stands}
+        return {pump: speed for pump, speed in read.items() if pump not in at_rest}
 
-    def _supply_set_point(self, cdu: Cdu) -> float:
-        """Return what a CDU holds: the layout's set point, or what is read where its control holds another.
-
-        A supply that its valve cannot hold, shut or fully open, says nothing of the set point. [K]
-        """
-        nominal = celsius(cdu.supply_temperature)
-        value, valve = (
-            self._value(f"{cdu.id}.supply_temperature", nominal),
-            self._value(f"{cdu.id}.valve", 0.5),
-        )
-        if abs(value - nominal) <= SET_POINT_TOLERANCE or not CONTROLS[0] < valve < CONTROLS[1]:
-            return cdu.supply_temperature
-        return kelvin(round(value / SET_POINT_STEP) * SET_POINT_STEP)
+    def _read_kelvin(self, assets: Iterable[str], quantity: str) -> dict[str, float]:
+        """Return a temperature of assets where it was read. [K]."""
+        return {
+            asset: kelvin(self.latest[point].value)
+            for asset in assets
+            if (point := f"{asset}.{quantity}") in self.latest
+        }
 
     def _values(self, nominal: Mapping[str, float], quantity: str) -> dict[str, float]:
         """Powers and speeds: a sensor's noise around zero must not make them negative."""

@@ -9,9 +9,10 @@ from __future__ import annotations
 import hashlib
 import logging
 import math
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,6 +33,8 @@ RETRY = 10.0
 """Time for which loops that failed are left alone. [s]"""
 LEARNING = 120.0
 """Time in which an error of the heat to the coolant is taken out. [s]"""
+STANDBY_TIME = 10.0
+"""Time in which a standby pump that is called must have started. [s]"""
 _FACTORS = (0.25, 4.0)  # between which a learnt factor stays [1]
 _FASTEST = 0.5  # of the heat to the air: larger errors are learnt no faster
 _WORKING = 0.3  # part of a rack's power that its coolant must take for its heat to tell something
@@ -55,7 +58,17 @@ def felt_by_loops(
     if state is None:
         return first_surroundings(coolant, scene.rack_units, power, inputs, model.T_ref)
     T_inlet = unit_inlet_temperature(model, state)
-    return surroundings(coolant, scene.rack_units, power, inputs, T_inlet, np.asarray(state.T_unit))
+    return surroundings(coolant, scene.rack_units, power, inputs, T_inlet)
+
+
+class Kept(NamedTuple):
+    """All that `LiveLoops.advance` changes."""
+
+    running: bool
+    fault: str | None
+    pause: float
+    silent: dict[str, float]
+    packed: Packed
 
 
 class LiveLoops:
@@ -77,8 +90,11 @@ class LiveLoops:
         self._coolant = Coolant(layout) if layout.loops else None
         self.air = {branch.id: 1.0 for loop in layout.loops for branch in loop.branches}
         self._digest = hashlib.sha256(layout.model_dump_json().encode()).hexdigest()
+        liquid = Counter(unit.rack for unit in layout.racklets if unit.cooling_module.kind == "liquid")
+        self._part = {rack: 1.0 / number for rack, number in liquid.items()}
         self._running = False
         self._pause = 0.0
+        self._silent: dict[str, float] = {}
 
     @property
     def coolant(self) -> Coolant | None:
@@ -125,6 +141,7 @@ class LiveLoops:
         """
         if self._coolant is None:
             return inputs
+        self._watch_standbys(duration, operating)
         if self.fault is not None:
             self._pause -= duration
             if self._pause <= 0.0:
@@ -148,7 +165,8 @@ class LiveLoops:
 
             d(ln f)/dt = (Q_twin - Q_measured) / (Q_air LEARNING)
 
-        What the coolant takes less than the twin says goes to the air, for power is measured too.
+        What the coolant takes less than the twin says goes to the air, for power is measured too. All heat is
+        the branch's own: its racklet's part of the rack's power, less what its coolant takes.
 
         Parameters
         ----------
@@ -166,8 +184,9 @@ class LiveLoops:
                 found = [
                     error[p] for name in (branch.id, branch.racklet) if (p := f"{name}.liquid_heat") in error
                 ]
-                Q_air = coolant.air_heat(rack)
-                if not found or Q_air <= 0.0 or points[f"{branch.id}.liquid_heat"] < _WORKING * power[rack]:
+                given, taken = power[rack] * self._part[rack], points[f"{branch.id}.liquid_heat"]
+                Q_air = given - taken
+                if not found or Q_air <= 0.0 or taken < _WORKING * given:
                     continue
                 off = min(max(sum(found) / len(found) / Q_air, -_FASTEST), _FASTEST)
                 factor = self.air[branch.id] * math.exp(off * duration / LEARNING)
@@ -189,19 +208,32 @@ class LiveLoops:
         for loop in body.values():
             for name, branch in loop["branches"].items():
                 branch["air_factor"] = self.air[name]
-            if self.fault is not None:
-                loop["findings"] = [self.fault, *loop["findings"]]
+            said = [] if self.fault is None else [self.fault]
+            late = (name for name in loop["pumps"] if self._silent.get(name, 0.0) >= STANDBY_TIME)
+            said += [f"standby pump {name} was called and does not run" for name in late]
+            loop["findings"] = [*said, *loop["findings"]]
         return body
 
     def pack(self) -> Packed:
-        """Return the state of the loops as arrays; none while there is no state."""
-        return {} if self.coolant is None else dict(self.coolant.pack())
+        """Return the present state of the loops as arrays; none while there is none, or it stands still."""
+        return {} if self.coolant is None or self.fault is not None else dict(self.coolant.pack())
+
+    def keep(self) -> Kept:
+        """Return all that `advance` changes, for `bring_back`."""
+        packed = {} if self.coolant is None else dict(self.coolant.pack())
+        return Kept(self._running, self.fault, self._pause, dict(self._silent), packed)
+
+    def bring_back(self, kept: Kept) -> None:
+        """Undo what `advance` did since `keep`."""
+        self._running, self.fault, self._pause, self._silent, packed = kept
+        if self._coolant is not None and packed:
+            self._coolant.unpack(packed)
 
     def dump(self) -> Packed:
         """Return the same for a checkpoint: every name marked, and what layout it is of."""
-        packed = {f"{_PREFIX}{name}": value for name, value in self.pack().items()}
-        if not packed:
+        if self.coolant is None:
             return {}
+        packed = {f"{_PREFIX}{name}": value for name, value in self.pack().items()}
         return packed | {_DIGEST: np.asarray(self._digest), _AIR: np.array(list(self.air.values()))}
 
     def load(self, stored: dict[str, Any]) -> None:
@@ -216,15 +248,29 @@ class LiveLoops:
         packed = {name.removeprefix(_PREFIX): stored.pop(name) for name in names}
         if self._coolant is None or digest != self._digest:
             return
+        if air.size == len(self.air):
+            self.air = dict(zip(self.air, air.tolist(), strict=True))
+        if not packed:  # they stood still when the checkpoint was written
+            return
         try:
             self._coolant.unpack(packed)
         except (KeyError, ValueError, TypeError) as error:
             log.info("the checkpoint of the coolant loops is not used: %s", error)
             return
         self._running = True
-        if air.size == len(self.air):
-            self.air = dict(zip(self.air, air.tolist(), strict=True))
         self._clear()
+
+    def _watch_standbys(self, duration: float, operating: Operating) -> None:
+        """Count for how long standby pumps have stood although pumps of their CDU fail."""
+        drive, before = operating.coolant.drive, self._silent
+        self._silent = {}
+        for loop in self._layout.loops:
+            missing = sum(not drive.get(p.id, True) for p in loop.cdu.pumps if not p.standby)
+            missing -= sum(drive.get(p.id, True) for p in loop.cdu.pumps if p.standby)
+            for pump in loop.cdu.pumps:
+                if pump.standby and not drive.get(pump.id, True) and missing > 0:
+                    self._silent[pump.id] = before.get(pump.id, 0.0) + duration
+                    missing -= 1
 
     def _note(self, error: SolverError) -> None:
         self._pause = RETRY
@@ -255,5 +301,5 @@ def chips_over_limit(layout: Layout, points: Mapping[str, float]) -> dict[str, f
         for branch in loop.branches:
             rack = layout.racklet(branch.racklet).rack
             value = points[f"{branch.id}.chip_temperature"] - celsius(branch.cold_plates.limit_temperature)
-            over[rack] = max(over.get(rack, value), value)
+            over[rack] = float(np.maximum(over.get(rack, value), value))  # not a number stays one
     return over

@@ -101,6 +101,7 @@ def summarise(
             "racks": racks,
             "coolers": coolers,
             "loops": loops,
+            "loops_fault": engine.loops.fault,
             "sensors": _sensors(predictions, inputs, comparer, now),
             "kpis": {
                 "max_inlet_c": hottest,
@@ -151,7 +152,12 @@ def _racks(
         ]
         limits = ASHRAE_CLASSES[rack.ashrae_class]
         racklet = scene.layout.racklet_of(rack.id)
-        own_circuit = predictions.get(f"{racklet.id}.liquid_heat", 0.0) if racklet else 0.0
+        alone = (
+            unit.id
+            for unit in scene.layout.racklets
+            if unit.rack == rack.id and (not loops or scene.layout.branch_of(unit.id) is None)
+        )
+        own_circuits = sum(predictions.get(f"{name}.liquid_heat", 0.0) for name in alone)
         racks[rack.id] = {
             "power_w": operating.rack_power[rack.id],
             "air_flow": float(V_flow[units].sum()),
@@ -162,7 +168,7 @@ def _racks(
             "measured_inlet_max_c": max(measured, default=None),
             "fan_speed": operating.fan_speed.get(racklet.id) if racklet else None,
             "pump_speed": operating.pump_speed.get(racklet.id) if racklet else None,
-            "liquid_heat_w": to_loops.get(rack.id, own_circuit),
+            "liquid_heat_w": to_loops.get(rack.id, 0.0) + own_circuits,
             "racklet": racklet.id if racklet else None,
             "band": band(hottest, rack.ashrae_class),
             "limits_c": [

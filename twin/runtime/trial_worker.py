@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from solvers.airflow.case import AirCase, AirState, Closure
@@ -153,10 +154,10 @@ class Runner:
                 late.append(values)
                 T_front = unit_inlet_temperature_max(self._model, state)
                 for rack, units in self._scene.rack_units.items():
-                    peak[rack] = max(peak[rack], float(T_front[list(units)].max()))
+                    peak[rack] = _highest(peak[rack], float(T_front[list(units)].max()))
                 if self._coolant is not None:
                     over = chips_over_limit(self._layout, self._coolant.points())
-                    chips = {rack: max(value, chips.get(rack, value)) for rack, value in over.items()}
+                    chips = {rack: _highest(value, chips.get(rack, value)) for rack, value in over.items()}
             for cooler in heat:
                 heat[cooler] += values.get(f"{cooler}.cooling_power", 0.0) / samples
         mean: dict[str, float] = {}
@@ -166,8 +167,8 @@ class Runner:
             sensors = [[kelvin(values[point]) for values in late] for point in points if point in late[0]]
             means = [sum(series) / len(series) for series in sensors]
             mean[rack.id] = sum(means) / len(means)
-            hottest[rack.id] = max(means)
-            peak[rack.id] = max(peak[rack.id], *(max(series) for series in sensors))
+            hottest[rack.id] = _highest(*means)
+            peak[rack.id] = _highest(peak[rack.id], *(value for series in sensors for value in series))
         return TrialResult(mean, hottest, peak, heat, chips, horizon, time.perf_counter() - begun)
 
     def _begin_loops(self, state: AirState, operating: Operating) -> None:
@@ -188,6 +189,11 @@ class Runner:
             self._coolant.advance(duration, felt.power, felt.T_air, operating.coolant, felt.exhaust)
             inputs = with_loops(inputs, self._coolant, self._scene.rack_units)
         return advance(self._model, state, inputs, duration, cfl=cfl)
+
+
+def _highest(*values: float) -> float:
+    """Return the highest; not a number where one of them is none, which `max` may hide."""
+    return float(np.max(values))
 
 
 def serve(connection: Connection) -> None:

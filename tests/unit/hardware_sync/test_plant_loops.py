@@ -10,6 +10,7 @@ from hardware_sync.agent.plant_loops import PlantLoops, perturbed_loops
 from hardware_sync.agent.plant_model import PlantModel, plant_perturbation
 from hardware_sync.agent.sensor_model import kind_of
 from solvers.coolant.fluids import fluid
+from twin.errors import NotConvergedError
 from twin.model.circuits import Coolant
 from twin.model.coolant import plate_conductance
 from twin.model.load import example_layout, load_layout
@@ -221,6 +222,20 @@ def test_a_supply_may_be_written_around_what_the_layout_sets_while_the_fluid_sta
     assert (
         fluid(loop.fluid).T_freeze < kelvin(limit.minimum) < kelvin(limit.maximum) < fluid(loop.fluid).T_hot
     )
+
+
+def test_a_step_is_taken_by_room_loops_and_actuators_or_by_none(layout, plant):
+    arrays = plant.dump()
+    assert plant.load(arrays | {"u": np.full_like(arrays["u"], 1e30)})
+    before, time = own_points(plant), plant.time
+    fan = plant.actuators["C1.fan_speed"]
+    fan.target = 0.5 * fan.value
+    held = fan.value
+    with pytest.raises(NotConvergedError):
+        plant.advance(1.0, power_of(layout, 0.5))
+    assert plant.time == time
+    assert own_points(plant) == before
+    assert fan.value == held
 
 
 def with_standby(layout):
