@@ -15,6 +15,7 @@ from solvers.coldplate.solve import Moment
 from solvers.coldplate.system import Array, Balance, outlet_excess
 from solvers.errors import SolverError
 from twin.errors import Finding, InputError, NotConvergedError
+from twin.plates.compact import compact_warning
 from twin.plates.fields import PlateFields, stack_fields
 from twin.plates.spec import Chip
 from twin.plates.spec_reader import PlateCase
@@ -307,7 +308,7 @@ def _chips(case: PlateCase, probes: dict[str, list[list[float]]]) -> dict[str, A
 
 def _warnings(case: PlateCase, solution: Solution, probes: dict[str, list[list[float]]]) -> list[str]:
     """Say what does not stop the answer but ought to be known."""
-    found = []
+    found = compact_warning(solution.plate) if solution.resolution.model == "two_resistor" else []
     first = solution.stack.first
     wet = solution.temperature[:, :, first[solution.channels] : first[solution.channels + 1]]
     fault = case.fluid.faults(wet)

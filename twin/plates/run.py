@@ -177,8 +177,13 @@ def _compare(
     study = compare(case, progress)
     chosen = study.chosen.of(case)
     solution = solve_case(chosen, model, cells)
+    numbers = _numbers(chosen, solution, None)
+    told = [text for text in study.warnings if text not in numbers["warnings"]]
+    for text in told:
+        logger.warning("%s: %s", path, text)
     summary = {
-        **_numbers(chosen, solution, None),
+        **numbers,
+        "warnings": [*numbers["warnings"], *told],
         "kind": "design study of a cold plate",
         "study": study.as_json(case.spec.plates),
         "wall_s": time.perf_counter() - begun,

@@ -14,13 +14,15 @@ from typing import Any
 from solvers.coldplate.channel_flow import LAMINAR
 from solvers.coolant.fluids import fluid
 from twin.errors import Finding, InputError, NotConvergedError
-from twin.plates.plate_run import solve_case, surface_values
+from twin.plates.compact import AGREED, compact_warning, outside_compact
+from twin.plates.plate_run import plate_of, solve_case, surface_values
 from twin.plates.spec import Sweep
 from twin.plates.spec_reader import PlateCase
 
 logger = logging.getLogger(__name__)
 
 _CHECK_CELLS = 1_500_000  # of a design that is solved finely
+_CHOICES = 6  # designs that are chosen, checked and found wanting, at most
 
 
 @dataclass(frozen=True)
@@ -77,14 +79,19 @@ class Check:
     ----------
     design : Design    By the compact model.
     model : str    That it was checked with.
-    resistance : float    [K/W]
+    fine : Design    The same by that model.
     cells : int
     """
 
     design: Design
     model: str
-    resistance: float
+    fine: Design
     cells: int
+
+    @property
+    def resistance(self) -> float:
+        """By the finer model. [K/W]."""
+        return self.fine.resistance
 
     @property
     def difference(self) -> float:
@@ -101,9 +108,12 @@ class Study:
     designs : tuple of Design    That can be made and keep the pressure limit.
     front : tuple of Design    Those that no other beats in both, by rising pumping power.
     checks : tuple of Check
-    chosen : Design    Least pumping power among those within all limits; else least resistance.
+    chosen : Design
+        Least pumping power among those within all limits; else least resistance. By the finer model where
+        that differs by more than 3.5 % or breaks a limit; its numbers here are the compact model's.
     skipped : dict    Reason -> number of designs that were left out.
     heat : float    Of a plate. [W]
+    warnings : tuple of str    What ought to be known of the comparison.
     """
 
     designs: tuple[Design, ...]
@@ -112,6 +122,12 @@ class Study:
     chosen: Design
     skipped: dict[str, int]
     heat: float
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def best(self) -> Design:
+        """The chosen design, by the finer model where it was checked."""
+        return next((check.fine for check in self.checks if check.design == self.chosen), self.chosen)
 
     def as_json(self, plates: int) -> dict[str, Any]:
         """Return the numbers of the study, ready for JSON.
@@ -134,12 +150,16 @@ class Study:
                     "model": check.model,
                     "cells": check.cells,
                     "resistance_k_w": check.resistance,
+                    "highest_k": check.fine.highest,
+                    "margin_k": _plain(check.fine)["margin_k"],
                     "difference": check.difference,
                 }
                 for check in self.checks
             ],
             "chosen": _plain(self.chosen),
             "chosen_text": self.chosen.text,
+            "chosen_fine": _plain(self.best) if self.best is not self.chosen else None,
+            "warnings": list(self.warnings),
             "plates": plates,
             "total_heat_w": self.heat * plates,
             "total_flow_m3_s": self.chosen.flow * plates,
@@ -187,12 +207,70 @@ def compare(case: PlateCase, progress: Callable[[float], None] | None = None) ->
     front = pareto(designs)
     chosen = choose(designs, asked.margin)
     picks = _spread(front, chosen, asked.checks)
-    checks = []
+    checks: list[Check] = []
     for number, design in enumerate(picks, 1):
         checks.append(_check(design.of(case), design))
         if progress is not None:
             progress(0.5 + 0.5 * number / len(picks))
-    return Study(tuple(designs), front, tuple(checks), chosen, skipped, case.heat)
+    warnings = _outside(case, designs)
+    if checks:
+        first, chosen = chosen, _choose_again(case, designs, checks, asked.margin)
+        if chosen != first:
+            text = f"{first.text} was chosen by the compact model, but not by the finer one"
+            warnings.append(text)
+    checks.sort(key=lambda check: check.design != chosen)
+    return Study(
+        tuple(designs), front, tuple(checks), chosen, skipped, case.heat,
+        (*warnings, *compact_warning(plate_of(chosen.of(case)))),
+    )  # fmt: skip
+
+
+def _outside(case: PlateCase, designs: list[Design]) -> list[str]:
+    """Count the designs that the compact model was not checked for."""
+    count = sum(bool(outside_compact(plate_of(design.of(case)))) for design in designs)
+    if count == 0:
+        return []
+    return [
+        f"{count} of {len(designs)} designs are outside the checked range of the compact model (base at "
+        "least a third of the pitch, 20 channels or more): their resistance may be 10 % too low"
+    ]
+
+
+def _choose_again(case: PlateCase, designs: list[Design], checks: list[Check], margin: float) -> Design:
+    """Choose by the finer model where that differs too much; checks gets what is checked for it.
+
+    Designs that are not checked are corrected by the difference of the last one that was chosen.
+    """
+    chosen = checks[0].design
+    for _ in range(_CHOICES):
+        check = next((item for item in checks if item.design == chosen), None)
+        if check is None:
+            check = _check(chosen.of(case), chosen)
+            checks.append(check)
+        broken = check.fine.margin < margin <= chosen.margin
+        if chosen == checks[0].design and abs(check.difference) <= AGREED and not broken:
+            return chosen
+        fine = {item.design: item.fine for item in checks}
+        inlet = case.spec.coolant.inlet_temperature
+        judged = [fine.get(item) or _corrected(item, check, inlet) for item in designs]
+        best = designs[judged.index(choose(judged, margin))]
+        if best == chosen:
+            return chosen
+        chosen = best
+    reached = [check.fine for check in checks]
+    return checks[reached.index(choose(reached, margin))].design
+
+
+def _corrected(design: Design, check: Check, inlet: float) -> Design:
+    """Take a design's rise to differ from the finer model's as that of a checked one."""
+    more = (check.resistance / check.design.resistance - 1.0) * (design.highest - inlet)
+    ratio = check.resistance / check.design.resistance
+    return replace(
+        design,
+        resistance=ratio * design.resistance,
+        highest=design.highest + more,
+        margin=design.margin - more,
+    )
 
 
 def _judge(case: PlateCase, asked: Sweep) -> Design | str:
@@ -201,7 +279,7 @@ def _judge(case: PlateCase, asked: Sweep) -> Design | str:
     if reason:
         return reason
     try:
-        design = _solve(case, "two_resistor")
+        design, _ = _solve(case, "two_resistor")
     except InputError as error:
         logger.info("%s", error)
         return "coolant too hot"
@@ -327,13 +405,14 @@ def _cannot_be_made(case: PlateCase, aspect_limit: float) -> str:
     return ""
 
 
-def _solve(case: PlateCase, model: str, cells: int | None = None) -> Design:
+def _solve(case: PlateCase, model: str, cells: int | None = None) -> tuple[Design, int]:
+    """Solve a design; also says how many cells it took."""
     solution = solve_case(case, model, cells)
     spec, channels = case.spec, case.spec.channels
     chips = surface_values(case, solution, solution.heated_face)
     highest = max(chips[chip.id] for chip in spec.chips)
     margins = [chip.limit - chips[chip.id] for chip in spec.chips if chip.limit is not None]
-    return Design(
+    design = Design(
         width=channels.width,
         height=channels.height,
         wall=channels.between,
@@ -348,15 +427,13 @@ def _solve(case: PlateCase, model: str, cells: int | None = None) -> Design:
         reynolds=float(solution.reynolds.max()),
         margin=min(margins, default=math.inf),
     )
+    return design, int(solution.theta.size)
 
 
 def _check(case: PlateCase, design: Design) -> Check:
     model = "resolved" if design.reynolds <= LAMINAR else "correlation"
-    solution = solve_case(case, model, _CHECK_CELLS)
-    chips = surface_values(case, solution, solution.heated_face)
-    highest = max(chips[chip.id] for chip in case.spec.chips)
-    resistance = (highest - case.spec.coolant.inlet_temperature) / case.heat
-    return Check(design, model, resistance, solution.theta.size)
+    fine, cells = _solve(case, model, _CHECK_CELLS)
+    return Check(design, model, fine, cells)
 
 
 def _spread(front: tuple[Design, ...], chosen: Design, count: int) -> list[Design]:
