@@ -11,7 +11,7 @@ from fastapi import APIRouter, HTTPException, Request, WebSocket, WebSocketDisco
 from fastapi.responses import JSONResponse, Response
 
 from twin.errors import OutsideError
-from viz.auth import ONLY_HERE, Gate
+from viz.auth import NOT_OURS, ONLY_HERE, Gate
 from viz.plates import PlateDesk
 from viz.source import History, LiveSource
 
@@ -62,7 +62,7 @@ def make_router(source: LiveSource, history: History, gate: Gate, plates: PlateD
     source : LiveSource
     history : History
     gate : Gate
-        Says who may decide.
+        Says who may decide, and whose reads may start a solve.
     plates : PlateDesk
 
     Returns
@@ -111,7 +111,9 @@ def make_router(source: LiveSource, history: History, gate: Gate, plates: PlateD
             raise HTTPException(503, str(error)) from error
 
     @router.get("/api/plates/{branch}")
-    async def plate(branch: str, after: int = -1) -> Response:
+    async def plate(branch: str, request: Request, after: int = -1) -> Response:
+        if not gate.admits(request.headers):
+            raise HTTPException(403, NOT_OURS)
         try:
             frame = await plates.frame_after(branch, after)
         except KeyError as error:
@@ -121,7 +123,9 @@ def make_router(source: LiveSource, history: History, gate: Gate, plates: PlateD
         return Response(frame, media_type="application/octet-stream", headers={"cache-control": "no-store"})
 
     @router.get("/api/plates/{branch}/probe")
-    async def plate_probe(branch: str, x: float, y: float, z: float) -> dict[str, Any]:
+    async def plate_probe(branch: str, request: Request, x: float, y: float, z: float) -> dict[str, Any]:
+        if not gate.admits(request.headers):
+            raise HTTPException(403, NOT_OURS)
         if not all(math.isfinite(value) for value in (x, y, z)):
             raise HTTPException(422, "x, y and z must be finite metres")
         try:

@@ -7,7 +7,9 @@ unless whoever serves the page allows more.
 A browser lets any site's script call the page from a user's own machine. So whatever is not a plain read
 (every method but GET and HEAD, Dash's callbacks among them, and every WebSocket) is refused with a foreign
 ``Origin``, and everything is refused for a ``Host`` name that is not ours (a name rebound to this address).
-Programs other than browsers send no ``Origin``; they pass.
+Programs other than browsers send no ``Origin``; they pass. A read that starts work is judged likewise;
+a browser sends no ``Origin`` with some reads, so there its ``Sec-Fetch-Site`` counts
+(https://www.w3.org/TR/fetch-metadata/).
 """
 
 from __future__ import annotations
@@ -27,7 +29,9 @@ SAFE_HEADERS = {
     "referrer-policy": "no-referrer",
 }  # an approval must not be clicked through somebody's frame
 READS = frozenset({"GET", "HEAD"})
+OWN_SITE = frozenset({"same-origin", "none"})  # none: typed into the address bar
 FOREIGN = 4403  # WebSocket close code; before the handshake is over it reads as HTTP 403
+NOT_OURS = "This request does not come from the page."
 ONLY_HERE = (
     "Only the machine that runs the twin may approve or reject. Open the page there, or by SSH tunnel."
 )
@@ -70,7 +74,7 @@ class Gate:
         Parameters
         ----------
         headers : mapping
-            Lower-case names; ``host`` and ``origin`` are read.
+            Lower-case names; ``host`` and ``origin`` are read, without the latter ``sec-fetch-site``.
 
         Returns
         -------
@@ -79,7 +83,9 @@ class Gate:
         host, origin = headers.get("host"), headers.get("origin")
         if not self.knows_host(host):
             return False
-        return origin is None or urlsplit(origin).netloc == host
+        if origin is None:
+            return headers.get("sec-fetch-site", "none") in OWN_SITE
+        return urlsplit(origin).netloc == host
 
     def may_decide(self, client: str | None) -> bool:
         """Say whether a client may approve and reject.
@@ -139,7 +145,7 @@ class HostFilter:
             await refusal(scope, receive, send)
             return
         if scope["method"] not in READS and not self.gate.admits(headers):
-            refusal = PlainTextResponse("This request does not come from the page.\n", status_code=403)
+            refusal = PlainTextResponse(f"{NOT_OURS}\n", status_code=403)
             await refusal(scope, receive, send)
             return
 

@@ -31,6 +31,8 @@ log = logging.getLogger(__name__)
 
 PERIOD = 10.0  # s between solves of a plate that moves slowly
 SETTLE = 1.5  # s between solves of one that moves fast
+MOST_WATCHED = 4  # plates; the one that was not asked for the longest makes room
+LOOKED_AWAY = 15.0  # s after which a solve that waits for its turn is not worth it
 FORGOTTEN = 600.0  # s after which a plate that nobody asked for is let go
 HEIGHT_FACTOR = 4.0  # a plate is flat; it is shown taller, and its texture is made for that
 MOVED_K = 0.25  # inlet temperature
@@ -38,6 +40,10 @@ MOVED_SHARE = 0.02  # of flow and power
 LEAST_FLOW = 1e-7  # m3/s through one plate; below it no plate has a steady state worth the name
 MOST_COLUMNS = 90  # across the channels in the texture
 STEP_C = 5.0  # ends of the colour scale are multiples of it
+
+
+class Unwanted(Exception):  # noqa: N818  no error: nobody waits for the solve any more
+    """The solve's turn came when nobody looked any more."""
 
 
 class Point(NamedTuple):
@@ -170,17 +176,30 @@ class PlateDesk:
     Parameters
     ----------
     source : LiveSource
+
+    Attributes
+    ----------
+    worker : ThreadPoolExecutor    Of one thread, that solves.
     """
 
     def __init__(self, source: LiveSource) -> None:
         self.source = source
         self._watched: dict[str, Watched] = {}
-        self._worker = ThreadPoolExecutor(1, thread_name_prefix="plate")
+        self.worker = ThreadPoolExecutor(1, thread_name_prefix="plate")
         self._cases: dict[tuple[str, int], Any] = {}
 
     def close(self) -> None:
         """Let the running solve end, and start no other."""
-        self._worker.shutdown(wait=False, cancel_futures=True)
+        self.worker.shutdown(wait=False, cancel_futures=True)
+
+    @property
+    def watched(self) -> list[str]:
+        """Names of the branches whose plates are kept, sorted."""
+        return sorted(self._watched)
+
+    def entry(self, branch: str) -> Watched:
+        """Return what is known of the plate of a branch that was asked for; KeyError for another."""
+        return self._watched[branch]
 
     async def frame_after(self, branch: str, number: int, patience: float = 1.5) -> bytes:
         """Return a plate newer than the one that a client has, or how things stand.
@@ -262,12 +281,19 @@ class PlateDesk:
             )
         watched = self._watched.setdefault(branch, Watched())
         watched.asked = time.monotonic()
+        self._let_go(watched.asked)
         if watched.task is None or watched.task.done():
             self._judge(loop, branch, body, str(path), watched)
-        for name, other in list(self._watched.items()):
-            if watched.asked - other.asked > FORGOTTEN:
-                del self._watched[name]
         return watched
+
+    def _let_go(self, now: float) -> None:
+        """Drop what nobody asked for in a while, and the least recently asked where there are too many."""
+        latest = sorted(self._watched, key=lambda name: self._watched[name].asked, reverse=True)
+        for place, name in enumerate(latest):
+            if place >= MOST_WATCHED or now - self._watched[name].asked > FORGOTTEN:
+                dropped = self._watched.pop(name)
+                if dropped.task is not None:
+                    dropped.task.cancel()  # out of the queue; one that runs ends unheard
 
     def _judge(self, loop: str, branch: str, body: dict[str, Any], path: str, watched: Watched) -> None:
         silent = self.source.status()["status"] == "stale"
@@ -305,8 +331,10 @@ class PlateDesk:
         }
         try:
             view, frame = await asyncio.get_running_loop().run_in_executor(
-                self._worker, self._work, header, path, whole
+                self.worker, self._work, header, path, whole, watched
             )
+        except Unwanted:
+            return
         except (TwinError, SolverError) as error:
             if watched.fault != str(error):
                 log.warning("plate of branch %r: %s", branch, error)
@@ -314,11 +342,14 @@ class PlateDesk:
         else:
             watched.view, watched.frame, watched.fault = view, frame, ""
             watched.number += 1
-        finally:
-            watched.point, watched.solved = whole, time.monotonic()
+        watched.point, watched.solved = whole, time.monotonic()
 
-    def _work(self, header: dict[str, Any], path: str, whole: Point) -> tuple[PlateView, bytes]:
+    def _work(
+        self, header: dict[str, Any], path: str, whole: Point, watched: Watched
+    ) -> tuple[PlateView, bytes]:
         """Solve one plate and encode it; runs in the worker's thread."""
+        if time.monotonic() - watched.asked > LOOKED_AWAY:
+            raise Unwanted
         from twin.plates.spec_reader import read_plate  # noqa: PLC0415  a page without plates needs no solver
         from twin.plates.view import plate_view  # noqa: PLC0415
 

@@ -28,6 +28,16 @@ def test_a_request_without_origin_passes_and_a_foreign_one_does_not() -> None:
     assert not GATE.admits({"host": "evil.example", "origin": "http://evil.example"})  # a rebound name
 
 
+def test_a_read_without_origin_is_judged_by_the_site_that_makes_it() -> None:
+    here = {"host": "127.0.0.1:8050"}
+    assert GATE.admits(here | {"sec-fetch-site": "same-origin"})
+    assert GATE.admits(here | {"sec-fetch-site": "none"})
+    assert not GATE.admits(here | {"sec-fetch-site": "cross-site"})
+    assert not GATE.admits(here | {"sec-fetch-site": "same-site"})  # another port of this machine
+    ours = here | {"origin": "http://127.0.0.1:8050"}
+    assert GATE.admits(ours | {"sec-fetch-site": "cross-site"})  # the Origin says more
+
+
 @pytest.mark.parametrize("address", ["127.0.0.1", "127.8.8.8", "::1", "::ffff:127.0.0.1"])
 def test_loopback_may_decide(address: str) -> None:
     assert is_loopback(address)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import math
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,7 +21,7 @@ from twin.model.operating import CoolantSettings
 from twin.runtime.feed import FeedServer
 from viz.app import create_app
 from viz.field import FRAME_LIMIT, decode_frame
-from viz.plates import Point, averaged, find_branch
+from viz.plates import LOOKED_AWAY, MOST_WATCHED, PlateDesk, Point, averaged, find_branch
 from viz.source import LiveSource
 
 LAYOUT = Path(__file__).parents[3] / "layouts" / "liquid_row.yaml"
@@ -167,7 +168,65 @@ def test_a_plate_is_solved_for_its_branch_and_probed(
             assert (bare.status_code, "cold_plates.spec" in bare.json()["detail"]) == (404, True)
             foreign = await client.get("/api/plates/B01", headers={"host": "evil.example"})
             assert foreign.status_code == 421
+            for path in ("/api/plates/B01", "/api/plates/B01/probe?x=0&y=0&z=0"):
+                for sign in ({"origin": "http://evil.example"}, {"sec-fetch-site": "cross-site"}):
+                    assert (await client.get(path, headers=sign)).status_code == 403
         following.cancel()
         await asyncio.gather(following, return_exceptions=True)
+
+    asyncio.run(scenario())
+
+
+@pytest.fixture
+def desk(server: FeedServer, tmp_path: Path, loops: dict[str, Any]) -> Iterator[PlateDesk]:
+    """A desk whose one worker is held until the test lets it go."""
+    source = LiveSource(tmp_path / "feed.sock")
+
+    async def hear() -> None:
+        following = asyncio.create_task(source.run())
+        publish(server, 1, loops)
+        await until(lambda: source.snapshot is not None)
+        following.cancel()
+        await asyncio.gather(following, return_exceptions=True)
+
+    asyncio.run(hear())
+    made = PlateDesk(source)
+    yield made
+    made.close()
+
+
+def test_only_so_many_plates_wait_for_a_solve(desk: PlateDesk) -> None:
+    async def scenario() -> None:
+        held = threading.Event()
+        desk.worker.submit(held.wait)
+        try:
+            names = [f"B{number:02d}" for number in range(1, 7)]
+            for name in names:
+                await desk.frame_after(name, -1, patience=0.0)
+            assert desk.watched == names[-MOST_WATCHED:]
+            waiting = [task for task in asyncio.all_tasks() if task.get_name().startswith("plate ")]
+            await asyncio.sleep(0)
+            assert sorted(task.get_name()[6:] for task in waiting if not task.cancelled()) == desk.watched
+        finally:
+            for task in asyncio.all_tasks() - {asyncio.current_task()}:
+                task.cancel()
+            held.set()
+
+    asyncio.run(scenario())
+
+
+def test_a_solve_that_nobody_waits_for_is_skipped(desk: PlateDesk) -> None:
+    async def scenario() -> None:
+        held = threading.Event()
+        desk.worker.submit(held.wait)
+        try:
+            await desk.frame_after("B01", -1, patience=0.0)
+            desk.entry("B01").asked -= LOOKED_AWAY + 1.0
+            task = desk.entry("B01").task
+        finally:
+            held.set()
+        assert task is not None
+        await task
+        assert (desk.entry("B01").number, desk.entry("B01").point) == (-1, None)
 
     asyncio.run(scenario())
