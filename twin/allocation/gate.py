@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any, Protocol
 
+from twin.allocation.cost import feed_load
 from twin.allocation.plan import Candidate
-from twin.allocation.screening import feed_load
 from twin.allocation.situation import Situation
 from twin.model.operating import Operating
 from twin.units import celsius
@@ -183,7 +184,7 @@ def corrected(inlet: Mapping[str, float], correction: Mapping[str, float]) -> di
 
 @dataclass(frozen=True)
 class Inlets:
-    """Inlets of a trial, corrected, and chips, as the gate judges them.
+    """Inlets and chips of a trial, corrected, as the gate judges them.
 
     Attributes
     ----------
@@ -197,13 +198,30 @@ class Inlets:
     chips: dict[str, float] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, result: TrialResult, correction: Mapping[str, float]) -> Inlets:
-        """Correct a trial's inlets by the twin's bias."""
+    def of(
+        cls,
+        result: TrialResult,
+        correction: Mapping[str, float],
+        chip_correction: Mapping[str, float] = MappingProxyType({}),
+    ) -> Inlets:
+        """Correct a trial's inlets and chips by the twin's bias there."""
         return cls(
             corrected(result.inlet_max, correction),
             corrected(result.inlet_peak, correction),
-            dict(result.chip_over),
+            corrected(result.chip_over, chip_correction),
         )
+
+
+def _chip_fault(rack: str, inlets: Inlets, baseline: Inlets, margin: float) -> str:
+    """Say what is wrong with the chips of a rack on a loop; empty if nothing is."""
+    over, before = (trial.chips.get(rack, math.nan) for trial in (inlets, baseline))
+    if not (math.isfinite(over) and math.isfinite(before)):
+        return f"chips of {rack}: the trial gives no temperature"
+    if over + margin > 0.0 and over > before + TOLERANCE:
+        return (
+            f"chips of {rack} {over:+.1f} K over their limit ({before:+.1f} K without, margin {margin:.1f} K)"
+        )
+    return ""
 
 
 def judge(
@@ -220,8 +238,9 @@ def judge(
     so without the plan and the plan does not make it hotter. At the sensors, in the mean over time, it may
     not be over the recommended limit unless it is so without the plan and not hotter by more than 0.2 K. A
     plan that only saves energy must leave every inlet under the recommended limit, the margin included. Chips
-    on a coolant loop may not be over their limit unless they are without the plan and not hotter by more than
-    0.2 K. Power may not exceed a rack's limit or a feed where it did not before.
+    on a coolant loop may not be over their limit, the margin included, unless they are so without the plan
+    and not hotter by more than 0.2 K; nor may a trial say nothing of them. Power may not exceed a rack's
+    limit or a feed where it did not before.
 
     Parameters
     ----------
@@ -246,9 +265,10 @@ def judge(
             faults.append(f"{shown}, recommended is {celsius(rack.inlet_recommended):.0f}")
         elif saving and hot + margin > rack.inlet_recommended:
             faults.append(f"{shown}, too warm to save energy (margin {margin:.1f} K)")
-        over, over_before = (trial.chips.get(rack.id, -math.inf) for trial in (inlets, baseline))
-        if over > 0.0 and over > over_before + TOLERANCE:
-            faults.append(f"chips of {rack.id} {over:.1f} K over their limit ({over_before:+.1f} K without)")
+        if rack.id in situation.looped | inlets.chips.keys() and (
+            fault := _chip_fault(rack.id, inlets, baseline, margin)
+        ):
+            faults.append(fault)
         more = change.get(rack.id, 0.0)
         if more > 0 and rack.power_ahead + more > rack.power_limit:
             over = rack.power_ahead + more

@@ -187,6 +187,8 @@ class Planner:
                 f"{len(blind)} of {len(situation.racks)} racks cannot be relied on "
                 f"({blind[0].id}: {blind[0].blind}); no action"
             )
+        if situation.loop_fault:
+            return f"the twin's view of the chips is old: {situation.loop_fault}; no action"
         if situation.twin_error is None:
             return "the twin has not been compared with any sensor yet; no action"
         if situation.twin_error > self.settings.distrust:
@@ -194,7 +196,8 @@ class Planner:
         return ""
 
     def _review(self, situation: Situation, margin: float, horizon: float) -> Review:
-        return Review(situation, self._trial, self.budget, self._watch.bias(), margin, horizon)
+        bias, chips = self._watch.bias(), self._watch.chip_bias()
+        return Review(situation, self._trial, self.budget, bias, chips, margin, horizon)
 
     def _best(
         self, decision: Record, review: Review, candidates: Sequence[Candidate], saving: bool

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from twin.allocation.cost import electric_power, score
 from twin.allocation.gate import Inlets, TimeBudget, Trial, TrialResult, Verdict, judge
 from twin.allocation.plan import Candidate
 from twin.allocation.record import Record, predicted
-from twin.allocation.screening import electric_power, score
 from twin.allocation.situation import Situation
 from twin.errors import TwinError
 
@@ -43,7 +43,7 @@ class Review:
     situation : Situation
     trial : Trial
     budget : TimeBudget        Told what every trial cost.
-    bias : mapping             Rack -> measured less twin. [K]
+    bias, chip_bias : mapping  Rack -> measured less twin, at inlets and at chips on a loop. [K]
     margin, horizon : float    [K], [s]
 
     Attributes
@@ -63,18 +63,19 @@ class Review:
         trial: Trial,
         budget: TimeBudget,
         bias: Mapping[str, float],
+        chip_bias: Mapping[str, float],
         margin: float,
         horizon: float,
     ) -> None:
         self._situation = situation
         self._trial = trial
         self._budget = budget
-        self._bias = bias
+        self._bias, self._chip_bias = bias, chip_bias
         self._margin = margin
         self.horizon = horizon
         trial.freeze()
         baseline = self._run(NOTHING)
-        self.without = Inlets.of(baseline, bias)
+        self.without = Inlets.of(baseline, bias, chip_bias)
         self.cost = score(situation, self.without.hottest, NOTHING, margin, baseline.cooler_power)
         self.record = self._predicted(NOTHING, self.without, baseline)
 
@@ -101,7 +102,7 @@ class Review:
         except TwinError as error:
             record["why"] = f"the trial failed: {error}"
             return Attempt(candidate, Verdict(False, record["why"]), float("inf"), record, {})
-        inlets = Inlets.of(result, self._bias)
+        inlets = Inlets.of(result, self._bias, self._chip_bias)
         verdict = judge(self._situation, candidate, inlets, self.without, self._margin, saving)
         cost = score(self._situation, inlets.hottest, candidate, self._margin, result.cooler_power)
         record |= {

@@ -14,20 +14,17 @@ from typing import Protocol
 
 import numpy as np
 
+from twin.allocation.cost import MOVE_COST, OVERHEAT_COST, OVERLOAD_COST, feed_load, score
 from twin.allocation.plan import FAN, PUMP, SUPPLY, Candidate, Move, Setting
 from twin.allocation.situation import RackSituation, Situation
 from twin.model.catalog import AIR_DENSITY, AIR_HEAT_CAPACITY
-from twin.model.operating import Operating, cooling_power, liquid_share
-from twin.model.schema import Layout, Rack, Racklet
+from twin.model.operating import liquid_share
+from twin.model.schema import Layout, Rack
 from twin.racklet.cooling import liquid_heat
 from twin.units import celsius, kelvin
 
 RECIRCULATED = 0.25  # part of a rack's exhaust that reaches an inlet at its back, before any trial was seen
 REACH = 1.5  # m, over which it falls by e
-OVERHEAT_COST = 5.0  # kW-equivalents per K^2 above the recommended inlet
-OVERLOAD_COST = 50.0  # kW-equivalents per kW above a rating, a cooling capacity or a feed
-MOVE_COST = 0.3  # kW-equivalents per migration: memory copied, service disturbed
-SETTING_COST = 0.02  # kW-equivalents per set point: actuators wear
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,15 +232,6 @@ def receiving_racks(
     return free
 
 
-def feed_load(situation: Situation, change: Mapping[str, float] | None = None) -> dict[str, float]:
-    """Power on every feed over the horizon, in W."""
-    load = dict.fromkeys(situation.feeds, 0.0)
-    for rack in situation.racks.values():
-        if rack.feed is not None:
-            load[rack.feed] += rack.power_ahead + (change or {}).get(rack.id, 0.0)
-    return load
-
-
 def propose(
     situation: Situation,
     inlet: Mapping[str, float],
@@ -318,66 +306,6 @@ def _unlike_first(ranked: list[Candidate]) -> list[Candidate]:
         if not set(candidate.moves) & set(first.moves):
             return [first, candidate, *(other for other in ranked[1:] if other is not candidate)]
     return ranked
-
-
-def score(
-    situation: Situation,
-    inlet: Mapping[str, float],
-    candidate: Candidate,
-    margin: float,
-    cooler_power: Mapping[str, float] | None = None,
-) -> float:
-    """Return the cost of a candidate, lower is better, in kW-equivalents.
-
-    Sums 5 per K^2 of inlets over the recommended limit (margin included), 50 per kW of overload, the electric
-    power of the cooling, and small costs of the moves and settings themselves.
-
-    Parameters
-    ----------
-    situation : Situation
-    inlet : mapping                     Rack -> hottest inlet with the candidate in force. [K]
-    candidate : Candidate
-    margin : float                      [K]
-    cooler_power : mapping, optional    Heat that every cooler takes, from a trial. [W]
-    """
-    change = candidate.power_change()
-    cost = electric_power(situation, candidate, cooler_power) / 1e3
-    for rack in situation.racks.values():
-        cost += OVERHEAT_COST * max(0.0, inlet[rack.id] + margin - rack.inlet_recommended) ** 2
-        over = rack.power_ahead + change.get(rack.id, 0.0) - rack.power_limit
-        cost += OVERLOAD_COST * max(0.0, over) / 1e3
-    for feed, load in feed_load(situation, change).items():
-        cost += OVERLOAD_COST * max(0.0, load - situation.feeds[feed]) / 1e3
-    return cost + MOVE_COST * len(candidate.moves) + SETTING_COST * len(candidate.settings)
-
-
-def electric_power(
-    situation: Situation, candidate: Candidate, cooler_power: Mapping[str, float] | None = None
-) -> float:
-    """Estimate the electric power of the cooling, in W: see ``twin.model.operating.cooling_power``.
-
-    Without ``cooler_power`` the coolers share the racks' heat to the air equally.
-    """
-    operating = candidate.applied(situation.operating)
-    coolers = list(situation.coolers.values())
-    racklets = [rack.racklet for rack in situation.racks.values() if rack.racklet is not None]
-    liquid = {
-        rack.racklet.id: _liquid_heat(rack, rack.racklet, operating)
-        for rack in situation.racks.values()
-        if rack.racklet is not None
-    }
-    if cooler_power is None:
-        air = sum(operating.rack_power[rack] for rack in situation.racks) - sum(liquid.values())
-        cooler_power = {cooler.id: air / len(coolers) for cooler in coolers}
-    return cooling_power(coolers, racklets, operating, cooler_power, liquid).total
-
-
-def _liquid_heat(rack: RackSituation, racklet: Racklet, operating: Operating) -> float:
-    module = racklet.cooling_module
-    if module.kind != "liquid":
-        return 0.0
-    power, pump = operating.rack_power[rack.id], operating.pump(racklet)
-    return liquid_heat(power, rack.liquid_share, pump, module.pump_speed, module.capacity)
 
 
 def _migrations(

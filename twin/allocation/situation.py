@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from twin.allocation.plan import FAN, PUMP, SUPPLY
 from twin.model.catalog import ASHRAE_CLASSES
 from twin.model.operating import Operating, liquid_share
-from twin.model.schema import Cooler, Layout, Rack, Racklet
+from twin.model.schema import Cooler, Layout, Loop, Rack, Racklet
 from twin.ports import Quality, Reading, Workload
 from twin.units import celsius, kelvin
 
@@ -84,6 +84,23 @@ class RackSituation:
 
 
 @dataclass(frozen=True)
+class LoopSituation:
+    """One coolant loop as it is.
+
+    Attributes
+    ----------
+    racklets : frozenset of str    Whose cold plates hang on it.
+    liquid_share : mapping         By rack: part of its power that sits under plates of this loop. [1]
+    heat, pump_power : float       Given to the facility's water, drawn by the pumps. [W]
+    """
+
+    racklets: frozenset[str]
+    liquid_share: Mapping[str, float]
+    heat: float
+    pump_power: float
+
+
+@dataclass(frozen=True)
 class Situation:
     """The room as it is.
 
@@ -99,6 +116,8 @@ class Situation:
     set_points : dict            Writable point -> value in force. [telemetry unit]
     feeds : dict                 Feed id -> capacity. [W]
     twin_error : float or None   [K]
+    loops : dict                 Loop id -> LoopSituation.
+    loop_fault : str             Why the twin's loops stand still; empty while they do not.
     """
 
     time: float
@@ -111,6 +130,13 @@ class Situation:
     set_points: Mapping[str, float]
     feeds: Mapping[str, float]
     twin_error: float | None
+    loops: Mapping[str, LoopSituation] = field(default_factory=dict)
+    loop_fault: str = ""
+
+    @property
+    def looped(self) -> frozenset[str]:
+        """Racks whose chips hang on a loop."""
+        return frozenset(rack for loop in self.loops.values() for rack in loop.liquid_share)
 
     @property
     def blind(self) -> dict[str, str]:
@@ -208,7 +234,26 @@ def see(
         set_points,
         {feed.id: feed.capacity for feed in layout.feeds},
         view.twin_error,
+        {loop.id: _loop(layout, loop, operating, view.summary.get("loops", {})) for loop in layout.loops},
+        view.summary.get("loops_fault") or "",
     )
+
+
+def _loop(layout: Layout, loop: Loop, operating: Operating, live: Mapping[str, Any]) -> LoopSituation:
+    """Heat and pump power as the live twin has them; as the layout says where it has none."""
+    share: dict[str, float] = {}
+    for branch in loop.branches:
+        rack = layout.rack(layout.racklet(branch.racklet).rack)
+        units = [unit for unit in layout.racklets if unit.rack == rack.id]
+        partners = sum(unit.cooling_module.kind == "liquid" for unit in units)
+        share[rack.id] = share.get(rack.id, 0.0) + liquid_share(rack) / max(partners, 1)
+    known = live.get(loop.id, {})
+    heat, pumps = known.get("heat_w"), known.get("pump_power_w")
+    if heat is None:
+        heat = sum(part * operating.power(layout.rack(rack)) for rack, part in share.items())
+    if pumps is None:
+        pumps = sum(pump.power for pump in loop.cdu.pumps if not pump.standby)
+    return LoopSituation(frozenset(branch.racklet for branch in loop.branches), share, heat, pumps)
 
 
 def stopped_coolers(layout: Layout, view: View, now: float, maximum_age: float) -> frozenset[str]:

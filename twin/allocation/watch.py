@@ -35,6 +35,7 @@ class Watch:
     maximum_age: float
     _seen: deque[tuple[float, dict[str, float]]] = field(default_factory=deque)
     _bias: dict[str, float] = field(default_factory=dict)
+    _chip_bias: dict[str, float] = field(default_factory=dict)
     _last: float | None = None
 
     def record(self, view: View, now: float) -> None:
@@ -51,10 +52,11 @@ class Watch:
                 error = sensors.get(point, {}).get("error")
                 if error is not None:
                     errors.append(-error)
-            if errors:
-                mean = sum(errors) / len(errors)
-                before = self._bias.get(rack.id, mean)
-                self._bias[rack.id] = before + weight * (mean - before)
+            _follow(self._bias, rack.id, errors, weight)
+        for loop in self.layout.loops:
+            for branch in loop.branches:
+                error = sensors.get(f"{branch.id}.chip_temperature", {}).get("error")
+                _follow(self._chip_bias, branch.id, [] if error is None else [-error], weight)
         self._last = now
         self._seen.append((now, values))
         while self._seen and self._seen[0][0] < now - KEPT:
@@ -66,6 +68,20 @@ class Watch:
             rack.id: min(BIAS_LIMIT, max(-BIAS_LIMIT, self._bias.get(rack.id, 0.0)))
             for rack in self.layout.racks
         }
+
+    def chip_bias(self) -> dict[str, float]:
+        """Return measured less twin at the chips of every rack on a loop, mean over two minutes. [K].
+
+        Of a rack's branches the one that is hottest beside its prediction counts; a correction towards cooler
+        chips is 5 K at most; 0 if unknown.
+        """
+        found: dict[str, float] = {}
+        for loop in self.layout.loops:
+            for branch in loop.branches:
+                rack = self.layout.racklet(branch.racklet).rack
+                bias = max(-BIAS_LIMIT, self._chip_bias.get(branch.id, 0.0))
+                found[rack] = max(found.get(rack, bias), bias)
+        return found
 
     def hottest(self, start: float, end: float) -> dict[str, float]:
         """Return every rack's hottest inlet sensor by its mean between two instants, where known. [K]."""
@@ -91,3 +107,11 @@ class Watch:
             if sensors:
                 found[rack.id] = max(sensors)
         return found
+
+
+def _follow(means: dict[str, float], name: str, values: list[float], weight: float) -> None:
+    """Let a slow mean follow the mean of new values; without any it stays."""
+    if values:
+        new = sum(values) / len(values)
+        before = means.get(name, new)
+        means[name] = before + weight * (new - before)

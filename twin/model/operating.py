@@ -342,8 +342,8 @@ class CoolingPower:
     ----------
     air_plant : float      Chilled-water plant for the heat that the coolers take. [W]
     cooler_fans : float    [W]
-    liquid_plant : float   Plant for the heat that the racklets' coolant takes. [W]
-    pumps : float          Coolant pumps of the racklets. [W]
+    liquid_plant : float   Plant for the heat that the coolant of racklets and loops takes. [W]
+    pumps : float          Coolant pumps of racklets and loops. [W]
     """
 
     air_plant: float
@@ -363,16 +363,20 @@ def cooling_power(
     operating: Operating,
     cooler_heat: Mapping[str, float],
     liquid_heat: Mapping[str, float],
+    loop_heat: float = 0.0,
+    loop_pumps: float = 0.0,
 ) -> CoolingPower:
     """Return the electric power that cooling draws. Fans of servers and racks are part of the racks' power.
 
     Parameters
     ----------
     coolers : iterable of Cooler
-    racklets : iterable of Racklet
+    racklets : iterable of Racklet    With a circuit and pump of their own; those on a loop are left out.
     operating : Operating
     cooler_heat : mapping    By cooler: heat it takes from the air. [W]
     liquid_heat : mapping    By racklet: heat its coolant takes. [W]
+    loop_heat : float        That the loops' exchangers give to the facility's water. [W]
+    loop_pumps : float       Electric power of the loops' pumps. [W]
 
     Returns
     -------
@@ -388,8 +392,9 @@ def cooling_power(
         cooler_fans=sum(
             cooling.rotor_power(c.fan_power, operating.cooler_fan(c), c.fan_speed) for c in coolers
         ),
-        liquid_plant=sum(liquid_heat[unit.id] for unit in liquid) / LIQUID_PLANT_COP,
-        pumps=sum(
+        liquid_plant=(sum(liquid_heat[unit.id] for unit in liquid) + loop_heat) / LIQUID_PLANT_COP,
+        pumps=loop_pumps
+        + sum(
             cooling.rotor_power(
                 unit.cooling_module.pump_power, operating.pump(unit), unit.cooling_module.pump_speed
             )

@@ -20,7 +20,26 @@ from twin.ports import Command, CommandResult, Quality, Reading, Workload
 from twin.units import celsius, kelvin
 
 
-def make_layout(n: int = 4, rating: float = 12e3, kind: str = "air") -> Layout:
+def toy_loop(n: int) -> dict:
+    """A loop with a branch B01, B02, ... to every racklet of the toy room."""
+    pump = {"id": "L1P1", "design_flow": 5e-4 * n, "design_pressure": 1.2e5, "shutoff_pressure": 1.6e5}
+    return {
+        "id": "L1",
+        "cdu": {
+            "id": "CDU1", "pumps": [pump | {"power": 700}], "exchanger": {"ua": 5000},
+            "facility": {"flow": 2.0},
+        },
+        "branches": [
+            {
+                "id": f"B{i:02d}", "racklet": f"K{i:02d}", "design_flow": 4e-4,
+                "cold_plates": {"resistance": 0.002},
+            }
+            for i in range(1, n + 1)
+        ],
+    }  # fmt: skip
+
+
+def make_layout(n: int = 4, rating: float = 12e3, kind: str = "air", *, looped: bool = False) -> Layout:
     return Layout.model_validate(
         {
             "name": "toy",
@@ -43,6 +62,7 @@ def make_layout(n: int = 4, rating: float = 12e3, kind: str = "air") -> Layout:
                     "supply_temperature": 18, "supply_face": "front",
                 }
             ],
+            "loops": [toy_loop(n)] if looped else [],
         }
     )  # fmt: skip
 
@@ -79,6 +99,11 @@ class Room:
     trial_broken: bool = False
     penalty: dict[str, float] = field(default_factory=dict)  # K per kW arriving at a rack, in trials only
     offset: float = 0.0  # K, the trial's bias against the plant
+    loops_fault: str | None = None
+    loops: dict = field(default_factory=dict)  # as in a snapshot's summary
+    chip_over: dict[str, float] = field(default_factory=dict)  # K, by rack, in trials
+    chip_rise: float = 0.0  # K per kW arriving at a rack
+    chip_offset: dict[str, float] = field(default_factory=dict)  # K, by branch: the twin's less the plant's
     written: list[Command] = field(default_factory=list)
     moves: list[tuple[str, str, str]] = field(default_factory=list)
     trials: list[tuple[Operating, float]] = field(default_factory=list)
@@ -131,7 +156,10 @@ class Room:
 
     @property
     def summary(self) -> dict:
-        return {"sensors": {point: {"error": self.offset} for point in self.latest if "inlet" in point}}
+        sensors = {point: {"error": self.offset} for point in self.latest if "inlet" in point}
+        for branch, error in self.chip_offset.items():
+            sensors[f"{branch}.chip_temperature"] = {"error": error}
+        return {"sensors": sensors, "loops": self.loops, "loops_fault": self.loops_fault}
 
     @property
     def alive(self) -> frozenset[str]:
@@ -165,6 +193,10 @@ class Room:
             {rack: kelvin(value + self.offset) for rack, value in end.items()},
             {"C1": heat},
             self.trial_wall,
+            {
+                rack: over + self.chip_rise * (candidate.rack_power[rack] - now.rack_power[rack]) / 1e3
+                for rack, over in self.chip_over.items()
+            },
         )  # fmt: skip
 
     # actuator
@@ -225,9 +257,15 @@ def make_room():
     """A toy room by its loads: ``make_room(hot)``; with HOT, R02 is at 27.9 degC."""
 
     def make(
-        loads: Mapping[str, list[float]] = HOT, kind: str = "air", rating: float = 12e3, **options
+        loads: Mapping[str, list[float]] = HOT,
+        kind: str = "air",
+        rating: float = 12e3,
+        *,
+        looped: bool = False,
+        **options,
     ) -> Room:
-        return Room(make_layout(max(4, len(loads)), rating, kind), dict(loads), **options)
+        layout = make_layout(max(4, len(loads)), rating, "liquid" if looped else kind, looped=looped)
+        return Room(layout, dict(loads), **options)
 
     return make
 

@@ -1,6 +1,7 @@
 """The gate's verdicts and the division of time."""
 
-from dataclasses import replace
+import math
+from dataclasses import dataclass, field, replace
 
 import pytest
 
@@ -54,21 +55,57 @@ def test_a_short_peak_over_the_allowable_limit_is_refused(situation):
     assert not verdict.accepted and "R04 peaks at 32.5" in verdict.why
 
 
+@pytest.fixture
+def looped(make_room):
+    room = make_room(looped=True)
+    return see(room.layout, room, tuple(room.workloads()), {}, room.now, 15.0)
+
+
+def chips(**over):
+    return {f"R{i:02d}": -20.0 for i in range(1, 5)} | over
+
+
 @pytest.mark.parametrize(
     ("over", "before", "accepted"),
     [
         (-5.0, -20.0, True),
+        (-0.35, -20.0, True),
+        (-0.25, -20.0, False),  # within the margin
         (0.5, -20.0, False),
         (3.0, 5.0, True),  # better than without
         (5.1, 5.0, True),  # hotter by less than the tolerance
         (5.5, 5.0, False),
+        (math.nan, -20.0, False),
+        (-20.0, math.nan, False),
+        (math.inf, -20.0, False),
     ],
 )
-def test_chips_over_their_limit_are_refused(situation, over, before, accepted):
-    plan, without = (replace(inlets(), chips={"R02": value}) for value in (over, before))
-    verdict = judge(situation, Candidate("x"), plan, without, 0.3, False)
+def test_chips_over_their_limit_or_unknown_are_refused(looped, over, before, accepted):
+    plan, without = (replace(inlets(), chips=chips(R02=value)) for value in (over, before))
+    verdict = judge(looped, Candidate("x"), plan, without, 0.3, False)
     assert verdict.accepted is accepted
     assert accepted or "chips of R02" in verdict.why
+
+
+def test_a_rack_on_a_loop_that_a_trial_leaves_out_is_refused(looped):
+    verdict = judge(looped, Candidate("x"), inlets(), replace(inlets(), chips=chips()), 0.3, False)
+    assert not verdict.accepted and "chips of R01: the trial gives no temperature" in verdict.why
+
+
+@dataclass
+class Trial:
+    inlet_max: dict
+    inlet_peak: dict
+    chip_over: dict
+    cooler_power: dict = field(default_factory=dict)
+    wall: float = 1.0
+
+
+def test_chips_of_a_trial_are_corrected_by_the_twins_error():
+    inlet = {"R01": 295.0, "R02": 295.0}
+    found = Inlets.of(Trial(inlet, inlet, {"R01": -3.0, "R02": -3.0}), {"R01": 1.0}, {"R01": 2.5})
+    assert found.chips == {"R01": -0.5, "R02": -3.0}
+    assert found.hottest == {"R01": 296.0, "R02": 295.0}
 
 
 def test_power_limits_of_the_receiver(situation):

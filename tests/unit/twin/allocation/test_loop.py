@@ -624,3 +624,34 @@ def test_a_plan_whose_trial_broke_a_limit_is_never_committed(
             arriving = sum(m["power_w"] for m in chosen["moves"] if m["to"] == move["to"])
             leaving = sum(m["power_w"] for m in chosen["moves"] if m["from"] == move["to"])
             assert arriving - leaving <= 0 or power_before[move["to"]] <= 12e3 * max(1.0, 1 / growth)
+
+
+COLD_CHIPS = {f"R{i:02d}": -20.0 for i in range(1, 5)}
+
+
+def test_nothing_is_done_while_the_twins_loops_stand_still(make_room):
+    room = make_room(looped=True, chip_over=COLD_CHIPS, loops_fault="the coolant loops stand still: no step")
+    decision = room.loop().decide_now(room.now)
+    assert decision["state"] == "refused"
+    assert "the coolant loops stand still: no step; no action" in decision["why"]
+    assert not room.trials
+    room.loops_fault = None
+    assert room.loop().decide_now(room.now)["state"] == "committed"
+
+
+def test_chips_that_are_hotter_than_the_twin_says_stop_a_move(make_room):
+    """Trials find 4 K of room at the receivers, 0.3 K less for every kW that arrives: 8.5 kW."""
+    receivers = ("R01", "R03", "R04")
+    given = {"looped": True, "chip_over": COLD_CHIPS | dict.fromkeys(receivers, -4.0), "chip_rise": 0.3}
+
+    def moving(room):
+        loop = room.loop()
+        room.pass_time(loop, 1.0)
+        decision = room.pass_time(loop, 31.0)
+        return next(candidate for candidate in decision["candidates"] if candidate["moves"])
+
+    assert moving(make_room(**given))["verdict"] == "accepted"
+    # the twin is 4.5 K too cool there by the chips' sensors
+    tried = moving(make_room(**given, chip_offset={"B01": -4.5, "B03": -4.5, "B04": -4.5}))
+    assert tried["verdict"] == "refused"
+    assert "K over their limit (+0.5 K without" in tried["why"]

@@ -1,22 +1,23 @@
 """Critical racks, receivers, influence and candidates."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
+from twin.allocation.cost import electric_power, score
 from twin.allocation.memory import Memory
 from twin.allocation.plan import Candidate, Move, Setting, steps_of
 from twin.allocation.screening import (
     Bounds,
     Influence,
     critical_racks,
-    electric_power,
     propose,
     receiving_racks,
-    score,
 )
 from twin.allocation.situation import see
 from twin.model.load import example_layout, load_layout
-from twin.model.operating import LIQUID_PLANT_COP, cooling_power
+from twin.model.operating import LIQUID_PLANT_COP, cooling_power, plant_cop
 from twin.racklet.cooling import liquid_heat
 from twin.units import kelvin
 
@@ -188,6 +189,32 @@ def test_cooling_power_charges_the_heat_that_goes_to_liquid(make_room):
     parts = cooling_power(situation.coolers.values(), racklets, situation.operating, taken, liquid)
     assert parts.liquid_plant == pytest.approx(0.3 * sum(power.values()) / LIQUID_PLANT_COP)
     assert electric_power(situation, Candidate("nothing")) == pytest.approx(parts.total)
+
+
+def test_racks_on_a_loop_cost_what_its_exchanger_and_pumps_do(make_room):
+    """Liquid share 0.3; the live twin's exchanger takes 9 kW and its pumps draw 650 W."""
+    room = make_room(looped=True, loops={"L1": {"heat_w": 9000.0, "pump_power_w": 650.0}})
+    situation, nothing = look(room), Candidate("nothing")
+    cooler, operating = room.layout.cooler("C1"), situation.operating
+    fans = cooling_power([cooler], [], operating, {"C1": 0.0}, {}).total
+    expected = fans + 9000.0 / LIQUID_PLANT_COP + 650.0
+    assert electric_power(situation, nothing, {"C1": 0.0}) == pytest.approx(expected)
+    air = sum(room.powers().values()) - 9000.0
+    without = electric_power(situation, nothing) - expected
+    assert without == pytest.approx(air / plant_cop(cooler, operating.set_point(cooler)))
+    less = {**operating.rack_power, "R02": operating.rack_power["R02"] - 3000.0}
+    grown = replace(situation, operating_now=replace(operating, rack_power=less))
+    more = electric_power(grown, nothing, {"C1": 0.0}) - expected
+    assert more == pytest.approx(0.3 * 3000.0 / LIQUID_PLANT_COP)
+
+
+def test_a_loop_that_the_twin_does_not_show_costs_what_the_layout_says(make_room):
+    room = make_room(looped=True)
+    situation = look(room)
+    heat = 0.3 * sum(room.powers().values())
+    fans = cooling_power([room.layout.cooler("C1")], [], situation.operating, {"C1": 0.0}, {}).total
+    expected = fans + heat / LIQUID_PLANT_COP + 700.0
+    assert electric_power(situation, Candidate("nothing"), {"C1": 0.0}) == pytest.approx(expected)
 
 
 def test_steps_are_ordered_and_can_be_undone():

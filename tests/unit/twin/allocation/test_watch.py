@@ -54,3 +54,15 @@ def test_before_anything_was_seen(watch):
     assert watch.bias()["R01"] == 0.0
     assert watch.hottest(0.0, 1e9) == {} and not watch.covers(0.0)
     assert kelvin(0.0) == 273.15
+
+
+def test_the_bias_of_chips_is_that_of_the_branch_that_is_hottest_beside_its_prediction(make_room):
+    room = make_room(looped=True, chip_offset={"B01": -6.0, "B02": 9.0, "B03": 1.0})
+    watch = Watch(room.layout, 15.0)
+    run(watch, room, 5.0)
+    # B01 is 6 K hotter than the twin says; cooler chips count for 5 K at most; B04 has no sensor
+    assert watch.chip_bias() == pytest.approx({"R01": 6.0, "R02": -BIAS_LIMIT, "R03": -1.0, "R04": 0.0})
+    room.chip_offset = {"B01": 0.0}
+    run(watch, room, 120.0)
+    assert watch.chip_bias()["R01"] == pytest.approx(6.0 * 0.3679, abs=0.05)
+    assert watch.chip_bias()["R03"] == pytest.approx(-1.0)

@@ -247,6 +247,14 @@ def test_cooling_power_is_the_sum_of_its_named_parts(layout):
     )
 
 
+def test_loops_add_their_heat_and_pumps(layout):
+    given = (layout.coolers, layout.racklets, Operating(), {"C1": 7000.0}, {"K2": 3000.0})
+    alone, both = cooling_power(*given), cooling_power(*given, loop_heat=8000.0, loop_pumps=500.0)
+    assert both.liquid_plant == pytest.approx(11000.0 / LIQUID_PLANT_COP)
+    assert both.pumps == pytest.approx(alone.pumps + 500.0)
+    assert (both.air_plant, both.cooler_fans) == (alone.air_plant, alone.cooler_fans)
+
+
 def test_heat_moved_to_liquid_is_not_free(layout):
     def total_of(air, liquid):
         return cooling_power(layout.coolers, layout.racklets, Operating(), {"C1": air}, {"K2": liquid}).total
