@@ -21,6 +21,7 @@ from solvers.coolant.equilibrium import Temperatures, equilibrium
 from solvers.coolant.hydraulics import Conditions, Flow, Hydraulics
 from solvers.coolant.lines import carrying
 from solvers.coolant.thermal import Thermal
+from solvers.coolant.vessels import drawn_from
 from solvers.errors import CaseError, ConvergenceError, GridMismatchError
 
 _T_START = 293.15
@@ -73,6 +74,7 @@ class Network:
     hydraulics : Hydraulics
     thermal : Thermal
     delay : Delay
+    draws : int64[np]    Vessel that each pump draws from, or -1.
     """
 
     def __init__(self, case: Case) -> None:
@@ -80,6 +82,7 @@ class Network:
         self.hydraulics = Hydraulics(case)
         self.thermal = Thermal(case)
         self.delay = Delay(case, self.thermal)
+        self.draws = drawn_from(case)
         self._branch = {name: i for i, name in enumerate(case.branch_names)}
         self._node = {name: i for i, name in enumerate(case.node_names)}
         self._seen: tuple[bytes, tuple[str, ...]] = (b"", ())

@@ -18,12 +18,13 @@ from solvers.coolant.delay import Heats, Warmth
 from solvers.coolant.hydraulics import Flow, Start
 from solvers.coolant.network import Network, Steady
 from solvers.coolant.pumps import next_speed
-from solvers.coolant.vessels import levels, pressure_of, stored
+from solvers.coolant.vessels import levels, pressure_of, stored, suction
 from solvers.errors import ConvergenceError
 
 _LEAST = 1e-5  # s, step below which something is wrong
 _QUIET = 0.005  # of the flows' scale and of a speed: change in a step that needs no second look
 _PART = 0.02  # of a vessel's mass when full, that its error is measured by
+_FULL = 1e3  # kg/m3, to measure what is in a vessel by
 _GROW, _SHRINK = 3.0, 0.2
 _WARM = 0.3  # K, change of a node in a step that makes the next one shorter
 _FRONT = 0.2  # s, no shorter for that reason: a front changes a node at once in the shortest step
@@ -40,11 +41,15 @@ class State(NamedTuple):
     speed : float64[np]    Of the pumps over the nominal. [-]
     mass : float64[nv]    Coolant in the vessels. [kg]
     level : float64[nv]    Their filling: 0 empty, 1 full. [-]
+    dry_since : float64[nv]
+        Time at which the pumps that draw from a vessel lost half of their head; NaN while they have it. [s]
     warmth : Warmth    Temperatures of nodes, plates, parcels.
     Q_flow : float64[nb]    Heat into the coolant of the branches, mean of the last step. [W]
     power : float64[np]    At the shafts. [W]
     Q_air : float64[nc]    From the plates to the air beside them, mean over the last `advance`. [W]
-    setting : float64[nb]    As used last: speeds as they turn, controlled valves as they stand.
+    setting : float64[nb]
+        As used last: speeds as they turn, controlled valves as they stand. Of a pump that draws from an empty
+        vessel the speed that would give the head that is left to it.
     integral : float64[k]    Of the controls.
     dt : float    Step to try next. [s]
     steps : int    Since the start.
@@ -58,6 +63,7 @@ class State(NamedTuple):
     speed: Vector
     mass: Vector
     level: Vector
+    dry_since: Vector
     warmth: Warmth
     Q_flow: Vector
     power: Vector
@@ -115,6 +121,7 @@ def start(network: Network, inputs: Inputs, steady: Steady, controls: Controls |
             setting[case.pumps.branch],
             mass,
             levels(case.vessels, mass, rho),
+            np.full(mass.size, np.nan),
             warmth,
             steady.Q_flow,
         ),
@@ -135,6 +142,30 @@ def balance(network: Network, state: State) -> Balance:
     Balance
     """
     return Balance(network.delay.content(state.warmth, state.mass), float(state.mass.sum()))
+
+
+def findings(network: Network, state: State) -> tuple[str, ...]:
+    """Say which vessels are empty, since when, and which pumps turn in gas for it; see `State.dry_since`.
+
+    Parameters
+    ----------
+    network : Network
+    state : State
+
+    Returns
+    -------
+    tuple of str    One a vessel.
+    """
+    case, said = network.case, []
+    for number in np.flatnonzero(~np.isnan(state.dry_since)).tolist():
+        pumps = case.pumps.branch[network.draws == number].tolist()
+        names = " and ".join(repr(case.branch_names[i]) for i in pumps)
+        said.append(
+            f"{case.node_names[case.vessels.node[number]]!r} is empty since {state.dry_since[number]:.0f} s"
+            + (f": nothing is delivered by {names}, which draw gas from it" if pumps else "")
+            + "; close the leak and fill it"
+        )
+    return tuple(said)
 
 
 def advance(
@@ -227,6 +258,7 @@ def _try(
         scale = max(state.scale, float(np.abs(whole.flow.m_flow).max()))
         change = float(np.abs(whole.flow.m_flow - state.flow.m_flow).max()) / scale
         turn = float(np.abs(whole.speed - state.speed).max()) if state.speed.size else 0.0
+        turn = max(turn, float(np.abs(_suction(network, whole) - _suction(network, begin)).max(initial=0.0)))
         if max(change, turn) <= min(_QUIET, 2.5 * tolerance):
             return [whole], dt * _GROW
         half = _move(network, begin, state, inputs, wanted, 0.5 * dt)
@@ -235,10 +267,11 @@ def _try(
         return [], dt * _SHRINK
     error = float(np.abs(last.flow.m_flow - whole.flow.m_flow).max()) / scale
     if state.mass.size:
-        off = np.abs(last.mass - whole.mass) / (_PART * 1e3 * network.case.vessels.volume)
+        off = np.abs(last.mass - whole.mass) / (_PART * _FULL * network.case.vessels.volume)
         error = max(error, float(off.max()))
     if state.speed.size:
         error = max(error, float(np.abs(last.speed - whole.speed).max()))
+    error = max(error, float(np.abs(_suction(network, last) - _suction(network, whole)).max(initial=0.0)))
     factor = 0.9 * math.sqrt(tolerance / max(error, 1e-12))
     if error > tolerance:
         return [], dt * max(_SHRINK, min(factor, 0.7))
@@ -255,7 +288,7 @@ def _move(network: Network, begin: _Moved, state: State, inputs: Inputs, wanted:
         drive = inputs.drive
         power = state.power if begin.rho.size == 0 else _power(network, begin)
         speed = next_speed(case, begin.speed, wanted[branch], drive, power, dt)
-        setting[branch] = speed
+        setting[branch] = speed * np.sqrt(_suction(network, begin))  # which the head goes with the square of
     T_branch = 0.5 * (state.warmth.T_in + state.warmth.T_out)
     given = network.conditions(setting, inputs, T_branch, state.warmth.T)
     flow = network.hydraulics.solve(given, begin.flow, Start(dt, begin.flow.m_flow, begin.mass))
@@ -264,6 +297,15 @@ def _move(network: Network, begin: _Moved, state: State, inputs: Inputs, wanted:
     for end, sign in ((case.branches.b, 1.0), (case.branches.a, -1.0)):
         net += sign * np.bincount(end, flow.m_flow, minlength=case.fluid.size)[node]
     return _Moved(flow, speed, begin.mass + dt * net, setting, given.rho)
+
+
+def _suction(network: Network, moved: _Moved) -> Vector:
+    """Part of its head that every pump has, by what its vessel holds."""
+    vessels, draws = network.case.vessels, network.draws
+    if not moved.mass.size:
+        return np.ones(draws.size)
+    part = suction(moved.mass / (_FULL * vessels.volume))
+    return np.where(draws >= 0, part[draws], 1.0)
 
 
 def _power(network: Network, moved: _Moved) -> Vector:
@@ -298,14 +340,18 @@ def _warm(
         following = min(following, max(dt * max(_SHRINK, _WARM / warmer), _FRONT))
     rho = network.thermal.of_nodes("density", warmth.T)[network.case.vessels.node]
     p = last.flow.p.copy()
-    p[network.case.vessels.node] = pressure_of(network.case.vessels, mass, rho)
+    node, level = network.case.vessels.node, levels(network.case.vessels, mass, rho)
+    p[node] = pressure_of(network.case.vessels, mass, rho)
+    dry = np.where(np.isnan(state.dry_since), state.time + dt, state.dry_since)
+    dry[suction(level) > 0.5] = np.nan
     return State(
         *(
             state.time + dt,
             last.flow._replace(p=p),
             last.speed,
             mass,
-            levels(network.case.vessels, mass, rho),
+            level,
+            dry,
         ),
         *(warmth, heats.Q_flow, heats.power, to_air, last.setting, integral, following, state.steps + 1),
         *(

@@ -10,7 +10,8 @@ import pytest
 from solvers.coolant.builder import Builder
 from solvers.coolant.fluids import fluid
 from solvers.coolant.network import prepare, solve
-from solvers.coolant.transient import State, advance, balance, start
+from solvers.coolant.transient import State, advance, balance, findings, start
+from solvers.coolant.vessels import LAST
 
 WATER = fluid("water")
 
@@ -218,3 +219,100 @@ def test_one_second_of_a_hall_costs_milliseconds(hall):
         state = advance(network, state, inputs, 1.0)
         took.append(time.perf_counter() - first)
     assert min(took) < 0.020  # the best of ten: others may share the machine
+
+
+def emptied(vessel, area=2e-4, seconds=360.0, part=20.0):
+    """Give a loop with a large hole before its plate, its states over time and the start's balance."""
+    builder = Builder(WATER)
+    a, b, c = (builder.node(name) for name in ("tank", "b", "c"))
+    if vessel == "tank":
+        builder.reservoir(a, area=0.05, height=1.0, level=0.6, p_gas=1.5e5)
+    else:
+        builder.accumulator(a, volume=0.05, precharge=1.2e5, pressure=2e5)
+    builder.pump("pump", a, b, [(0.0, 2e5), (1e-3, 1.5e5), (2e-3, 0.4e5)])
+    builder.pipe("pipe", b, c, 30.0, 0.03)
+    builder.cold_plate("plate", c, a, m_nominal=1.0, dp_nominal=5e4, UA=2e3, C=4e3, volume=2e-3, exponent=2.0)
+    builder.leak("hole", c)
+    network = prepare(builder.build())
+    inputs = network.inputs()
+    inputs.heat[2] = 1e3
+    inputs.G_solid[0] = 20.0
+    state = begin(network, inputs)
+    inputs.setting[network.branch("hole")] = area
+    states = [state]
+    while states[-1].time < seconds - 1e-9:
+        states.append(advance(network, states[-1], inputs, part))
+    return network, inputs, states
+
+
+@pytest.mark.parametrize("vessel", ["tank", "accumulator"])
+@pytest.mark.parametrize("part", [0.5, 20.0])
+def test_an_empty_vessel_ends_leak_and_delivery(vessel, part):
+    network, _, states = emptied(vessel, part=part)
+    before, state = balance(network, states[0]), states[-1]
+    hole, pump = network.branch("hole"), network.branch("pump")
+    assert all((s.mass >= 0.0).all() and (s.level >= 0.0).all() for s in states)
+    assert state.level[0] < LAST
+    assert states[0].flow.m_flow[pump] > 0.9
+    assert abs(state.flow.m_flow[hole]) < 1e-5  # it began with 2 kg/s; a shut check valve lets mg/s through
+    assert abs(state.flow.m_flow[pump]) < 1e-3  # the column comes to rest by laminar friction alone
+    assert state.speed[0] == pytest.approx(1.0)  # it turns, in gas
+    assert state.power[0] == 0.0
+    after = balance(network, state)
+    assert after.mass - before.mass == pytest.approx(state.mass_in, rel=1e-9)
+    assert after.energy - before.energy == pytest.approx(state.energy_in, rel=1e-6)
+
+
+def test_what_leaked_is_what_was_in_the_tank():
+    _, _, states = emptied("tank")
+    left = states[-1].level[0]
+    assert 0.0 < left < LAST  # of what holds back
+    assert states[-1].mass_in == pytest.approx(-states[0].mass[0] * (1 - left / 0.6), rel=1e-3)
+    # the hole under the pump's pressure and then the gas's: it takes as long as Torricelli says, or longer
+    rho = float(WATER.density(293.15))
+    fastest = states[0].mass[0] / (0.62 * 2e-4 * math.sqrt(2 * rho * (3.5e5 - 101325.0)))
+    dry = states[-1].dry_since[0]
+    assert fastest < dry < 3 * fastest
+
+
+def test_a_dry_vessel_is_named_with_its_pumps():
+    network, inputs, states = emptied("tank")
+    assert findings(network, states[0]) == ()
+    assert math.isnan(states[0].dry_since[0])
+    text = "".join(findings(network, states[-1]))
+    assert "'tank' is empty since" in text
+    assert "'pump'" in text
+    # coolant that is filled in ends it: the pump delivers again
+    inputs.setting[network.branch("hole")] = 0.0
+    inputs.supply[network.node("tank")] = 0.5
+    state = advance(network, states[-1], inputs, 30.0)
+    inputs.supply[network.node("tank")] = 0.0
+    state = advance(network, state, inputs, 30.0)
+    assert state.mass[0] == pytest.approx(states[-1].mass[0] + 15.0, abs=1e-3)
+    assert findings(network, state) == ()
+    assert state.flow.m_flow[0] == pytest.approx(states[0].flow.m_flow[0], rel=0.02)
+
+
+def test_a_tank_that_runs_out_through_a_pipe_holds_nothing_below_zero():
+    builder = Builder(WATER)
+    tank, far = builder.node("tank"), builder.node("far", elevation=-1.0)
+    builder.reservoir(tank, area=0.05, height=1.0, level=0.3)
+    builder.boundary(far, 101325.0, 293.15)
+    builder.branch("hole", tank, far, quadratic=1 / (2 * (0.62 * 2e-4) ** 2))
+    network = prepare(builder.build())
+    inputs = network.inputs()
+    state = begin(network, inputs, thermal=False)
+    start_mass = state.mass[0]
+    for _ in range(10):
+        state = advance(network, state, inputs, 60.0)
+        assert state.mass[0] >= 0.0
+    assert state.mass_in == pytest.approx(-start_mass + state.mass[0], rel=1e-9)
+    assert state.level[0] < LAST
+    assert abs(state.flow.m_flow[0]) < 1e-6
+
+
+def test_a_level_far_above_empty_costs_no_head(hall):
+    network, inputs = hall(2)
+    state = begin(network, inputs)
+    state = advance(network, state, inputs, 5.0)
+    np.testing.assert_array_equal(state.setting[network.case.pumps.branch], state.speed)
