@@ -37,13 +37,30 @@ FORGOTTEN = 600.0  # s after which a plate that nobody asked for is let go
 HEIGHT_FACTOR = 4.0  # a plate is flat; it is shown taller, and its texture is made for that
 MOVED_K = 0.25  # inlet temperature
 MOVED_SHARE = 0.02  # of flow and power
-LEAST_FLOW = 1e-7  # m3/s through one plate; below it no plate has a steady state worth the name
+LEAST_FLOW = 1e-7  # m3/s through one plate; below it none has a steady state worth the name
+LEAST_SHARE = 0.15  # of the design flow; below it what flows does not carry the heat away
+WINDOW = 5.0  # s over which a branch is seen to move
+MOVING_FLOW = 0.10  # of the flow, within the window: it decays or comes back
+MOVING_CHIP_K = 1.5  # within the window: chips of 10 to 20 s are far from steady then
+STOPPED = "No flow in this branch: a plate without flow has no steady temperature."
 MOST_COLUMNS = 90  # across the channels in the texture
 STEP_C = 5.0  # ends of the colour scale are multiples of it
 
 
 class Unwanted(Exception):  # noqa: N818  no error: nobody waits for the solve any more
     """The solve's turn came when nobody looked any more."""
+
+
+class Unsteady(Exception):  # noqa: N818  no error: the plate is on its way
+    """The plate has no steady state at what flows now; says why."""
+
+
+class Look(NamedTuple):
+    """A branch at a time: time [s], flow [m3/s], chips [degC]."""
+
+    time: float
+    flow: float
+    chip_c: float | None
 
 
 class Point(NamedTuple):
@@ -68,6 +85,11 @@ class Watched:
     Attributes
     ----------
     number : int    Counts the solves; -1 before the first.
+    asked, solved : float    When, by the monotonic clock. [s]
+    fault : str    Why there is no picture though there should be one.
+    unsteady : str    Why there is no steady state to be shown now.
+    past : list of Look    The branch within the last `WINDOW`.
+    design_flow : float    Of all plates, by their design file; 0 until it was read. [m3/s]
     """
 
     number: int = -1
@@ -77,7 +99,37 @@ class Watched:
     view: PlateView | None = None
     frame: bytes = b""
     fault: str = ""
+    unsteady: str = ""
+    past: list[Look] = field(default_factory=list, repr=False)
+    design_flow: float = 0.0
     task: asyncio.Task[None] | None = field(default=None, repr=False)
+
+
+def restless(past: list[Look], now: Look) -> str:
+    """Say what of a branch is still moving, or nothing.
+
+    Parameters
+    ----------
+    past : list of Look
+        Within the last `WINDOW`.
+    now : Look
+
+    Returns
+    -------
+    str
+    """
+    flows = [look.flow for look in past] + [now.flow]
+    if max(flows) - min(flows) > MOVING_FLOW * max(map(abs, flows)):
+        return "The flow of this branch is changing"
+    chips = [look.chip_c for look in [*past, now] if look.chip_c is not None]
+    if chips and max(chips) - min(chips) > MOVING_CHIP_K:
+        return "The chips of this branch are warming up or cooling down"
+    return ""
+
+
+def low_flow(flow: float, design: float) -> str:
+    """Say that too little flows for a picture, both in m3/s."""
+    return f"{max(0.0, 100 * flow / design):.0f} % of the design flow is left."
 
 
 def find_branch(summary: dict[str, Any] | None, name: str) -> tuple[str, dict[str, Any]] | None:
@@ -215,8 +267,8 @@ class PlateDesk:
         Returns
         -------
         bytes
-            A frame of type ``field``, or ``status`` with ``plate`` (solving, current or fault) and
-            ``message``.
+            A frame of type ``field``, or ``status`` with ``plate`` (solving, current, unsteady or fault)
+            and ``message``.
 
         Raises
         ------
@@ -224,16 +276,18 @@ class PlateDesk:
         OutsideError : the twin has sent nothing yet.
         """
         watched = self._watch(branch)
-        if watched.task is not None and watched.number <= number:
+        if watched.task is not None and (watched.number <= number or not watched.frame):
             await asyncio.wait({watched.task}, timeout=patience)
-        if watched.number > number and watched.frame and not watched.fault:
+        wrong = watched.unsteady or watched.fault
+        if watched.number > number and watched.frame and not wrong:
             return watched.frame
         busy = watched.task is not None and not watched.task.done()
-        state = "fault" if watched.fault else "solving" if busy else "current"
+        state = "solving" if busy else "current"
+        if wrong:
+            state = "unsteady" if watched.unsteady else "fault"
         return encode_frame(
-            {"type": "status", "number": watched.number, "branch": branch, "plate": state,
-             "message": watched.fault}
-        )  # fmt: skip
+            {"type": "status", "number": watched.number, "branch": branch, "plate": state, "message": wrong}
+        )
 
     def probe(self, branch: str, point: tuple[float, float, float]) -> dict[str, Any]:
         """Return the temperature at a point of the newest solve, from its full field.
@@ -251,9 +305,11 @@ class PlateDesk:
         Raises
         ------
         KeyError : as `frame_after`.
-        OutsideError : the plate has not been solved yet.
+        OutsideError : the plate has not been solved yet, or has no steady state now.
         """
         watched = self._watch(branch)
+        if watched.unsteady:
+            raise OutsideError(f"plate of branch '{branch}': no steady plate now. {watched.unsteady}")
         if watched.view is None:
             raise OutsideError(f"plate of branch '{branch}': not solved yet. Ask again in a moment.")
         view = watched.view
@@ -282,8 +338,7 @@ class PlateDesk:
         watched = self._watched.setdefault(branch, Watched())
         watched.asked = time.monotonic()
         self._let_go(watched.asked)
-        if watched.task is None or watched.task.done():
-            self._judge(loop, branch, body, str(path), watched)
+        self._judge(loop, branch, body, str(path), watched)
         return watched
 
     def _let_go(self, now: float) -> None:
@@ -305,6 +360,12 @@ class PlateDesk:
             watched.fault = "The twin does not know the flow, inlet temperature and heat of this branch yet."
             return
         whole = Point(float(flow), float(inlet), float(heat))
+        watched.unsteady = self._unsteady(body, whole, watched, now)
+        if watched.unsteady:
+            watched.point, watched.frame = None, b""  # the next steady state is a new one
+            return
+        if watched.task is not None and not watched.task.done():
+            return
         last, age = watched.point, now - watched.solved
         due = PERIOD if last is None or not last.moved(whole) else SETTLE
         if last is not None and (last == whole or age < due):
@@ -321,6 +382,19 @@ class PlateDesk:
 
         watched.task.add_done_callback(ended)
 
+    def _unsteady(self, body: dict[str, Any], whole: Point, watched: Watched, now: float) -> str:
+        """Note how the branch stands; say why it has no steady plate, or nothing."""
+        look = Look(now, whole.flow, body.get("chip_c"))
+        watched.past = [old for old in watched.past if now - old.time <= WINDOW]
+        moving = restless(watched.past, look)
+        watched.past.append(look)
+        design = float(body.get("design_flow_m3_s") or watched.design_flow)
+        if abs(whole.flow) < LEAST_FLOW:
+            return STOPPED
+        if whole.flow < LEAST_SHARE * design:
+            return low_flow(whole.flow, design)
+        return moving and f"{moving}. The picture comes back when it has settled."
+
     async def _solve(self, loop: str, branch: str, path: str, whole: Point, watched: Watched) -> None:
         header = {
             "number": watched.number + 1,
@@ -335,6 +409,8 @@ class PlateDesk:
             )
         except Unwanted:
             return
+        except Unsteady as reason:
+            watched.fault, watched.unsteady, watched.frame = "", str(reason), b""
         except (TwinError, SolverError) as error:
             if watched.fault != str(error):
                 log.warning("plate of branch %r: %s", branch, error)
@@ -364,7 +440,10 @@ class PlateDesk:
         count = case.spec.plates
         one = Point(whole.flow / count, whole.inlet_c, max(whole.heat, 0.0) / count)
         if one.flow < LEAST_FLOW:
-            raise OutsideError("No flow in this branch: a plate without flow has no steady temperature.")
+            raise Unsteady(STOPPED)
+        watched.design_flow = count * case.spec.coolant.flow
+        if whole.flow < LEAST_SHARE * watched.design_flow:
+            raise Unsteady(low_flow(whole.flow, watched.design_flow))
         view = plate_view(case, one.flow, kelvin(one.inlet_c), one.heat)
         operating = {"plates": count, "flow_m3_s": one.flow, "inlet_c": one.inlet_c, "heat_w": one.heat}
         return view, plate_frame(header | {"operating": operating}, view)

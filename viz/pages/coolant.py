@@ -192,7 +192,7 @@ def _plate() -> html.Section:
             html.Div(
                 [
                     html.H2("Cold plate", id="plate-title"),
-                    html.Div(id="plate-views"),
+                    html.Div(id="plate-views", hidden=True),
                 ],
                 className="panel-head",
             ),
@@ -224,6 +224,8 @@ def _plate() -> html.Section:
                     ),
                 ],
                 className="dock plate-dock",
+                id="plate-dock",
+                hidden=True,
             ),
         ],
         className="panel plate",

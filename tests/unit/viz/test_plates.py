@@ -21,7 +21,7 @@ from twin.model.operating import CoolantSettings
 from twin.runtime.feed import FeedServer
 from viz.app import create_app
 from viz.field import FRAME_LIMIT, decode_frame
-from viz.plates import LOOKED_AWAY, MOST_WATCHED, PlateDesk, Point, averaged, find_branch
+from viz.plates import LOOKED_AWAY, MOST_WATCHED, Look, PlateDesk, Point, averaged, find_branch, restless
 from viz.source import LiveSource
 
 LAYOUT = Path(__file__).parents[3] / "layouts" / "liquid_row.yaml"
@@ -72,6 +72,15 @@ def test_an_operating_point_moves_by_more_than_noise() -> None:
     assert here.moved(Point(4e-4, 30.0, 17e3))
 
 
+def test_a_branch_that_moves_is_told_from_noise() -> None:
+    calm = [Look(0.0, 4.00e-4, 55.0), Look(2.0, 3.95e-4, 55.6)]
+    assert restless(calm, Look(4.0, 4.05e-4, 55.2)) == ""
+    assert restless([], Look(4.0, 4.05e-4, None)) == ""
+    assert "flow" in restless(calm, Look(4.0, 3.4e-4, 55.2))  # a pump runs down
+    assert "flow" in restless([Look(0.0, 0.0, 70.0)], Look(2.0, 1e-5, 70.0))
+    assert "chips" in restless(calm, Look(4.0, 4.0e-4, 57.5))
+
+
 def test_a_branch_is_found_in_its_loop(loops: dict[str, Any]) -> None:
     found = find_branch({"loops": loops}, "B02")
     assert found is not None
@@ -105,7 +114,7 @@ def test_a_plate_is_solved_for_its_branch_and_probed(
             reply = await client.get("/api/plates/B01", params={"after": after})
             assert reply.status_code == 200
             header, texture = decode_frame(reply.content)
-            if header["type"] == "field" or header["plate"] == "fault":
+            if header["type"] == "field" or header["plate"] in {"fault", "unsteady"}:
                 assert len(reply.content) < FRAME_LIMIT
                 return header, texture
             assert time.monotonic() < end, header
@@ -157,10 +166,11 @@ def test_a_plate_is_solved_for_its_branch_and_probed(
             assert growth == pytest.approx(1.5, rel=0.03)  # linear but for the coolant's properties
 
             publish(server, 3, changed(loops, flow_m3_s=0.0))
-            await asyncio.sleep(1.6)  # not solved anew sooner
+            await until(lambda: (source.snapshot or {})["sequence"] == 3)
             stopped, _ = await settled(client, 1)
-            assert stopped["plate"] == "fault"
+            assert stopped["plate"] == "unsteady"
             assert "No flow" in stopped["message"]
+            assert (await client.get("/api/plates/B01/probe", params=inside)).status_code == 503
             assert (await client.get("/api/plates/B99")).status_code == 404
             publish(server, 4, changed(loops, plate_spec=None))
             await until(lambda: (source.snapshot or {})["sequence"] == 4)
@@ -228,5 +238,37 @@ def test_a_solve_that_nobody_waits_for_is_skipped(desk: PlateDesk) -> None:
         assert task is not None
         await task
         assert (desk.entry("B01").number, desk.entry("B01").point) == (-1, None)
+
+    asyncio.run(scenario())
+
+
+def test_a_plate_is_shown_again_when_its_branch_has_settled(desk: PlateDesk, loops: dict[str, Any]) -> None:
+    def now(**values: Any) -> None:
+        desk.source.feed.snapshot = {"sequence": 2, "time": 0.0, "loops": changed(loops, **values)}
+
+    async def ask(number: int) -> dict[str, Any]:
+        end = time.monotonic() + 60  # a first solve compiles
+        while True:
+            header, _ = decode_frame(await desk.frame_after("B01", number))
+            if header["type"] == "field" or header["plate"] != "solving":
+                return header
+            assert time.monotonic() < end
+
+    async def scenario() -> None:
+        design = loops["L1"]["branches"]["B01"]["flow_m3_s"]
+        assert (await ask(-1))["number"] == 0
+        now(flow_m3_s=0.7 * design)
+        moving = await ask(0)
+        assert (moving["plate"], "changing" in moving["message"]) == ("unsteady", True)
+        now(flow_m3_s=0.1 * design)
+        desk.entry("B01").past.clear()  # as after a while
+        low = await ask(-1)
+        assert low["plate"] == "unsteady"
+        assert "% of the design flow" in low["message"]
+        now(flow_m3_s=0.5 * design)
+        desk.entry("B01").past.clear()
+        again = await ask(-1)
+        assert (again["type"], again["number"]) == ("field", 1)
+        assert again["operating"]["flow_m3_s"] == pytest.approx(0.5 * design / 24)
 
     asyncio.run(scenario())

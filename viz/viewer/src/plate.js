@@ -41,11 +41,8 @@ export class PlateView {
   /** Look at the plate of a branch; a coil has none. */
   open(branch, hasPlate) {
     this.branch = hasPlate ? branch : null;
-    this.number = -1;
-    this.data = null;
     setText(byId("plate-title"), `Cold plate of ${branch}`);
-    setText(byId("plate-numbers"), "");
-    setText(byId("plate-state"), "");
+    this.clear();
     if (hasPlate) this.wait("Solving the plate", "For the flow, inlet temperature and heat of this branch now. A first solve compiles, which takes up to a minute.");
     else this.wait("No cold plate", `${branch} is an air coil.`);
     this.follow();
@@ -55,6 +52,29 @@ export class PlateView {
     byId("plate-waiting").hidden = !title;
     setText(byId("plate-waiting-title"), title);
     setText(byId("plate-waiting-text"), text);
+  }
+
+  /** Show nothing of a plate: what stood there is true no more. */
+  clear() {
+    this.number = -1; // the next picture is new, whatever its number
+    this.data = null;
+    setText(byId("plate-numbers"), "");
+    setText(byId("plate-state"), "");
+    byId("plate-numbers").title = "";
+    byId("plate-dock").hidden = true;
+    byId("plate-views").hidden = true;
+    this.labels?.set([]);
+    this.targets = [];
+    this.hover?.leave();
+    this.empty();
+    this.stage?.invalidate();
+  }
+
+  empty() {
+    for (const child of [...(this.group?.children ?? [])]) {
+      child.geometry.dispose();
+      this.group.remove(child);
+    }
   }
 
   /** Ask for newer pictures as long as somebody looks at this branch. */
@@ -81,9 +101,9 @@ export class PlateView {
     if (header.branch !== this.branch) return SOON;
     if (header.number < this.number) this.number = -1; // a restarted server counts anew
     if (header.type !== "field") {
-      if (header.plate === "fault") {
-        setText(byId("plate-state"), "");
-        this.wait("No steady plate now", header.message);
+      if (header.plate === "fault" || header.plate === "unsteady") {
+        this.clear();
+        this.wait(header.plate === "unsteady" ? "No steady plate now" : "No picture of this plate", header.message);
       }
       return header.plate === "solving" ? SOON : POLL;
     }
@@ -99,6 +119,8 @@ export class PlateView {
   }
 
   showNumbers({ numbers, operating, range, height_factor: height }) {
+    byId("plate-dock").hidden = false;
+    byId("plate-views").hidden = false;
     setText(byId("plate-state"),
       `One of ${operating.plates} plates: ${litres(operating.flow_m3_s, 2)} L/min, ${fixed(operating.inlet_c, 1)} °C in, ${fixed(operating.heat_w, 0)} W; heights ×${fixed(height, 0)}`);
     setText(byId("plate-numbers"),
@@ -189,10 +211,7 @@ export class PlateView {
   /** The parts that are left when the cut has taken its corner: boxes all, so a cut makes boxes again. */
   build() {
     const { boxes, lo, hi } = this.data;
-    for (const child of [...this.group.children]) {
-      child.geometry.dispose();
-      this.group.remove(child);
-    }
+    this.empty();
     const palette = palettes[this.theme ?? "dark"];
     this.edgeMaterial ??= new THREE.LineBasicMaterial({ transparent: true, opacity: 0.75 });
     this.shellMaterial ??= new THREE.LineBasicMaterial({ transparent: true, opacity: 0.45 });
