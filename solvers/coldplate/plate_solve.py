@@ -17,7 +17,6 @@ from solvers.coldplate.plate import (
     Plate,
     Resolution,
     Sheet,
-    cell_count,
     lattice,
     stack_of,
 )
@@ -31,7 +30,6 @@ _ROUNDS = 20  # between temperatures and properties
 _SETTLED = 1e-3  # K; how far the coolant's temperature may still be from where rounds lead
 _NEAR = 0.1  # K; change below which a round is solved finely
 _COARSE, _FINE = (1e-4, 1e-6), 1e-9  # tolerances of the first rounds, and of the others
-_SPREAD = 3.5e-3  # m; cells of spread channels, unless heat has finer fields
 _SLOWEST = 0.5  # ratio of two changes up to which they are taken for a geometric series
 _MOST_MIXING = 0.5  # of the round before
 
@@ -334,50 +332,6 @@ def march_plate(
             yield heat
 
     return march(solution.system, heats(), step, visit, start, second_order=True)
-
-
-def resolution_of(
-    plate: Plate, model: str, most: int = 1_000_000, maps: Iterable[HeatMap] = ()
-) -> Resolution:
-    """Choose cells for a model.
-
-    Parameters
-    ----------
-    plate : Plate
-    model : str
-    most : int    Cells at most, about; ``correlation`` and ``resolved`` come near it.
-    maps : iterable of HeatMap    Spread channels get two cells a field, up to 24 each way.
-
-    Returns
-    -------
-    Resolution
-    """
-    if model == "two_resistor":
-        fields = [item for item in maps if item.power.size > 1]
-        field_x = min((float(np.diff(item.x).min()) for item in fields), default=np.inf)
-        field_y = min((float(np.diff(item.y).min()) for item in fields), default=np.inf)
-        planes = _within(round(plate.length / min(_SPREAD, 0.5 * field_y)), 16, 24)
-        columns = _within(round(plate.width / min(_SPREAD, 0.5 * field_x)), 12, 24)
-        rows = _within(round(0.4 * plate.duct.height / plate.duct.width), 1, 2)
-        return Resolution("two_resistor", planes, columns, 0, 1, rows, 1, 1, 1)
-    planes = _within(round(plate.length / 1e-3), 24, 96)
-    if model == "four_resistor":
-        made = Resolution("four_resistor", planes, 1, 1, 1, 5, 3, 1, 2)
-        return made._replace(planes=_within(most // cell_count(plate, made._replace(planes=1)), 24, planes))
-    aspect = plate.duct.height / plate.duct.width
-    fine = model == "resolved"
-    for columns in (16, 12, 10, 8, 6, 4):
-        rows = _within(round(columns * min(aspect, 3.0)), 8, 40)
-        walls = max(2, columns // 3)
-        across = columns if fine else 1
-        cells = plate.channels * (across + walls) * (rows + 4 + 2 + 2 * len(plate.package)) * planes
-        if cells <= most:
-            break
-    return Resolution("resolved" if fine else "correlation", planes, across, walls, 3, rows, 4, 2, 2)
-
-
-def _within(value: int, low: int, high: int) -> int:
-    return max(low, min(high, value))
 
 
 def warm_up() -> None:

@@ -10,12 +10,13 @@ import numpy as np
 from solvers.coldplate.channel_flow import Duct, Heated
 from solvers.coldplate.manifold import Manifold
 from solvers.coldplate.plate import Plate, Sheet
-from solvers.coldplate.plate_solve import Coolant, Solution, face, march_plate, resolution_of, solve_plate
+from solvers.coldplate.plate_solve import Coolant, Solution, face, march_plate, solve_plate
+from solvers.coldplate.resolution import resolution_of
 from solvers.coldplate.solve import Moment
 from solvers.coldplate.system import Array, Balance, outlet_excess
-from solvers.errors import SolverError
+from solvers.errors import CaseError, SolverError
 from twin.errors import Finding, InputError, NotConvergedError
-from twin.plates.compact import compact_warning
+from twin.plates.compact import compact_warning, smeared_chips
 from twin.plates.fields import PlateFields, stack_fields
 from twin.plates.spec import Chip
 from twin.plates.spec_reader import PlateCase
@@ -115,7 +116,13 @@ def solve_case(case: PlateCase, model: str | None = None, cells: int | None = No
     manifold = None
     if headers is not None:
         manifold = Manifold(headers.arrangement, headers.width, headers.height, plate.pitch, headers.recovery)
-    resolution = resolution_of(plate, model or spec.solver.model, cells or spec.solver.cells, case.maps)
+    most = cells or spec.solver.cells
+    try:
+        resolution = resolution_of(plate, model or spec.solver.model, most, case.maps)
+    except CaseError as error:
+        where, what = ("--cells", "cells") if cells else (str(case.path), "solver.cells")
+        rule, _, remedy = str(error).partition(". ")
+        raise InputError([Finding(where, "cells", what, str(most), rule, remedy.rstrip("."))]) from error
     try:
         solution = solve_plate(plate, coolant, case.maps, resolution, manifold)
     except SolverError as error:
@@ -308,7 +315,9 @@ def _chips(case: PlateCase, probes: dict[str, list[list[float]]]) -> dict[str, A
 
 def _warnings(case: PlateCase, solution: Solution, probes: dict[str, list[list[float]]]) -> list[str]:
     """Say what does not stop the answer but ought to be known."""
-    found = compact_warning(solution.plate) if solution.resolution.model == "two_resistor" else []
+    found = []
+    if solution.resolution.model == "two_resistor":
+        found += compact_warning(solution.plate) + smeared_chips(case, solution)
     first = solution.stack.first
     wet = solution.temperature[:, :, first[solution.channels] : first[solution.channels + 1]]
     fault = case.fluid.faults(wet)

@@ -12,7 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from solvers.coldplate.plate import Model, Plate, cell_count, covered
-from solvers.coldplate.plate_solve import Solution, resolution_of
+from solvers.coldplate.plate_solve import Solution
+from solvers.coldplate.resolution import PLANES, ROWS, resolution_of
+from solvers.errors import CaseError
 from twin.errors import Finding, InputError
 from twin.plates.plate_run import plate_fields, plate_numbers, plate_of, solve_case, surface_values
 from twin.plates.spec_reader import PlateCase, read_plate
@@ -130,7 +132,12 @@ def finest_model(plate: Plate, cells: int) -> Model:
     str
     """
     for model in _FINEST_FIRST[:-1]:
-        if cell_count(plate, resolution_of(plate, model, cells)) <= cells:
+        try:
+            made = resolution_of(plate, model, cells)
+        except CaseError:
+            continue
+        few = made.planes < PLANES or (model == "correlation" and made.rows < ROWS)
+        if not few and cell_count(plate, made) <= cells:
             return model
     return _FINEST_FIRST[-1]
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 
 from solvers.coldplate.channel_flow import Duct, profile
 from solvers.coldplate.manifold import Manifold
 from solvers.coldplate.plate import HeatMap, Plate, Resolution, Sheet, cell_count, covered, lattice
-from solvers.coldplate.plate_solve import Coolant, march_plate, resolution_of, solve_plate
+from solvers.coldplate.plate_solve import Coolant, march_plate, solve_plate
+from solvers.coldplate.resolution import resolution_of
 from solvers.coldplate.solve import steady
 from solvers.coldplate.stack import Ducts, Slab, Stack, build
 from solvers.coolant.duct import solve_duct
@@ -196,13 +199,37 @@ def test_no_flow_and_turbulence_in_a_resolved_profile_are_refused():
 
 
 def test_cells_are_chosen_within_the_limit():
-    made = plate(count=60)
-    for model in MODELS:
-        resolution = resolution_of(made, model, most=200_000)
-        stack = lattice(made, resolution)
-        rows = resolution.rows + resolution.base + resolution.lid
-        assert stack.x.size * stack.y.size * rows < 250_000
-        assert resolution.model == model
+    made = plate(count=60, package=(Sheet(0.5e-3, 130.0, 1.6e6),) * 2)
+    for model, least in (("two_resistor", 1_000), ("four_resistor", 12_000), ("correlation", 12_000),
+                         ("resolved", 40_000)):  # fmt: skip
+        for most in (1_000_000, 200_000, 60_000, least):
+            resolution = resolution_of(made, model, most)
+            assert resolution.model == model and resolution.planes >= 8
+            if most > least:
+                assert cell_count(made, resolution) <= most, (model, most)
+            else:
+                assert cell_count(made, resolution) <= 1.2 * most, (model, most)
+
+
+def test_a_limit_that_the_least_grid_exceeds_is_refused_with_the_least_number():
+    many = plate(count=500)
+    for model in MODELS[1:]:
+        with pytest.raises(
+            CaseError, match=r"500 channels with the .* take \d+ cells at least; 1000"
+        ) as told:
+            resolution_of(many, model, 1000)
+        least = int(re.search(r"take (\d+) cells", str(told.value))[1])
+        assert least > 1200
+        assert cell_count(many, resolution_of(many, model, least)) == least
+
+
+def test_the_limit_is_used_up_where_the_section_allows_it():
+    """The finest section may not fit; planes are then fewer, by less than one of them."""
+    made = plate(count=124, height=4e-3, length=70e-3, package=(Sheet(0.5e-3, 130.0, 1.6e6),) * 2)
+    for model, most in (("correlation", 400_000), ("resolved", 1_000_000)):
+        made_of = resolution_of(made, model, most)
+        assert 0.95 * most < cell_count(made, made_of) <= most
+        assert made_of.columns == (4 if model == "resolved" else 1)
 
 
 @pytest.mark.parametrize("model", MODELS)
@@ -238,6 +265,8 @@ def test_spread_channels_come_to_the_resolved_ones_as_rows_grow():
 def test_fine_maps_get_finer_cells():
     made = plate(count=60)
     fields = HeatMap(np.array([0.0, 2e-3, 4e-3]), np.array([0.0, 2e-3]), np.ones((1, 2)))
-    plain, fine = (resolution_of(made, "two_resistor", maps=maps) for maps in ((), (fields,)))
+    even = HeatMap(np.array([0.0, 2e-3]), np.array([0.0, 2e-3]), np.ones((1, 1)))  # a small chip
+    plain, fine, small = (resolution_of(made, "two_resistor", maps=maps) for maps in ((), (fields,), (even,)))
+    assert small == fine
     assert (plain.planes, plain.columns) == (16, 12)
     assert (fine.planes, fine.columns) == (20, 24)  # 20 mm / 1 mm; 37.4 mm / 1 mm, at most 24

@@ -211,3 +211,17 @@ def test_heat_on_finer_lines_is_the_same_heat(write_plate):
         for one in (item, finer)
     )
     np.testing.assert_allclose(a, b, rtol=1e-9)  # solver
+
+
+def test_a_limit_of_cells_that_cannot_be_kept_is_refused_by_name(write_plate):
+    changes = (
+        ("count: 8", "count: 70"),
+        ("width: 0.4 mm", "width: 0.05 mm"),
+        ("wall: 0.4 mm", "wall: 0.05 mm"),
+    )
+    case = read_plate(write_plate(*changes, more="solver: {cells: 1000}\n"))
+    with pytest.raises(InputError, match=r"solver\.cells.*1000.*cells at least.*take another model"):
+        solve_case(case, "resolved")
+    with pytest.raises(InputError, match=r"--cells.*70 channels"):
+        solve_case(case, "correlation", 1001)
+    assert solve_case(case, "two_resistor").theta.size <= 1000
