@@ -395,3 +395,14 @@ def test_a_worker_gets_the_loops(engine, layout, nominal):
         trial.close()
     assert np.isfinite(list(result.chip_over.values())).all()
     assert len(result.chip_over) == 6
+
+
+def test_chips_of_no_temperature_are_not_hidden_by_others_of_their_rack(layout):
+    shared = shared_rack(layout)
+    branches = [branch for loop in shared.loops for branch in loop.branches]
+    points = {f"{branch.id}.chip_temperature": 60.0 for branch in branches}
+    limit = branches[0].cold_plates.limit_temperature
+    for name in ("B01", "B07"):
+        over = chips_over_limit(shared, points | {f"{name}.chip_temperature": math.nan})
+        assert math.isnan(over["R01"])
+        assert over["R02"] == pytest.approx(kelvin(60.0) - limit)
