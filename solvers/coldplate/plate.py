@@ -22,6 +22,7 @@ Model = Literal["two_resistor", "four_resistor", "correlation", "resolved"]
 AIR = 0.026, 1.2e3
 """Conductivity and heat capacity per volume of what lies beside a chip. [W/(m K), J/(m3 K)]"""
 _NONE = np.zeros((0, 4))
+_THIN = 1e-9  # of the width; a margin below it is none
 
 
 class Sheet(NamedTuple):
@@ -76,6 +77,11 @@ class Plate(NamedTuple):
     def margin(self) -> float:
         """Solid beside the outermost channels. [m]."""
         return 0.5 * (self.width - self.channels * self.pitch + self.wall)
+
+    @property
+    def has_walls(self) -> bool:
+        """Whether anything solid joins base and lid."""
+        return self.channels > 1 or self.margin > _THIN * self.width
 
 
 class Resolution(NamedTuple):
@@ -168,7 +174,7 @@ def lattice(plate: Plate, resolution: Resolution) -> Lattice:
         region = min(count * plate.pitch, plate.width)
         edge = 0.5 * (plate.width - region)
         side = np.full(
-            resolution.margin if edge > 1e-9 * plate.width else 0, edge / max(resolution.margin, 1)
+            resolution.margin if edge > _THIN * plate.width else 0, edge / max(resolution.margin, 1)
         )
         inner = np.full(resolution.columns, region / resolution.columns)
         channel = np.concatenate(
@@ -179,7 +185,8 @@ def lattice(plate: Plate, resolution: Resolution) -> Lattice:
         return Lattice(np.concatenate([side, inner, side]), y, channel, position, members)
     width = np.full(resolution.columns, plate.duct.width / resolution.columns)
     between = np.full(resolution.walls, plate.wall / resolution.walls)
-    edge = np.full(resolution.margin, plate.margin / resolution.margin)
+    thick = plate.margin > _THIN * plate.width  # channels may fill the whole width
+    edge = np.full(resolution.margin if thick else 0, plate.margin / max(resolution.margin, 1))
     parts, numbers = [edge], [np.full(edge.size, -1)]
     for number in range(count):
         parts.append(width)

@@ -144,13 +144,18 @@ def solve_plate(
 
     Raises
     ------
-    CaseError : no flow; or turbulent flow where the model resolves the laminar profile.
+    CaseError : no flow; a single channel as wide as the plate; or turbulent flow where the model resolves the laminar profile.
     ConvergenceError : temperatures and properties do not agree, or see `split` and `Solver.solve`.
 
     Check : tests/unit/solvers/coldplate/test_plate.py
     """
     if not coolant.m_flow > 0.0:
         raise CaseError(f"the flow through the plate is {coolant.m_flow:g} kg/s; it must be above 0.")
+    if not plate.has_walls:
+        raise CaseError(
+            f"the channel, {1e3 * plate.duct.width:g} mm, takes the whole width of the plate: without any wall "
+            "base and lid do not touch. Make it narrower, or take several."
+        )
     grid = lattice(plate, resolution)
     heat_map = np.zeros((grid.y.size, grid.x.size))
     for item in maps:

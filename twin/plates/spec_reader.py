@@ -151,6 +151,12 @@ class _Checker:
             rule += f" {1e3 * width:g} mm wide"
             where: Location = ("channels", "count") if channels.count else ("channels", "width")
             self.source.add(where, str(count), rule, "Take fewer or narrower ones")
+        elif count == 1 and channels.width > width - _EDGE:
+            rule = (
+                "one channel takes the whole width of the plate: without any wall base and lid do not touch"
+            )
+            shown = f"{1e3 * channels.width:g} mm"
+            self.source.add(("channels", "width"), shown, rule, "Make it narrower, or take several")
         return max(count, 1)
 
     def _chips(self) -> None:

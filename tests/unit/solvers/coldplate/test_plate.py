@@ -270,3 +270,25 @@ def test_fine_maps_get_finer_cells():
     assert small == fine
     assert (plain.planes, plain.columns) == (16, 12)
     assert (fine.planes, fine.columns) == (20, 24)  # 20 mm / 1 mm; 37.4 mm / 1 mm, at most 24
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_channels_may_fill_the_whole_width(model):
+    made = plate()
+    made = made._replace(width=4 * 0.6e-3 - 0.3e-3)  # 4 channels and 3 walls
+    assert abs(made.margin) < 1e-12
+    solution = solve_plate(made, water(), uniform(made), coarse(model))
+    assert np.all(solution.grid.x > 0.0)
+    assert solution.grid.x.sum() == pytest.approx(made.width, rel=1e-12)
+    assert solution.balance.relative < 1e-8
+    wide = solve_plate(made._replace(width=made.width + 1e-7), water(), uniform(made), coarse(model))
+    rises = [float(item.heated_face.max()) - 313.15 for item in (solution, wide)]
+    assert rises[0] == pytest.approx(rises[1], rel=2e-3)  # 50 nm of margin on either side
+
+
+def test_a_plate_without_any_wall_is_refused():
+    made = plate(count=1)
+    made = made._replace(width=made.duct.width)
+    for model in MODELS:
+        with pytest.raises(CaseError, match="takes the whole width"):
+            solve_plate(made, water(1), uniform(made), coarse(model))

@@ -96,6 +96,10 @@ def test_every_fault_comes_at_once_with_all_that_mends_it(write_plate):
             [("width: 0.4 mm", "width: 9 mm"), ("count: 8, ", "")],
             ("channels.width", "the plate is 8 mm wide", "narrower"),
         ),
+        (
+            [("{width: 0.4 mm", "{width: 8 mm"), ("count: 8, margin: 0.5 mm", "margin: 0")],
+            ("channels.width", "8 mm", "without any wall", "narrower"),
+        ),
         ([("wall: 0.4 mm,", "")], ("channels", "exactly one of pitch and wall")),
         ([("id: right", "id: left")], ("chips[1].id", "stands twice")),
         ([("position: [5 mm", "position: [3 mm")], ("chips[1].position", "overlaps chip 'left'", "Move one")),
