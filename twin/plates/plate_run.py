@@ -260,6 +260,7 @@ def plate_numbers(case: PlateCase, solution: Solution, series: Series | None = N
         probes, hottest, theta, account = series.probes, series.highest, series.theta, series.account
     pumping = solution.pressure_drop * spec.coolant.flow
     model = solution.resolution.model
+    supplied = solution.balance.supplied
     return {
         "name": spec.name,
         "spec": str(case.path),
@@ -284,9 +285,9 @@ def plate_numbers(case: PlateCase, solution: Solution, series: Series | None = N
         if spec.manifold is not None
         else "channels with entrance and ends",
         "energy_relative": account.relative,
-        "heat_w": solution.balance.supplied,
+        "heat_w": supplied,
         "leaked_w": solution.balance.leaked,
-        "thermal_resistance_k_w": (float(surface.max()) - inlet) / max(solution.balance.supplied, 1e-300),
+        "thermal_resistance_k_w": (float(surface.max()) - inlet) / supplied if supplied > 0.0 else None,
         "pumping_power_w": pumping,
         "flow_m3_s": spec.coolant.flow,
         "mass_flow_kg_s": case.mass_flow,

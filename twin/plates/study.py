@@ -181,13 +181,16 @@ def compare(case: PlateCase, progress: Callable[[float], None] | None = None) ->
 
     Raises
     ------
-    InputError : the file has no sweep, or none of its designs can be built.
+    InputError : the file has no sweep, its chips no heat, or none of its designs can be built.
     NotConvergedError : a check gave no answer.
     """
     asked = case.spec.sweep
     if asked is None:
         rule, remedy = "is missing", "Add it: width, height, wall, flow, each a list"
         raise InputError([Finding(str(case.path), "sweep", "sweep", "", rule, remedy)])
+    if not case.heat > 0.0:
+        rule, remedy = "designs cannot be compared: no chip has heat", "Give the chips power"
+        raise InputError([Finding(str(case.path), "sweep", "chips", "0 W", rule, remedy)])
     variants = _variants(case)
     share = 0.5 / len(variants) if asked.checks else 1.0 / len(variants)
     skipped: dict[str, int] = {}

@@ -11,7 +11,7 @@ import pytest
 
 from twin.errors import InputError
 from twin.plates.pareto_picture import draw_front
-from twin.plates.plate_run import solve_case
+from twin.plates.plate_run import plate_numbers, solve_case
 from twin.plates.spec_reader import read_plate
 from twin.plates.study import Design, choose, compare, pareto, variant, write_designs
 
@@ -134,3 +134,13 @@ def test_no_sweep_and_no_design_left_are_told(write_plate):
     more = "sweep: {flow: [0.3 l/min], pressure_limit: 1, checks: 0}\n"
     with pytest.raises(InputError, match=r"no design is left \(1: pressure drop above the limit\).*Widen"):
         compare(read_plate(write_plate(more=more)))
+
+
+def test_a_sweep_without_heat_is_refused_and_a_plate_without_it_has_no_resistance(write_plate):
+    path = write_plate(("power: 40", "power: 0"), ("power: 10", "power: 0"), more=SWEEP)
+    with pytest.raises(InputError, match=r"chips.*0 W: designs cannot be compared.*Give the chips power"):
+        compare(read_plate(path))
+    case = read_plate(path)
+    numbers = plate_numbers(case, solve_case(case, "two_resistor"))
+    assert numbers["thermal_resistance_k_w"] is None
+    assert numbers["max_k"] == pytest.approx(303.15)
