@@ -148,6 +148,38 @@ def test_a_selected_branch_shows_its_history_and_its_plate(
     assert made.said == []
 
 
+def test_a_plate_goes_with_its_flow_and_comes_back(loop_site: Site, visit: Callable[..., Visit]) -> None:
+    made = visit(loop_site, query="coolant")
+    page = made.page
+    rung(page, "B02").click()
+    page.wait_for_function(SOLVED, timeout=FIRST_SOLVE)
+    faults = loop_site.state / "faults.json"
+    faults.write_text(json.dumps({"drive": {"L1P1": False, "L1P2": False}}))
+    try:
+        expect(page.locator("#plate-waiting-title")).to_have_text("No steady plate now", timeout=15_000)
+        expect(page.locator("#plate-dock")).to_be_hidden()
+        expect(page.locator("#plate-state")).to_be_empty()
+        expect(page.locator("#plate-numbers")).to_be_empty()
+        expect(page.locator("#plate-canvas .label")).to_have_count(0)
+        page.evaluate("rackletViewer.coolant.plate.cut(0, 30)")  # nothing to cut
+        expect(page.locator("#loop-state")).not_to_have_text("Normal")
+    finally:
+        faults.unlink()
+    expect(page.locator("#plate-waiting")).to_be_hidden(timeout=90_000)  # the chips cool down first
+    expect(page.locator("#plate-state")).to_contain_text("One of 24 plates")
+    assert made.said == []
+
+
+def test_the_page_asks_again_after_a_refusal(loop_site: Site, visit: Callable[..., Visit]) -> None:
+    page = visit(loop_site, query="coolant").page
+    refused = page.context
+    refused.route("**/api/plates/**", lambda route: route.fulfill(status=404, json={"detail": "none there"}))
+    rung(page, "B06").click()
+    expect(page.locator("#plate-waiting-text")).to_have_text("none there")
+    refused.unroute("**/api/plates/**")
+    expect(page.locator("#plate-state")).to_contain_text("One of 24 plates", timeout=FIRST_SOLVE)
+
+
 DIE_B = """() => {  // a place on it behind the cut
   const { plate } = rackletViewer.coolant;
   const { lo, hi } = plate.data.boxes.find((box) => box.name === "die_b");

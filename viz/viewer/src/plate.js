@@ -82,18 +82,57 @@ export class PlateView {
     const turn = (this.turn = (this.turn ?? 0) + 1);
     while (this.visible && this.branch && turn === this.turn) {
       let pause = POLL;
-      try {
-        const reply = await fetch(`/api/plates/${encodeURIComponent(this.branch)}?after=${this.number}`);
+      const reply = await this.ask();
+      if (turn !== this.turn) return;
+      if (reply?.ok) {
+        const frame = await this.decoded(reply);
         if (turn !== this.turn) return;
-        if (reply.status === 404) {
-          this.wait("No picture of this plate", (await reply.json()).detail);
-          return;
-        }
-        if (reply.ok) pause = (await this.take(await decodeFrame(await reply.arrayBuffer()))) ?? POLL;
-      } catch (error) {
-        if (!(error instanceof TypeError)) throw error; // the server is away; the badge says so
+        if (frame) pause = await this.shown(frame);
+      } else if (reply?.status === 404) {
+        const why = await this.detail(reply);
+        if (turn !== this.turn) return;
+        this.clear();
+        this.wait("No picture of this plate", why);
       }
       await new Promise((resolve) => setTimeout(resolve, pause));
+    }
+  }
+
+  /** Take a picture; a fault of ours is told, and the next picture is asked for all the same. */
+  async shown(frame) {
+    try {
+      return await this.take(frame);
+    } catch (error) {
+      window.reportError(error);
+      return POLL;
+    }
+  }
+
+  /** The server's reply; null while it is away, which the badge says. */
+  async ask() {
+    try {
+      return await fetch(`/api/plates/${encodeURIComponent(this.branch)}?after=${this.number}`);
+    } catch {
+      return null;
+    }
+  }
+
+  /** What a reply holds; null where the connection broke on the way. */
+  async decoded(reply) {
+    let bytes;
+    try {
+      bytes = await reply.arrayBuffer();
+    } catch {
+      return null;
+    }
+    return decodeFrame(bytes);
+  }
+
+  async detail(reply) {
+    try {
+      return (await reply.json()).detail;
+    } catch {
+      return "The server does not say why.";
     }
   }
 
@@ -263,6 +302,7 @@ export class PlateView {
 
   /** A view with the cut that suits it. */
   preset(name) {
+    if (!this.data) return;
     const { lo, hi, boxes, numbers } = this.data;
     this.view = name;
     const hottest = boxes.find((box) => box.name === numbers.hottest);
@@ -282,6 +322,7 @@ export class PlateView {
   }
 
   cut(axis, millimetres) {
+    if (!this.data) return;
     const { lo, hi } = this.data;
     const least = 0.02 * (hi[axis] - lo[axis]); // something is left
     const place = millimetres / 1000;
