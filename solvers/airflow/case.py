@@ -121,6 +121,10 @@ class UnitInputs(NamedTuple):
     Q_max : float64[nu]    Cooling capacity in supply mode; a unit never heats in that mode. [W]
     C : float64[nu]    Thermal mass: first-order lag C / (rho cp V_flow) of the outlet; 0 is none. [J/K]
     T_ambient : float    Temperature outside, of what openings and units without an inlet draw in. [K]
+    coil : float64[nu] or None
+        Of units in heat mode, a coil in the air that they heated: its effectiveness times the least capacity
+        flow, over the air's. The air goes that share of the way to `T_coil`. None: no coils. [-]
+    T_coil : float64[nu] or None    Coolant into the coil. [K]
     """
 
     V_flow: NDArray[np.float64]
@@ -129,6 +133,27 @@ class UnitInputs(NamedTuple):
     Q_max: NDArray[np.float64]
     C: NDArray[np.float64]
     T_ambient: float = 293.15
+    coil: NDArray[np.float64] | None = None
+    T_coil: NDArray[np.float64] | None = None
+
+
+def coil_heat(inputs: UnitInputs, T_inlet: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Heat that coils take out of the air of their units, negative if they warm it. (E10b).
+
+    Parameters
+    ----------
+    inputs : UnitInputs
+    T_inlet : float64[nu]    Air into the units. [K]
+
+    Returns
+    -------
+    float64[nu]    coil (rho cp V_flow (T_inlet - T_coil) + Q_flow); 0 without air or coil. [W]
+    """
+    if inputs.coil is None or inputs.T_coil is None:
+        return np.zeros(inputs.V_flow.size)
+    passing = (inputs.V_flow > 0) & np.isnan(inputs.T_supply)
+    drive = RHO * CP * inputs.V_flow * (T_inlet - inputs.T_coil) + inputs.Q_flow
+    return np.where(passing, inputs.coil * drive, 0.0)
 
 
 class Closure(NamedTuple):

@@ -242,7 +242,7 @@ def check_heat_can_leave(op: HeatOperator, inputs: UnitInputs, system: System, m
     """Raise ConvergenceError unless every connected part of the operator holds a given temperature."""
     _, part = connected_components(op.matrix(np.where(system.value != 0, 1.0, 0.0)), directed=False)
     held = (op.ambient != 0) | (op.warm != 0)
-    anchors = op.moving & ((modes.kind == 1) | op.from_ambient)
+    anchors = op.moving & ((modes.passes < 1.0) | op.from_ambient)
     held[op.unit[anchors]] = True
     adrift = ~np.isin(part, part[held])
     adrift[op.unit[~op.moving]] = False

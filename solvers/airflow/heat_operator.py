@@ -151,9 +151,15 @@ class HeatOperator:
         if theta_in is not None:
             kind[supply & (theta_in - drop > at + _EDGE)] = 2
             kind[supply & (theta_in < at - _EDGE)] = 3
-        rise = np.where(np.isnan(inputs.T_supply) & self.moving, inputs.Q_flow, 0.0) / carried
+        heated = np.isnan(inputs.T_supply) & self.moving
+        rise = np.where(heated, inputs.Q_flow, 0.0) / carried
+        passes = (kind != 1).astype(float)
+        if inputs.coil is not None and inputs.T_coil is not None:
+            coil = np.where(heated, inputs.coil, 0.0)
+            rise = (1.0 - coil) * rise + coil * (inputs.T_coil - self.T_ref)
+            passes -= coil
         gives = np.select([kind == 0, kind == 1, kind == 2], [rise, at, -drop], 0.0)
-        return Modes(kind, (kind != 1).astype(float), gives)
+        return Modes(kind, passes, gives)
 
     def system(self, inputs: UnitInputs, modes: Modes) -> System:
         """Fill in what units do. (E19)."""

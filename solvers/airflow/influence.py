@@ -131,12 +131,13 @@ def influence(frozen: FrozenFlow, inputs: UnitInputs) -> Influence:
     carried = RHO * CP * np.where(op.moving, op.V_flow, 1.0)
     heated = op.moving & np.isnan(inputs.T_supply)
     at_limit, at_set_point = modes.kind == 2, modes.kind == 1
+    coils = np.where(heated, modes.gives - modes.passes * inputs.Q_flow / carried, 0.0)
     loop = np.eye(op.units) - shares * modes.passes * op.moving
     sources = np.column_stack(
         [
-            walls + shares @ np.where(at_limit, modes.gives, 0.0),
+            walls + shares @ (np.where(at_limit, modes.gives, 0.0) + coils),
             g,
-            shares * np.where(heated, 1 / carried, 0.0) + D,
+            shares * np.where(heated, modes.passes / carried, 0.0) + D,
             shares * at_set_point,
         ]
     )

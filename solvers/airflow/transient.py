@@ -150,12 +150,13 @@ class _Account:
 
     def step(self, dt: float, limit: int) -> None:
         """Take a step; the air gets what the units' outlets have at its start, the inlets at its end."""
-        stepper, units, inputs = self._stepper, self._stepper.units, self._inputs
+        stepper, units = self._stepper, self._stepper.units
         before = stepper.theta_unit.copy()
         leaked = units.leaked_heat(before, stepper.theta, dt) if units.leaks else 0.0
         stepper.step(dt, MASS_TOLERANCE, PRESSURE_ITERATIONS)
-        given, taken = units.heat(before, units.inlet_theta(stepper.theta), leaked)
-        self._released += dt * float(inputs.Q_flow[~self._supply].sum())
+        theta_in = units.inlet_theta(stepper.theta)
+        given, taken = units.heat(before, theta_in, leaked)
+        self._released += dt * float(self._inputs.Q_flow[~self._supply].sum())
         self._given += dt * given
         self._taken += dt * taken
         if stepper.walls.conducts:

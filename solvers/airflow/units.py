@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from solvers.airflow.case import CP, RHO, AirCase, UnitInputs
+from solvers.airflow.case import CP, RHO, AirCase, UnitInputs, coil_heat
 from solvers.airflow.geometry import Geometry
 from solvers.errors import CaseError, GridMismatchError
 from solvers.linear.multigrid import flat_cells, padded
@@ -85,6 +85,7 @@ class Units:
         fresh = UnitInputs(
             *(np.array(values, dtype=np.float64) for values in inputs[:5]), T_ambient=float(inputs.T_ambient)
         )
+        fresh = fresh._replace(**self._coils(inputs))
         if not (np.isfinite(fresh.V_flow).all() and (fresh.V_flow >= 0).all()):
             raise CaseError(
                 f"inputs.V_flow: flows must be finite and not negative, got {fresh.V_flow.tolist()}."
@@ -114,6 +115,10 @@ class Units:
         capacity = np.where(supply & self._moving, fresh.Q_max, 0.0)
         safe = np.where(self._moving, flow, 1.0)
         self._drop = capacity / (RHO * CP * safe)
+        assert fresh.coil is not None
+        assert fresh.T_coil is not None
+        self._coil = np.where(supply | ~self._moving, 0.0, fresh.coil)
+        self._theta_coil = fresh.T_coil - self._T_ref
         self._rise = np.where(supply, 0.0, fresh.Q_flow) / (RHO * CP * safe)
         self._rate = np.divide(RHO * CP * safe, fresh.C, out=np.full(self.count, np.inf), where=fresh.C > 0)
         # heat of units that stand still goes into the air before their outlet
@@ -127,6 +132,22 @@ class Units:
         self._deposit = still[self._outlet[which]] * self._patches.share[which]
         self._carried = flow[self._outlet[which]] * self._patches.share[which]
         return moved
+
+    def _coils(self, inputs: UnitInputs) -> dict[str, NDArray[np.float64]]:
+        """Coils as arrays, checked."""
+        none = {"coil": np.zeros(self.count), "T_coil": np.full(self.count, self._T_ref)}
+        given = {name: getattr(inputs, name) for name in none}
+        found = {
+            name: none[name] if v is None else np.array(v, dtype=np.float64) for name, v in given.items()
+        }
+        for name, values in found.items():
+            if values.shape != (self.count,):
+                raise GridMismatchError(f"inputs.{name}: shape {values.shape}; there are {self.count} units.")
+        if not ((found["coil"] >= 0).all() and (found["coil"] <= 1).all()):
+            raise CaseError("inputs.coil: shares must lie in 0..1.")
+        if not (np.isfinite(found["T_coil"]).all() and (found["T_coil"] > 0).all()):
+            raise CaseError("inputs.T_coil: temperatures must be finite and above 0 K.")
+        return found
 
     def face_velocities(self) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
         """Axis, flat index and velocity along + of every patch face."""
@@ -206,17 +227,22 @@ class Units:
         dt: float,
         leaked: NDArray[np.float64] | float = 0.0,
     ) -> NDArray[np.float64]:
-        """Outlet temperatures after dt: heat or cooling of the inlet air, lagged by thermal mass. (E10)."""
+        """Outlet temperatures after dt: heat or cooling of the inlet air, lagged by thermal mass. (E10).
+
+        A coil stands before the mass: it feels the heat of now, and what it does is lagged as the heat is.
+        """
         inputs = self.inputs
         assert inputs is not None
         cooled = np.minimum(theta_in, np.maximum(inputs.T_supply - self._T_ref, theta_in - self._drop))
-        target = np.where(self._supply, cooled, theta_in + self._rise)
+        warmed = theta_in + self._rise
+        warmed -= self._coil * (warmed - self._theta_coil)
+        target = np.where(self._supply, cooled, warmed)
         reached = target + (theta_unit - target) * np.exp(-dt * self._rate)
         heavy = inputs.C > 0
-        warmed = theta_unit + np.where(
+        still = theta_unit + np.where(
             heavy & ~self._supply, (inputs.Q_flow - leaked) * dt / np.where(heavy, inputs.C, 1.0), 0.0
         )
-        return np.where(self._moving, reached, np.where(heavy, warmed, theta_in))
+        return np.where(self._moving, reached, np.where(heavy, still, theta_in))
 
     def heat(
         self,
@@ -224,14 +250,16 @@ class Units:
         theta_in: NDArray[np.float64],
         leaked: NDArray[np.float64] | float = 0.0,
     ) -> tuple[float, float]:
-        """Heat given to the air by heat-mode units, taken by supply-mode units. [W]."""
+        """Heat given to the air by heat-mode units, taken by supply-mode units and coils. [W]."""
         inputs = self.inputs
         assert inputs is not None
         back = np.where(self._to_ambient, self.theta_ambient, theta_unit)
         given = RHO * CP * inputs.V_flow * (back - theta_in)
         still = np.where(~self._moving & (inputs.C == 0), inputs.Q_flow, 0.0)
         taken = self._supply | self._to_ambient
-        return float((given + still + leaked)[~taken].sum()), float(-given[taken].sum())
+        by_coils = np.where(taken, 0.0, coil_heat(inputs, theta_in + self._T_ref))
+        gained = float((given + still + leaked + by_coils)[~taken].sum())
+        return gained, float(by_coils.sum() - given[taken].sum())
 
     @property
     def heat_resolved(self) -> float:
@@ -246,10 +274,13 @@ class Units:
         return abs(Q_in - Q_out) / (abs(Q_in) if abs(Q_in) > 0 else largest)
 
     def heat_and_capacity(self) -> tuple[float, float]:
-        """Heat of the heat-mode units and cooling capacity of the supply-mode units that move air. [W]."""
+        """Heat of the heat-mode units and cooling capacity of the supply-mode units that move air. [W].
+
+        Of units with a coil none counts: how much of theirs gets into the room the temperatures tell.
+        """
         inputs = self.inputs
         assert inputs is not None
-        heat = float(inputs.Q_flow[~self._supply].sum())
+        heat = float(inputs.Q_flow[~self._supply & (self._coil == 0.0)].sum())
         return heat, float(inputs.Q_max[self._supply & self._moving].sum())
 
     def start_temperature(self) -> float:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from solvers.airflow.case import CP, RHO, AirState, UnitInputs
+from solvers.airflow.case import CP, RHO, AirState, UnitInputs, coil_heat
 from solvers.airflow.frozen import FrozenFlow, advance_frozen, freeze
 from solvers.airflow.model import AirModel, unit_inlet_temperature
 from solvers.airflow.transient import Passage, air_heat
@@ -137,11 +137,13 @@ class _Rates:
         )
 
     def _rates(self, state: AirState) -> tuple[float, float]:
-        rise = np.asarray(state.T_unit) - unit_inlet_temperature(self._model, state)
+        T_in = unit_inlet_temperature(self._model, state)
+        rise = np.asarray(state.T_unit) - T_in
         heat = RHO * CP * self._inputs.V_flow * rise
         still = (self._inputs.V_flow == 0.0) & (self._inputs.C == 0.0) & ~self._supply
         given = float(heat[~self._supply].sum() + self._inputs.Q_flow[still].sum())
-        return given, float(-heat[self._supply].sum())
+        coils = float(coil_heat(self._inputs, T_in).sum())
+        return given + coils, coils - float(heat[self._supply].sum())
 
 
 def _pattern(model: AirModel, state: AirState) -> NDArray[np.float64]:
