@@ -94,24 +94,3 @@ def gain(exchangers: Exchangers, m_flow: Vector, C_flow: Vector) -> Vector:
         UA / safe, np.where(flows, safe / np.maximum(most, 1e-300), 0.0), exchangers.arrangement
     )
     return np.where(flows, share * least, 0.0)
-
-
-def over_cells(Q_flow: float, T_in: float, T_air: Vector, C_air: Vector) -> Vector:
-    """Share the heat of a coil or rear door out over the cells of air before it.
-
-    Every cell gets coolant in proportion to its air, so all have one effectiveness, and the network's answer
-    for the mean air, `T_air` weighted by `C_air`, is that of the cells.
-
-    Parameters
-    ----------
-    Q_flow : float    Heat into the coolant. [W]
-    T_in : float    Inlet temperature of the coolant. [K]
-    T_air, C_air : float64[cells]    Temperature and capacity flow of the air of each cell. [K, W/K]
-
-    Returns
-    -------
-    float64[cells]    Heat out of the air of each cell; its sum is `Q_flow`. [W]
-    """
-    drive = C_air * (T_air - T_in)
-    total = float(drive.sum())
-    return Q_flow * (drive / total if abs(total) > 1e-9 * float(C_air.sum()) else C_air / C_air.sum())

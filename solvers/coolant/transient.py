@@ -42,7 +42,7 @@ class State(NamedTuple):
     mass : float64[nv]    Coolant in the vessels. [kg]
     level : float64[nv]    Their filling: 0 empty, 1 full. [-]
     dry_since : float64[nv]
-        Time at which the pumps that draw from a vessel lost half of their head; NaN while they have it. [s]
+        When the pumps that draw from a vessel lost half of their head; infinite while they have it. [s]
     warmth : Warmth    Temperatures of nodes, plates, parcels.
     Q_flow : float64[nb]    Heat into the coolant of the branches, mean of the last step. [W]
     power : float64[np]    At the shafts. [W]
@@ -121,7 +121,7 @@ def start(network: Network, inputs: Inputs, steady: Steady, controls: Controls |
             setting[case.pumps.branch],
             mass,
             levels(case.vessels, mass, rho),
-            np.full(mass.size, np.nan),
+            np.full(mass.size, np.inf),
             warmth,
             steady.Q_flow,
         ),
@@ -157,7 +157,7 @@ def findings(network: Network, state: State) -> tuple[str, ...]:
     tuple of str    One a vessel.
     """
     case, said = network.case, []
-    for number in np.flatnonzero(~np.isnan(state.dry_since)).tolist():
+    for number in np.flatnonzero(np.isfinite(state.dry_since)).tolist():
         pumps = case.pumps.branch[network.draws == number].tolist()
         names = " and ".join(repr(case.branch_names[i]) for i in pumps)
         said.append(
@@ -342,8 +342,8 @@ def _warm(
     p = last.flow.p.copy()
     node, level = network.case.vessels.node, levels(network.case.vessels, mass, rho)
     p[node] = pressure_of(network.case.vessels, mass, rho)
-    dry = np.where(np.isnan(state.dry_since), state.time + dt, state.dry_since)
-    dry[suction(level) > 0.5] = np.nan
+    dry = np.minimum(state.dry_since, state.time + dt)
+    dry[suction(level) > 0.5] = np.inf
     return State(
         *(
             state.time + dt,

@@ -4,7 +4,8 @@ A branch's chips are one mass with heat on three ways: power in, coolant, and th
 
     C dT/dt = P - Q_coolant(flow, T, T_coolant) - G (T - T_air)
 
-G is such that at nominal power, flow and temperatures the coolant takes the rack's liquid share. What the
+G is such that at nominal power, flow and temperatures the coolant takes the rack's liquid share; warmer or
+colder air moves that split. What the
 coolant does not take goes to the room's air, all in the same run: a pump that stops is felt by the chips in
 seconds and by the room in minutes. Servers are not throttled; the run says when chips pass their limit.
 
@@ -13,7 +14,6 @@ A coil takes heat out of the air that leaves a rack, cell by cell: see `twin.mod
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import NamedTuple
 
@@ -22,9 +22,9 @@ from numpy.typing import NDArray
 
 from solvers.coolant import control, transient
 from solvers.coolant.components import Inputs
-from solvers.coolant.exchangers import over_cells
+from solvers.coolant.exchangers import gain
 from solvers.coolant.fluids import fluid
-from solvers.coolant.network import Network, Steady, prepare, solve
+from solvers.coolant.network import Network, prepare, solve
 from twin.model.catalog import AIR_HEAT_CAPACITY
 from twin.model.coolant import AMBIENT_PRESSURE, LoopNetwork, build_loop
 from twin.model.operating import CoolantSettings, Operating, liquid_share, rack_slots
@@ -32,13 +32,13 @@ from twin.model.packing import flatten, rebuild
 from twin.model.schema import AirCoil, Branch, Layout, Loop
 from twin.units import ZERO_CELSIUS
 
-STEP = 0.5
-"""Time for which the heat that chips give to the air is held. [s]"""
 _GAIN = -0.03  # of the facility valve's range per kelvin of supply
 _LEAST_OPEN = 0.02  # of the facility valve under control
-_ROUNDS = 60  # to the steady state of chips and coolant
-_AGREE = 1e-6  # K
+_LEAST_WARMER = 10.0  # K, of chips over air, to give it heat by conduction
+_MOST_BY_AIR = 0.5  # of the conductance to the coolant: air beside a plate is no heat sink
 _RUNS = 1e-3  # speed over the nominal one, below which a pump stands
+_OFF_TARGET = 1.0  # K, by which a supply is not held
+_ALL_OPEN = 0.99
 
 
 class Exhaust(NamedTuple):
@@ -54,6 +54,19 @@ class Exhaust(NamedTuple):
     C_flow: NDArray[np.float64]
 
 
+class Coil(NamedTuple):
+    """What a coil does to the air of a rack.
+
+    Attributes
+    ----------
+    share : float    Of the way from the air's temperature to `T_in` that the air goes. [-]
+    T_in : float     Coolant into the coil. [K]
+    """
+
+    share: float
+    T_in: float
+
+
 class Circuit:
     """One loop: its network, its control, its chips.
 
@@ -66,7 +79,6 @@ class Circuit:
     ----------
     rack_of : dict              Rack of each branch.
     racks : tuple of str        Racks whose chips hang on it.
-    coil_heat : dict            By rack: what coils took from the air of its slots, float64[slots]. [W]
     begin : Balance             Of the start, and
     settled_to : float          how well heat closed there. [1]
     """
@@ -95,15 +107,13 @@ class Circuit:
         }
         self.part = {name: 1.0 / partners[rack] for name, rack in self.rack_of.items()}
         T_air = _nominal_air(layout)
-        self.conductance = np.array(
-            [self._to_air(layout, branch, T_air) for branch in loop.branches], np.float64
-        )
-        self._conductance = self.conductance.copy()
+        split = [self._to_air(layout, branch, T_air) for branch in loop.branches]
+        self.conductance, self._beside = np.array(split, np.float64).reshape(-1, 2).T
         self.plates = np.array([self.parts.plate[branch.id] for branch in loop.branches], np.int64)
         self.inputs: Inputs = self.network.inputs()
         self.state: transient.State
         self._air_heat = np.zeros(len(loop.branches))
-        self.coil_heat: dict[str, NDArray[np.float64]] = {}
+        self._held = False
         self.begin = transient.Balance(0.0, 0.0)
         self.settled_to = 0.0
 
@@ -117,25 +127,12 @@ class Circuit:
         """Find the steady state and begin there; parameters as of `twin.model.circuits.Coolant`."""
         self._set(settings)
         self._blow(exhaust)
-        given, air = self._given(power, T_air)
-        steady: Steady | None = None
-        to_air, chips = np.zeros(given.size), np.full(given.size, math.nan)
-        for _ in range(_ROUNDS):
-            self.inputs.heat[self.plates] = given - to_air
-            self.inputs, steady = control.settle(
-                self.network, self.inputs, self.controls, steady, strict=False
-            )
-            settled = steady.T_solid
-            to_air = self._conductance * (settled - air)
-            if not settled.size or np.abs(settled - chips).max() <= _AGREE:
-                break
-            chips = settled
-        assert steady is not None
-        self._air_heat = to_air
+        beside = self._heat(power, T_air)
+        self.inputs, steady = control.settle(self.network, self.inputs, self.controls, strict=False)
+        self._air_heat, self._held = steady.Q_air + beside, False
         self.state = transient.start(self.network, self.inputs, steady, self.controls)
         self.begin = transient.balance(self.network, self.state)
         self.settled_to = steady.energy_relative
-        self._take_from_air(exhaust)
 
     def advance(
         self,
@@ -148,18 +145,17 @@ class Circuit:
         """Carry the loop on by a duration [s]."""
         self._set(settings)
         self._blow(exhaust)
-        given, air = self._given(power, T_air)
-        steps = max(1, math.ceil(duration / STEP - 1e-9))
-        total = np.zeros(given.size)
-        for _ in range(steps):
-            to_air = self._conductance * (self.state.warmth.T_solid - air)
-            self.inputs.heat[self.plates] = given - to_air
-            self.state = transient.advance(
-                self.network, self.state, self.inputs, duration / steps, self.controls
-            )
-            total += to_air
-        self._air_heat = total / steps
-        self._take_from_air(exhaust)
+        beside = self._heat(power, T_air)
+        state, controls = self.state, self.controls
+        if not self.inputs.drive.any():  # a controller without flow holds its valve
+            controls = controls._replace(gain=np.zeros_like(controls.gain))
+            state = state._replace(integral=state.setting[controls.output])
+        elif self._held:
+            measured = control.measure(controls, state.flow.p, state.flow.m_flow, state.warmth.T)
+            state = state._replace(integral=control.wind(controls, state.setting, measured))
+        self._held = not self.inputs.drive.any()
+        self.state = transient.advance(self.network, state, self.inputs, duration, controls)
+        self._air_heat = self.state.Q_air + beside
 
     def air_heat(self, rack: str) -> float:
         """Heat that chips gave to the air of a rack, mean over the last `advance`. [W]."""
@@ -178,17 +174,27 @@ class Circuit:
             if air is not None and C_flow > 0.0:
                 self.inputs.T_air[number] = float(air.T @ air.C_flow) / C_flow
 
-    def _take_from_air(self, exhaust: Mapping[str, Exhaust]) -> None:
-        """Share the heat of the coils among the slots: all of it is theirs, less what friction gave."""
-        state = self.state
-        self.coil_heat = {}
+    def coils(self) -> dict[str, Coil]:
+        """Return what the coils do to the air of their racks, by rack."""
+        found: dict[str, Coil] = {}
+        if not self.loop.coils:
+            return found
+        exchangers, T, m = self.network.case.exchangers, self.state.warmth.T, self.state.flow.m_flow
+        rates = np.zeros((len(exchangers.arrangement), 2))
+        capacities = np.zeros_like(rates)
         for coil in self.loop.coils:
-            air, branch = exhaust.get(coil.rack), self.parts.coil[coil.id][0]
-            if air is None or air.C_flow.sum() <= 0.0:
-                continue
-            T_in = float(state.warmth.T[self.network.case.branches.a[branch]])
-            heat = over_cells(self._coil_heat(branch), T_in, air.T, air.C_flow)
-            self.coil_heat[coil.rack] = self.coil_heat.get(coil.rack, 0.0) + heat
+            branch, number = self.parts.coil[coil.id]
+            before = float(T[self.network.case.branches.a[branch]])
+            rates[number] = abs(m[branch]), self.inputs.air_flow[number]
+            capacities[number] = float(self.fluid.specific_heat(before)), AIR_HEAT_CAPACITY
+        capacities *= rates
+        through = gain(exchangers, rates, capacities)
+        for coil in self.loop.coils:
+            branch, number = self.parts.coil[coil.id]
+            C_air = capacities[number, 1]
+            share = float(through[number] / C_air) if C_air > 0.0 else 0.0
+            found[coil.rack] = Coil(share, float(T[self.network.case.branches.a[branch]]))
+        return found
 
     def _coil_heat(self, branch: int) -> float:
         flow = self.state.flow
@@ -255,19 +261,31 @@ class Circuit:
         level = float(state.level[0])
         if level < cdu.reservoir.alarm_level:
             alarms.append(f"level {level:.0%} in {cdu.id}, alarm at {cdu.reservoir.alarm_level:.0%}")
+        supply, wanted = float(state.warmth.T[self.parts.supply]), float(self.controls.target[0])
+        valve = float(state.setting[self.parts.facility])
+        if self.inputs.drive.any() and supply > wanted + _OFF_TARGET and valve >= _ALL_OPEN:
+            alarms.append(
+                f"supply {supply - ZERO_CELSIUS:.1f} °C, set {wanted - ZERO_CELSIUS:.1f} °C: "
+                f"the facility's valve of {cdu.id} is fully open"
+            )
         for branch, T in zip(self.loop.branches, state.warmth.T_solid.tolist(), strict=True):
             limit = branch.cold_plates.limit_temperature
             if limit < T:
                 chips = f"chips of {self.rack_of[branch.id]} ({branch.id})"
-                alarms.append(f"{chips} {T - ZERO_CELSIUS:.0f} degC, limit {limit - ZERO_CELSIUS:.0f} degC")
+                alarms.append(f"{chips} {T - ZERO_CELSIUS:.1f} °C, limit {limit - ZERO_CELSIUS:.0f} °C")
+            if self.fluid.T_hot < T and self.fluid.hot_is == "boiling":
+                alarms.append(
+                    f"{self.loop.fluid} boils at {self.fluid.T_hot - ZERO_CELSIUS:.1f} °C: under chips of "
+                    f"{T - ZERO_CELSIUS:.0f} °C in {branch.id} it may, and what follows is not modelled"
+                )
         return alarms
 
     def pack(self) -> dict[str, NDArray[np.float64]]:
         """Return all that `unpack` needs to go on bit by bit."""
         packed = flatten("state", self.state)
         packed |= flatten("inputs", self.inputs) | flatten("begin", self.begin)
-        packed |= {f"coil_heat.{rack}": heat.copy() for rack, heat in self.coil_heat.items()}
-        return packed | {"air_heat": self._air_heat.copy(), "settled_to": np.array(self.settled_to)}
+        packed |= {"air_heat": self._air_heat.copy(), "settled_to": np.array(self.settled_to)}
+        return packed | {"held": np.array(self._held)}
 
     def unpack(self, packed: Mapping[str, NDArray[np.float64]]) -> None:
         """Take over a state from `pack`."""
@@ -279,34 +297,44 @@ class Circuit:
         self.begin = rebuild("begin", self.begin, packed)
         self._air_heat = packed["air_heat"].copy()
         self.settled_to = float(packed["settled_to"])
-        coils = {name: value for name, value in packed.items() if name.startswith("coil_heat.")}
-        self.coil_heat = {name.partition(".")[2]: value.copy() for name, value in coils.items()}
+        self._held = bool(packed["held"])
 
-    def _given(self, power, T_air) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Power under the plates of each branch and the air beside them. [W, K]."""
+    def _heat(self, power: Mapping[str, float], T_air: Mapping[str, float]) -> NDArray[np.float64]:
+        """Put heat under the plates and air beside them; returns what goes straight to the air. [W]."""
         racks = [self.rack_of[branch.id] for branch in self.loop.branches]
-        given = [power[rack] * self.part[b.id] for rack, b in zip(racks, self.loop.branches, strict=True)]
-        return np.array(given), np.array([T_air[rack] for rack in racks])
+        drawn = np.array([power[r] * self.part[b.id] for r, b in zip(racks, self.loop.branches, strict=True)])
+        beside = self._beside * drawn
+        self.inputs.heat[self.plates] = drawn - beside
+        self.inputs.T_solid_air[:] = [T_air[rack] for rack in racks]
+        return beside
 
-    def _to_air(self, layout: Layout, branch: Branch, T_air: float) -> float:
-        """Conductance from the chips of a branch to the air. [W/K]."""
+    def _to_air(self, layout: Layout, branch: Branch, T_air: float) -> tuple[float, float]:
+        """Conductance from the chips of a branch to the air, and the share that never reaches the plates.
+
+        Together they give the air what the liquid does not take at nominal power. Chips that are not much
+        warmer than the air cannot give it their share by conduction: the rest is of parts beside the plates.
+        """
         rack = layout.rack(self.rack_of[branch.id])
         power, share = rack.nominal_power * self.part[branch.id], liquid_share(rack)
         chips = self.loop.cdu.supply_temperature + branch.cold_plates.resistance * share * power
-        return (1.0 - share) * power / max(chips - T_air, 1.0)
+        G = (1.0 - share) * power / max(chips - T_air, _LEAST_WARMER)
+        G = min(G, _MOST_BY_AIR / branch.cold_plates.resistance)
+        left = (1.0 - share) * power - G * (chips - T_air)
+        return G, left / power if power > 0.0 else 0.0
 
     def _set(self, settings: CoolantSettings) -> None:
         """Bring what operators and faults do into the network's inputs; standby pumps follow failed ones."""
         factors = [settings.air.get(branch.id, 1.0) for branch in self.loop.branches]
-        self._conductance = self.conductance * np.array(factors, np.float64)
+        self.inputs.G_solid[:] = self.conductance * np.array(factors, np.float64)
         parts, cdu, inputs = self.parts, self.loop.cdu, self.inputs
-        down = sum(not settings.drive.get(pump.id, True) for pump in cdu.pumps if not pump.standby)
+        driven = {pump.id: settings.drive.get(pump.id, True) for pump in cdu.pumps}
+        down = sum(not driven[pump.id] for pump in cdu.pumps if not pump.standby)
         for k, pump in enumerate(cdu.pumps):
-            called = not pump.standby or down > 0
-            if pump.standby and down > 0:
-                down -= 1
-            speed = settings.speed.get(pump.id, 1.0) if called else 0.0
-            inputs.drive[k] = settings.drive.get(pump.id, True) and speed > _RUNS
+            called = not pump.standby
+            if pump.standby and driven[pump.id] and down > 0:
+                called, down = True, down - 1
+            speed = settings.speed.get(pump.id, 1.0 if called else 0.0)
+            inputs.drive[k] = driven[pump.id] and speed > _RUNS
             inputs.setting[parts.pump[pump.id]] = speed
         for taker in self.loop.takers:
             inputs.setting[parts.valve[taker.id]] = settings.valve.get(taker.id, taker.valve_open)

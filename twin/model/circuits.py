@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from twin.model.circuit import Circuit, Exhaust
+from twin.model.circuit import Circuit, Coil, Exhaust
 from twin.model.loop_summary import summary
 from twin.model.operating import CoolantSettings
 from twin.model.schema import Layout
 
-__all__ = ["Coolant", "Exhaust"]
+__all__ = ["Coil", "Coolant", "Exhaust"]
 
 
 class Coolant:
@@ -71,9 +71,14 @@ class Coolant:
         """Heat that the chips of a rack gave to its air, mean over the last `advance`. [W]."""
         return sum(circuit.air_heat(rack) for circuit in self._loops)
 
-    def coil_heat(self, rack: str) -> NDArray[np.float64] | float:
-        """Heat that coils took out of the air of a rack's slots at last, float64[slots] or 0. [W]."""
-        return sum((circuit.coil_heat[rack] for circuit in self._loops if rack in circuit.coil_heat), 0.0)
+    @property
+    def settled(self) -> bool:
+        """Whether the loops have a state."""
+        return all(hasattr(circuit, "state") for circuit in self._loops)
+
+    def coils(self) -> dict[str, Coil]:
+        """Return what coils do to the air of racks, by rack."""
+        return {rack: coil for circuit in self._loops for rack, coil in circuit.coils().items()}
 
     def points(self) -> dict[str, float]:
         """Return the telemetry points of all loops: SI, temperatures in degC."""

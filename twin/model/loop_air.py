@@ -1,8 +1,10 @@
 """Where coolant loops meet the room: chips beside the racks' air, coils in the air that leaves the racks.
 
-Data flows one way in a step: air and powers to the loops (`surroundings`), the loops' heat to the slots
-(`with_loops`). A rack's slot is one stream of air. Before a coil it has the temperature that the servers
-gave it, behind it that of the slot's outlet cells; the coil's heat is shared out by m cp (T - T_in).
+Data flows one way in a step: air and powers to the loops (`surroundings`), the loops' heat and coils to the
+slots (`with_loops`). A rack's slot is one stream of air: a coil takes the same share of each stream's way to
+the coolant's temperature, so that hot slots give it more than cool ones. Loop and room use one law (E10b in
+solvers/README.md), and a coil answers to the room's air in the midst of a march. The mass of a rack lags the
+air behind its coil.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ from numpy.typing import NDArray
 from solvers.airflow.case import UnitInputs
 from twin.model.catalog import AIR_DENSITY, AIR_HEAT_CAPACITY
 from twin.model.circuits import Coolant, Exhaust
+from twin.units import ZERO_CELSIUS
 
 _TINY = 1e-30
 
@@ -41,7 +44,6 @@ def surroundings(
     power: Mapping[str, float],
     inputs: UnitInputs,
     T_inlet: NDArray[np.floating],
-    T_unit: NDArray[np.floating],
 ) -> Surroundings:
     """Say what the loops feel.
 
@@ -50,19 +52,15 @@ def surroundings(
     coolant : Coolant
     rack_units : mapping         By rack: the units of its slots, as `Scene.rack_units`.
     power : mapping              By rack. [W]
-    inputs : UnitInputs          What the units do; of it the air flows.
-    T_inlet, T_unit : float[nu]  Air into and out of the units. [K]
+    inputs : UnitInputs          What the units do.
+    T_inlet : float[nu]          Air into the units. [K]
 
     Returns
     -------
     Surroundings
     """
-    exhaust: dict[str, Exhaust] = {}
-    for rack in coolant.coil_racks:
-        units = list(rack_units[rack])
-        C_flow = AIR_DENSITY * AIR_HEAT_CAPACITY * inputs.V_flow[units]
-        cooled = np.where(C_flow > 0.0, coolant.coil_heat(rack) / np.maximum(C_flow, _TINY), 0.0)
-        exhaust[rack] = Exhaust(np.asarray(T_unit[units], np.float64) + cooled, C_flow)
+    warm = with_loops(inputs, coolant, rack_units) if coolant.settled else inputs
+    exhaust = {rack: _exhaust(warm, list(rack_units[rack]), T_inlet) for rack in coolant.coil_racks}
     T_air = {rack: float(np.mean(T_inlet[list(units)])) for rack, units in rack_units.items()}
     return Surroundings(power, T_air, exhaust)
 
@@ -88,19 +86,17 @@ def first_surroundings(
     Surroundings
     """
     T_first = float(np.nanmin(inputs.T_supply, initial=T_otherwise))
-    exhaust: dict[str, Exhaust] = {}
-    for rack in coolant.coil_racks:
-        units = list(rack_units[rack])
-        C_flow = AIR_DENSITY * AIR_HEAT_CAPACITY * inputs.V_flow[units]
-        warmer = np.where(C_flow > 0.0, inputs.Q_flow[units] / np.maximum(C_flow, _TINY), 0.0)
-        exhaust[rack] = Exhaust(T_first + warmer, C_flow)
+    T_inlet = np.full(inputs.V_flow.size, T_first)
+    exhaust = {rack: _exhaust(inputs, list(rack_units[rack]), T_inlet) for rack in coolant.coil_racks}
     return Surroundings(power, dict.fromkeys(rack_units, T_first), exhaust)
 
 
 def with_loops(
     inputs: UnitInputs, coolant: Coolant | None, rack_units: Mapping[str, tuple[int, ...]]
 ) -> UnitInputs:
-    """Return inputs in which racks give to the air what their chips do, less what their coils take.
+    """Return inputs in which racks give to the air what their chips do, and coils stand behind them.
+
+    Applied twice it does the same as once.
 
     Parameters
     ----------
@@ -119,8 +115,17 @@ def with_loops(
     for rack in coolant.racks:
         units = list(rack_units[rack])
         now = Q_flow[units]
-        weight = now if now.sum() > 0.0 else inputs.V_flow[units]
-        Q_flow[units] = coolant.air_heat(rack) * weight / max(weight.sum(), _TINY)
-    for rack in coolant.coil_racks:
-        Q_flow[list(rack_units[rack])] -= coolant.coil_heat(rack)
-    return inputs._replace(Q_flow=Q_flow)
+        flow = inputs.V_flow[units]
+        weight = now if now.sum() > 0.0 else flow if flow.sum() > 0.0 else np.ones(len(units))
+        Q_flow[units] = coolant.air_heat(rack) * weight / weight.sum()
+    coil, T_coil = np.zeros(Q_flow.size), np.full(Q_flow.size, ZERO_CELSIUS)
+    for rack, found in coolant.coils().items():
+        coil[list(rack_units[rack])], T_coil[list(rack_units[rack])] = found
+    return inputs._replace(Q_flow=Q_flow, coil=coil, T_coil=T_coil)
+
+
+def _exhaust(inputs: UnitInputs, units: list[int], T_inlet: NDArray[np.floating]) -> Exhaust:
+    """Air behind the servers of a rack's slots, before a coil."""
+    C_flow = AIR_DENSITY * AIR_HEAT_CAPACITY * inputs.V_flow[units]
+    warmer = np.where(C_flow > 0.0, inputs.Q_flow[units] / np.maximum(C_flow, _TINY), 0.0)
+    return Exhaust(np.asarray(T_inlet[units], np.float64) + warmer, C_flow)

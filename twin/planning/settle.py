@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from itertools import count
 
 import numpy as np
+from numpy.typing import NDArray
 
-from solvers.airflow.case import AirState, SteadyProgress, SteadyResult, UnitInputs
+from solvers.airflow.case import AirState, SteadyProgress, SteadyResult, UnitInputs, coil_heat
 from solvers.airflow.model import AirModel, prepare, solve_steady, unit_inlet_temperature
 from solvers.errors import CaseError, ConvergenceError
 from twin.errors import InputError, NotConvergedError
@@ -114,7 +115,7 @@ def settle_room(
         for rounds in count():
             wanted = fans_at(scene, model, operating, result.state)
             wanted = _with_loops(scene, model, operating, coolant, wanted, result.state)
-            moved = np.abs(wanted.Q_flow - inputs.Q_flow).sum() / max(np.abs(inputs.Q_flow).sum(), 1e-9)
+            moved = _moved(inputs, wanted, unit_inlet_temperature(model, result.state))
             apart = np.abs(wanted.V_flow - inputs.V_flow) / np.maximum(wanted.V_flow, 1e-9)
             if apart.max() <= _CURVE_CLOSED and moved <= _HEAT_CLOSED:
                 break
@@ -141,6 +142,12 @@ def settle_room(
     return Settled(model, inputs, result, coolant)
 
 
+def _moved(before: UnitInputs, after: UnitInputs, T_inlet: NDArray[np.float64]) -> float:
+    """Change of the heat that units give to air of a temperature, over all of it, coils counted. [1]."""
+    heat = [inputs.Q_flow - coil_heat(inputs, T_inlet) for inputs in (before, after)]
+    return float(np.abs(heat[1] - heat[0]).sum() / max(np.abs(before.Q_flow).sum(), 1e-9))
+
+
 def _with_loops(
     scene: Scene,
     model: AirModel,
@@ -157,7 +164,7 @@ def _with_loops(
         felt = first_surroundings(coolant, scene.rack_units, power, inputs, model.T_ref)
     else:
         T_inlet = unit_inlet_temperature(model, state)
-        felt = surroundings(coolant, scene.rack_units, power, inputs, T_inlet, state.T_unit)
+        felt = surroundings(coolant, scene.rack_units, power, inputs, T_inlet)
     try:
         coolant.settle(felt.power, felt.T_air, operating.coolant, felt.exhaust)
     except ConvergenceError as error:

@@ -297,7 +297,7 @@ class Run:
         assert self._coolant is not None
         T_in = unit_inlet_temperature(self._model, self.state)
         power = {rack.id: self._course.rack_power(rack.id, at) for rack in self._layout.racks}
-        return surroundings(self._coolant, self.scene.rack_units, power, inputs, T_in, self.state.T_unit)
+        return surroundings(self._coolant, self.scene.rack_units, power, inputs, T_in)
 
     def _with_fans(self, operating: Operating) -> UnitInputs:
         """Return what the units do with fans at the state of now; coolers' flows are half way there."""

@@ -9,7 +9,7 @@ import pytest
 from scipy.integrate import solve_bvp
 
 from solvers.coolant.components import COUNTER, CROSS, PARALLEL, Exchangers
-from solvers.coolant.exchangers import conductance, effectiveness, gain, over_cells
+from solvers.coolant.exchangers import conductance, effectiveness, gain
 
 
 def one(NTU, ratio, arrangement):
@@ -71,13 +71,3 @@ def test_a_stream_that_stands_still_exchanges_nothing():
     it = exchangers()
     C = np.array([[2000.0, 0.0]])
     assert float(gain(it, np.array([[0.5, 0.0]]), C)[0]) == 0.0
-
-
-def test_cells_share_a_coil_and_add_up():
-    T_air, C_air = np.array([305.0, 310.0, 318.0]), np.array([100.0, 150.0, 50.0])
-    Q = over_cells(900.0, 298.0, T_air, C_air)
-    assert float(Q.sum()) == pytest.approx(900.0)
-    assert Q[2] / C_air[2] > Q[1] / C_air[1] > Q[0] / C_air[0]
-    # the mean air gives the same: Q = G (mean T_air - T_in)
-    G = 900.0 / (float((C_air * T_air).sum() / C_air.sum()) - 298.0)
-    np.testing.assert_allclose(Q, G * C_air / C_air.sum() * (T_air - 298.0))

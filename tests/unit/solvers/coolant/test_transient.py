@@ -278,7 +278,7 @@ def test_what_leaked_is_what_was_in_the_tank():
 def test_a_dry_vessel_is_named_with_its_pumps():
     network, inputs, states = emptied("tank")
     assert findings(network, states[0]) == ()
-    assert math.isnan(states[0].dry_since[0])
+    assert math.isinf(states[0].dry_since[0])
     text = "".join(findings(network, states[-1]))
     assert "'tank' is empty since" in text
     assert "'pump'" in text

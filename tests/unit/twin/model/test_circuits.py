@@ -182,3 +182,59 @@ def test_a_stopped_run_resumes_bit_by_bit(layout, tmp_path):
         run("parts", progress=stop)
     parts = run("parts", resume=True)
     np.testing.assert_array_equal(parts.series.array(), whole.series.array())
+
+
+@pytest.mark.parametrize(
+    ("overrides", "settings"),
+    [
+        (["racks[R01].liquid_share=0.4"], CoolantSettings()),
+        (["racks[R01].liquid_share=0.3"], CoolantSettings()),
+        ([], CoolantSettings(valve={"B01": 0.04})),
+        ([], CoolantSettings(valve={"B01": 0.0})),
+        ([], CoolantSettings(drive={"L1P1": False, "L1P2": False})),
+        (["coolers[C1].supply_temperature=30", "loops[L1].cdu.supply_temperature=25"], CoolantSettings()),
+    ],
+)
+def test_the_steady_state_is_where_a_march_leads(overrides, settings):
+    odd = load_layout(example_layout("liquid_row"), overrides)
+    loops, others = Coolant(odd), Coolant(odd)
+    loops.settle(*surroundings(odd), settings)
+    others.settle(*surroundings(odd), CoolantSettings())
+    for _ in range(60):
+        others.advance(60.0, *surroundings(odd), settings)
+    given = loops.points()["B01.liquid_heat"] + loops.air_heat("R01")
+    assert given == pytest.approx(20e3, rel=2e-3)  # and what friction adds
+    settled, marched = loops.points(), others.points()
+    # an hour is 20 time constants of stagnant chips; flows settle to what the step's error allows
+    for name in ("B01.chip_temperature", "B02.chip_temperature"):
+        assert settled[name] == pytest.approx(marched[name], abs=0.5)
+
+
+def test_chips_without_flow_settle_where_the_air_takes_their_heat(layout):
+    loops = Coolant(layout)
+    loops.settle(*surroundings(layout), CoolantSettings(valve={"B01": 0.0}))
+    nominal = 30.0 + 1.6e-3 * 16e3  # degC, at which the air takes 4 kW
+    G = 4e3 / (nominal - 18.0)
+    # a shut valve still passes 1e-5 of its flow
+    assert loops.points()["B01.chip_temperature"] == pytest.approx(18.0 + 20e3 / G, rel=0.02)
+    assert loops.air_heat("R01") == pytest.approx(20e3, rel=0.01)
+    assert any("boils" in text for text in loops.findings())
+
+
+def test_the_first_standby_is_broken_and_the_second_comes(layout):
+    cdu = layout.loops[0].cdu
+    more = [cdu.pumps[0].model_copy(update={"id": f"S{n}", "standby": True}) for n in (1, 2)]
+    loop = layout.loops[0].model_copy(update={"cdu": cdu.model_copy(update={"pumps": (cdu.pumps[0], *more)})})
+    loops = Coolant(layout.model_copy(update={"loops": (loop,)}))
+    loops.settle(*surroundings(layout), CoolantSettings(drive={"L1P1": False, "S1": False}))
+    pumps = loops.summary()["L1"]["pumps"]
+    assert not pumps["S1"]["on"]
+    assert pumps["S2"]["on"]
+
+
+def test_a_controller_holds_its_valve_while_nothing_flows(layout, running):
+    valve = running.points()["CDU1.valve"]
+    off = CoolantSettings(drive={"L1P1": False, "L1P2": False})
+    for _ in range(30):
+        running.advance(2.0, *surroundings(layout), off)
+    assert running.points()["CDU1.valve"] == pytest.approx(valve, abs=0.02)
