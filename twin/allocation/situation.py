@@ -252,7 +252,7 @@ def _loop(layout: Layout, loop: Loop, operating: Operating, live: Mapping[str, A
     if heat is None:
         heat = sum(part * operating.power(layout.rack(rack)) for rack, part in share.items())
     if pumps is None:
-        pumps = sum(pump.power for pump in loop.cdu.pumps if not pump.standby)
+        pumps = sum(pump.shaft_power for pump in loop.cdu.pumps if not pump.standby)
     return LoopSituation(frozenset(branch.racklet for branch in loop.branches), share, heat, pumps)
 
 

@@ -190,7 +190,7 @@ def _pump(net: Builder, pump: Pump, tank: int, pumped: int) -> int:
     points += [(part * most, pump.shutoff_pressure - slope * (part * most) ** 2) for part in (0.5, 0.9)]
     return net.pump(
         pump.id, tank, pumped, points, speed=0.0 if pump.standby else 1.0, V_best=pump.design_flow,
-        run_down=max(pump.coast_down, 1e-3),
+        efficiency=pump.hydraulic_power / pump.shaft_power, run_down=max(pump.coast_down, 1e-3),
     )  # fmt: skip
 
 

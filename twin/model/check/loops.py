@@ -5,13 +5,17 @@ from __future__ import annotations
 from collections import Counter
 
 from solvers.coolant.fluids import fluid
+from solvers.coolant.vessels import LOW
+from twin.errors import Severity
+from twin.model.check.loop_duty import branch_heat, check_duty
 from twin.model.check.report import Report
-from twin.model.operating import liquid_share
 from twin.model.schema import AirCoil, Branch, Loop
 from twin.units import celsius
 
 BLOCKED = 0.98
 """Part of a filter's area, blocked, from which it lets next to nothing through: 2500 times its loss. [1]"""
+WORST_PUMP, BEST_PUMP = 0.05, 0.9
+"""Efficiencies that pumps have. [1]"""
 FREEZE_MARGIN = 3.0
 """Nearer to its freezing point than this a coolant may gel at a cold spot. [K]"""
 
@@ -20,14 +24,18 @@ def check_loops(report: Report) -> None:
     """Each loop by itself, and what is fed twice."""
     fed = Counter(b.racklet for loop in report.layout.loops for b in loop.branches)
     _check_partners(report, fed)
+    doors: dict[str, str] = {}
     for n, loop in enumerate(report.layout.loops):
+        before = len(report.findings)
         _check_fluid(report, n, loop)
         _check_cdu(report, n, loop)
         _check_valves(report, n, loop)
         for k, branch in enumerate(loop.branches):
             _check_branch(report, f"loops[{n}].branches[{k}]", loop, branch, fed)
         for k, coil in enumerate(loop.coils):
-            _check_coil(report, f"loops[{n}].coils[{k}]", coil)
+            _check_coil(report, f"loops[{n}].coils[{k}]", coil, doors)
+        if not report.dropped and all(f.severity is Severity.WARNING for f in report.findings[before:]):
+            check_duty(report, n, loop)
 
 
 def _check_fluid(report: Report, n: int, loop: Loop) -> None:
@@ -104,13 +112,28 @@ def _check_cdu(report: Report, n: int, loop: Loop) -> None:
             f"plates or coils, exchanger and filter alone take {needed:g} Pa at their design flows",
             "Raise shutoff_pressure and design_pressure, or take wider plates",
         )  # fmt: skip
+    for k, pump in enumerate(cdu.pumps):
+        efficiency = pump.hydraulic_power / max(pump.shaft_power, 1e-9)
+        if not WORST_PUMP <= efficiency <= BEST_PUMP:
+            bound = f"at most {BEST_PUMP:.0%}" if efficiency > BEST_PUMP else f"at least {WORST_PUMP:.0%}"
+            report.error(
+                f"pump '{pump.id}'", f"loops[{n}].cdu.pumps[{k}].power", f"{pump.shaft_power:g} W",
+                f"its design flow and pressure are {pump.hydraulic_power:.0f} W: an efficiency of "
+                f"{efficiency:.1%}, and pumps have {bound}",
+                "Give the power at nominal speed and design flow, or leave it out",
+            )  # fmt: skip
     if cdu.filter.clogged >= BLOCKED:
         report.error(
             subject, f"loops[{n}].cdu.filter.clogged", f"{cdu.filter.clogged:g}",
             f"a filter is blocked from {BLOCKED:g} on: it isolates the pumps", "Clean the filter",
         )  # fmt: skip
     tank = cdu.reservoir
-    if tank.level <= tank.alarm_level:
+    if tank.level < LOW:
+        report.error(
+            subject, f"loops[{n}].cdu.reservoir.level", f"{tank.level:g}",
+            f"pumps draw gas from a tank that holds less than {LOW:g} of its volume", "Fill the reservoir",
+        )  # fmt: skip
+    elif tank.level <= tank.alarm_level:
         report.warn(
             subject, f"loops[{n}].cdu.reservoir.level", f"{tank.level:g}",
             f"lies at or below its alarm level of {tank.alarm_level:g}", "Fill the reservoir",
@@ -143,7 +166,7 @@ def _check_branch(report: Report, field: str, loop: Loop, branch: Branch, fed: C
                 "Set cooling_module.kind to liquid, or leave the branch out",
             )  # fmt: skip
         elif unit.rack in report.racks:
-            _check_plates(report, field, loop, branch, unit.rack)
+            _check_plates(report, field, loop, branch)
         if fed[branch.racklet] > 1:
             report.error(
                 subject, f"{field}.racklet", branch.racklet, "is fed by more than one branch",
@@ -151,7 +174,15 @@ def _check_branch(report: Report, field: str, loop: Loop, branch: Branch, fed: C
             )  # fmt: skip
 
 
-def _check_coil(report: Report, field: str, coil: AirCoil) -> None:
+def _check_coil(report: Report, field: str, coil: AirCoil, doors: dict[str, str]) -> None:
+    """Look that its rack exists and no other coil is there; notes it in ``doors``, coils by rack."""
+    other = doors.setdefault(coil.rack, coil.id)
+    if other != coil.id:
+        report.error(
+            f"coil '{coil.id}'", f"{field}.rack", coil.rack,
+            f"coils '{other}' and '{coil.id}' both cool the air of this rack, each as if it were alone",
+            "Give each rack one coil; two in a row are one with their ua added up",
+        )  # fmt: skip
     racks = {rack.id for rack in report.layout.racks}
     if coil.rack not in racks and coil.rack not in report.dropped:
         report.error(
@@ -160,12 +191,9 @@ def _check_coil(report: Report, field: str, coil: AirCoil) -> None:
         )  # fmt: skip
 
 
-def _check_plates(report: Report, field: str, loop: Loop, branch: Branch, name: str) -> None:
+def _check_plates(report: Report, field: str, loop: Loop, branch: Branch) -> None:
     """Chips stay below their limit at nominal power."""
-    rack, plates = report.racks[name], branch.cold_plates
-    sharing = sum(
-        unit.rack == name and unit.cooling_module.kind == "liquid" for unit in report.layout.racklets
-    )
+    plates = branch.cold_plates
     liquid = fluid(loop.fluid)
     inlet = loop.cdu.supply_temperature
     least = 1.0 / float(branch.design_flow * liquid.density(inlet) * liquid.specific_heat(inlet))
@@ -176,7 +204,7 @@ def _check_plates(report: Report, field: str, loop: Loop, branch: Branch, name: 
             "Raise the resistance (mean chip over inlet temperature per heat), or the design flow",
         )  # fmt: skip
         return
-    heat = rack.nominal_power * liquid_share(rack) / max(sharing, 1)
+    heat = branch_heat(report, branch)
     outlet = inlet + least * heat
     if outlet >= liquid.T_hot:
         what = "boiling" if liquid.hot_is == "boiling" else "flash"

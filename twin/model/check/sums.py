@@ -34,12 +34,11 @@ def check_flows(report: Report) -> None:
         )  # fmt: skip
     other_ways = _other_ways_out(layout)
     behind_coils = {coil.rack for loop in layout.loops for coil in loop.coils}  # the solve tells their share
-    heat = sum(
-        slot.air_heat
-        for rack in layout.racks
-        if rack.id not in behind_coils
-        for slot in rack_slots(layout, rack, Operating())
-    )
+    air_heat = {
+        rack.id: sum(slot.air_heat for slot in rack_slots(layout, rack, Operating())) for rack in layout.racks
+    }
+    heat = sum(watts for rack, watts in air_heat.items() if rack not in behind_coils)
+    coils_alone = bool(behind_coils) and heat == 0.0
     limited = all(cooler.supply == "controlled" for cooler in running)
     capacity = sum(cooler.capacity or 0.0 for cooler in running)
     note = report.error if report.settles else report.warn
@@ -53,9 +52,9 @@ def check_flows(report: Report) -> None:
             + (f"; failed: {failed}" if failed else ""),
             f"Raise the capacity{' or mend what failed' if failed else ''}, or lower the load{_IN_TIME}",
         )  # fmt: skip
-    if racks > 0.0 and not layout.coolers and not other_ways and not report.dropped:
+    if racks > 0.0 and not (layout.coolers or other_ways or coils_alone or report.dropped):
         note(
-            "coolers", "coolers", "", f"nothing cools the room, whose air takes {heat:g} W",
+            "coolers", "coolers", "", f"nothing cools the room, whose air takes {sum(air_heat.values()):g} W",
             f"Add a cooler{_IN_TIME}",
         )  # fmt: skip
     through_floor = any(cooler.supply_face == "plenum" for cooler in running)

@@ -31,6 +31,9 @@ Resistance = Annotated[float, Quantity("K/W", 0.0, 10.0, above=0.0)]
 Volume = Annotated[float, Quantity("m3", 0.0, 50.0, above=0.0)]
 Seconds = Annotated[float, Quantity("s", 0.0, 600.0)]
 
+EFFICIENCY = 0.6
+"""Of a pump whose power is not given: a good one of its size. [1]"""
+
 
 class Pump(Part):
     """A centrifugal pump: a parabola from shut-off to design point, moved by the affinity laws.
@@ -44,7 +47,9 @@ class Pump(Part):
     design_pressure: PositivePressure = Field(description="Rise at the design flow [Pa]")
     shutoff_pressure: PositivePressure = Field(description="Rise against a closed valve [Pa]")
     speed: PositiveFraction = Field(default=0.8, description="Nominal speed [1]")
-    power: Power = Field(default=500.0, description="At nominal speed and design flow [W]")
+    power: Power | None = Field(
+        default=None, description="At nominal speed and design flow; left out: at an efficiency of 60 % [W]"
+    )
     coast_down: Seconds = Field(default=2.0, description="Time constant of the rotor after a trip [s]")
     standby: bool = Field(default=False, description="Starts when another pump of its CDU fails")
 
@@ -53,6 +58,16 @@ class Pump(Part):
         if self.design_pressure >= self.shutoff_pressure:
             raise ValueError("design_pressure must lie below shutoff_pressure")
         return self
+
+    @property
+    def hydraulic_power(self) -> float:
+        """What the coolant gets as pressure and flow at the design point. [W]."""
+        return self.design_flow * self.design_pressure
+
+    @property
+    def shaft_power(self) -> float:
+        """At nominal speed and design flow. [W]."""
+        return self.hydraulic_power / EFFICIENCY if self.power is None else self.power
 
 
 class LiquidExchanger(Part):
