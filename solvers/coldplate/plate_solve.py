@@ -65,7 +65,7 @@ class Solution(NamedTuple):
     bulk : float64[ny, groups]    Mixed mean of the coolant. [K]
     m_flow : float64[channels]    [kg/s]
     reynolds : float64[channels]    At the mean temperature. [-]
-    film : float64[ny, groups]    Film coefficients; with ``resolved`` only beside it. [W/(m2 K)]
+    flowing : Flowing    Rates and films; with ``resolved`` its films are only beside it.
     pressure_drop : float    From inlet to outlet of the headers. [Pa]
     rounds : int    Solutions until the properties agreed.
     """
@@ -81,9 +81,14 @@ class Solution(NamedTuple):
     bulk: Array
     m_flow: Array
     reynolds: Array
-    film: Array
+    flowing: Flowing
     pressure_drop: float
     rounds: int
+
+    @property
+    def film(self) -> Array:
+        """Film coefficients, float64[ny, groups]. [W/(m2 K)]."""
+        return self.flowing.film
 
     @property
     def temperature(self) -> Array:
@@ -144,7 +149,8 @@ def solve_plate(
 
     Raises
     ------
-    CaseError : no flow; a single channel as wide as the plate; or turbulent flow where the model resolves the laminar profile.
+    CaseError : no flow; a single channel as wide as the plate; or turbulent flow where the model resolves the
+        laminar profile.
     ConvergenceError : temperatures and properties do not agree, or see `split` and `Solver.solve`.
 
     Check : tests/unit/solvers/coldplate/test_plate.py
@@ -153,8 +159,8 @@ def solve_plate(
         raise CaseError(f"the flow through the plate is {coolant.m_flow:g} kg/s; it must be above 0.")
     if not plate.has_walls:
         raise CaseError(
-            f"the channel, {1e3 * plate.duct.width:g} mm, takes the whole width of the plate: without any wall "
-            "base and lid do not touch. Make it narrower, or take several."
+            f"the channel, {1e3 * plate.duct.width:g} mm, takes the whole width of the plate: without any "
+            "wall base and lid do not touch. Make it narrower, or take several."
         )
     grid = lattice(plate, resolution)
     heat_map = np.zeros((grid.y.size, grid.x.size))
@@ -180,7 +186,7 @@ def solve_plate(
         close = rounds > len(_COARSE) or (history and history[-1] < _NEAR)
         tolerance = _FINE if close else _COARSE[rounds - 1]
         theta = solver.solve(heat + system.held, theta, tolerance)
-        new = _bulk(stack, channels, grid, theta, flow.flowing) + coolant.inlet
+        new = bulk_excess(stack, channels, grid, theta, flow.flowing) + coolant.inlet
         change = float(np.max(np.abs(new - bulk)))
         history.append(change)
         m_flow = flow.m_flow
@@ -188,7 +194,7 @@ def solve_plate(
             bulk = new
             return Solution(
                 plate, resolution, grid, stack, channels, system, heat, theta, bulk,
-                flow.m_flow, flow.reynolds, flow.flowing.film, flow.pressure_drop, rounds,
+                flow.m_flow, flow.reynolds, flow.flowing, flow.pressure_drop, rounds,
             )  # fmt: skip
         bulk, last = _accelerated(bulk, new, last)
         outlet = bulk[-1] + system.extrapolation * (bulk[-1] - bulk[max(-2, -bulk.shape[0])])
@@ -285,8 +291,21 @@ def _flow(
     return _Flow(flowing, m_flow, Re, dp)
 
 
-def _bulk(stack: Stack, channels: int, grid: Lattice, theta: Array, flowing: Flowing) -> Array:
-    """Mixed-mean excess of each channel or group, plane by plane."""
+def bulk_excess(stack: Stack, channels: int, grid: Lattice, theta: Array, flowing: Flowing) -> Array:
+    """Return the mixed-mean excess of each channel or group, plane by plane.
+
+    Parameters
+    ----------
+    stack : Stack
+    channels : int    Number of its layer with the channels.
+    grid : Lattice
+    theta : float64[ny, nx, nz]    Excess of its cells. [K]
+    flowing : Flowing
+
+    Returns
+    -------
+    float64[ny, groups]    [K]
+    """
     layer = stack.layers[channels]
     inside = grid.channel >= 0
     if isinstance(layer, Porous):

@@ -14,6 +14,7 @@ from solvers.coldplate.plate_solve import Coolant, Solution, face, march_plate, 
 from solvers.coldplate.resolution import resolution_of
 from solvers.coldplate.solve import Moment
 from solvers.coldplate.system import Array, Balance, outlet_excess
+from solvers.coldplate.wetted import bulk_temperature, wetted_temperatures
 from solvers.errors import CaseError, SolverError
 from twin.errors import Finding, InputError, NotConvergedError
 from twin.plates.compact import compact_warning, smeared_chips
@@ -39,6 +40,7 @@ class Series(NamedTuple):
     ----------
     probes : dict    Name -> times [s] and temperatures [K].
     highest : float    [K]
+    wetted : tuple of float    Lowest and highest of what the coolant wets. [K]
     theta : float64[ny, nx, nz]    Excess at the end. [K]
     account : Balance    Of heat since the start. [J]
     steps : int
@@ -46,6 +48,7 @@ class Series(NamedTuple):
 
     probes: dict[str, list[list[float]]]
     highest: float
+    wetted: tuple[float, float]
     theta: Array
     account: Balance
     steps: int
@@ -129,20 +132,16 @@ def solve_case(case: PlateCase, model: str | None = None, cells: int | None = No
         raise NotConvergedError(f"{case.path}: {error}") from error
     fault = case.fluid.faults(solution.bulk)
     if fault:
-        where, _, rule = fault.partition(": ")
-        raise InputError(
-            [
-                Finding(
-                    str(case.path),
-                    "coolant",
-                    "coolant.flow",
-                    where,
-                    rule,
-                    "Let more flow, or change the channels",
-                )
-            ]
-        )
+        raise _too_hot(case, "coolant.flow", "", fault)
     return solution
+
+
+def _too_hot(case: PlateCase, field: str, when: str, fault: str) -> InputError:
+    where, _, rule = fault.partition(": ")
+    remedy = "Let more flow, or change the channels"
+    if when:
+        remedy = "Let more flow, or release less heat"
+    return InputError([Finding(str(case.path), "coolant", field, when + where, rule, remedy)])
 
 
 def march_case(
@@ -162,6 +161,7 @@ def march_case(
 
     Raises
     ------
+    InputError : there is no transient, or the coolant would freeze, boil or burn in a channel.
     NotConvergedError : the solver gave no answer.
     """
     asked = case.spec.transient
@@ -176,9 +176,15 @@ def march_case(
     probes: dict[str, list[list[float]]] = {name: [] for name in names}
     highest = -np.inf
     account = Balance(0.0, 0.0, 0.0, 0.0)
+    wetted = (np.inf, -np.inf)
 
     def visit(moment: Moment) -> None:
-        nonlocal highest, account
+        nonlocal highest, account, wetted
+        fault = case.fluid.faults(bulk_temperature(solution, moment.theta))
+        if fault:
+            raise _too_hot(case, "transient.powers", f"at {moment.time:.6g} s ", fault)
+        wet = wetted_temperatures(solution, moment.theta)
+        wetted = min(wetted[0], float(wet.min())), max(wetted[1], float(wet.max()))
         T = moment.theta + solution.system.reference
         heat = factors[moment.number - 1] * solution.heat[:, :, 0]
         surface = face(solution.stack, heat, T[:, :, 0])
@@ -194,7 +200,7 @@ def march_case(
         theta = march_plate(solution, factors.tolist(), asked.step, visit, start)
     except SolverError as error:
         raise NotConvergedError(f"{case.path}: {error}") from error
-    return Series(probes, highest, theta, account, steps)
+    return Series(probes, highest, wetted, theta, account, steps)
 
 
 def surface_values(case: PlateCase, solution: Solution, surface: Array) -> dict[str, float]:
@@ -296,7 +302,7 @@ def plate_numbers(case: PlateCase, solution: Solution, series: Series | None = N
         "film_w_m2_k": [float(solution.film.min()), float(solution.film.max())],
         "flow_spread": float(np.ptp(solution.m_flow) / solution.m_flow.mean()),
         "chips": _chips(case, probes),
-        "warnings": _warnings(case, solution, probes),
+        "warnings": _warnings(case, solution, series, probes),
     }
 
 
@@ -314,13 +320,14 @@ def _chips(case: PlateCase, probes: dict[str, list[list[float]]]) -> dict[str, A
     return body
 
 
-def _warnings(case: PlateCase, solution: Solution, probes: dict[str, list[list[float]]]) -> list[str]:
+def _warnings(
+    case: PlateCase, solution: Solution, series: Series | None, probes: dict[str, list[list[float]]]
+) -> list[str]:
     """Say what does not stop the answer but ought to be known."""
     found = []
     if solution.resolution.model == "two_resistor":
         found += compact_warning(solution.plate) + smeared_chips(case, solution)
-    first = solution.stack.first
-    wet = solution.temperature[:, :, first[solution.channels] : first[solution.channels + 1]]
+    wet = wetted_temperatures(solution, solution.theta) if series is None else np.array(series.wetted)
     fault = case.fluid.faults(wet)
     if fault:
         found.append(f"walls of the channels: {fault}")

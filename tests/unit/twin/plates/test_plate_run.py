@@ -101,7 +101,7 @@ def test_a_transient_follows_the_heat_and_accounts_for_it(write_plate):
     steady = surface_values(case, solution, solution.heated_face)["left"]
     assert 0.9 * (steady - 303.15) < value[39] - 303.15 < steady - 303.15
     numbers = plate_numbers(case, solution, series)
-    assert numbers["max_k"] == pytest.approx(value.max()) or numbers["max_k"] > value.max()
+    assert value.max() <= numbers["max_k"] < value.max() + 0.01  # nothing is hotter than the chip's face
     assert numbers["chips"]["left"]["max_k"] == pytest.approx(value.max())
     assert numbers["coolant_rise_k"] < 0.5 * plate_numbers(case, solution)["coolant_rise_k"]  # at the end
     assert not numbers["steady"]
@@ -225,3 +225,22 @@ def test_a_limit_of_cells_that_cannot_be_kept_is_refused_by_name(write_plate):
     with pytest.raises(InputError, match=r"--cells.*70 channels"):
         solve_case(case, "correlation", 1001)
     assert solve_case(case, "two_resistor").theta.size <= 1000
+
+
+def test_a_transient_that_boils_is_refused_with_its_time(write_plate):
+    more = "transient: {duration: 6, step: 0.1, powers: [[0, 1], [1, 10]]}\n"
+    case = read_plate(write_plate(("flow: 0.15", "flow: 0.1"), more=more))
+    solution = solve_case(case, "two_resistor")  # all is well at the heat of the file
+    with pytest.raises(InputError, match=r"transient\.powers.*at \d.* s .*boiling point.*less heat") as told:
+        march_case(case, solution)
+    time = float(str(told.value).split("at ")[1].split(" s")[0])
+    assert 1.0 < time < 6.0
+
+
+def test_walls_that_boil_over_time_are_told_although_the_steady_ones_do_not(write_plate):
+    more = "transient: {duration: 1.5, step: 0.05, powers: [[0, 1], [0.5, 5]]}\n"
+    case = read_plate(write_plate(more=more))
+    solution = solve_case(case, "two_resistor")
+    assert not any("walls" in text for text in plate_numbers(case, solution)["warnings"])
+    series = march_case(case, solution)
+    assert any("walls of the channels" in text for text in plate_numbers(case, solution, series)["warnings"])
