@@ -119,6 +119,7 @@ def create_app(
     *,
     allow_remote_approval: bool = False,
     on_failure: Callable[[BaseException], None] | None = None,
+    layout: str | Path | None = None,
 ) -> Dash:
     """Build the application; its ASGI side is ``app.server``.
 
@@ -134,6 +135,8 @@ def create_app(
         Let clients on other machines approve and reject.
     on_failure : callable, optional
         Told the error that ended the following of the source; without it the page shows its last picture.
+    layout : str or Path, optional
+        The layout's file: design files of cold plates are relative to it.
 
     Returns
     -------
@@ -141,7 +144,7 @@ def create_app(
     """
     history = LazyHistory(history_url)
     gate = Gate(tuple(names), allow_remote_approval=allow_remote_approval)
-    plates = PlateDesk(source)
+    plates = PlateDesk(source, None if layout is None else Path(layout).resolve().parent)
 
     @contextlib.asynccontextmanager
     async def lifespan(_server: FastAPI) -> AsyncIterator[None]:
@@ -329,6 +332,7 @@ def serve(
     on_ready: Any = None,
     *,
     allow_remote_approval: bool = False,
+    layout: str | Path | None = None,
 ) -> None:
     """Serve the page until SIGTERM or SIGINT.
 
@@ -347,6 +351,8 @@ def serve(
     allow_remote_approval : bool
         Let clients on other machines approve and reject too. There are no accounts: anybody who reaches the
         page may then decide.
+    layout : str or Path, optional
+        The layout's file: design files of cold plates are relative to it.
 
     Raises
     ------
@@ -366,6 +372,7 @@ def serve(
         names,
         allow_remote_approval=allow_remote_approval,
         on_failure=end,
+        layout=layout,
     )
     config = uvicorn.Config(
         app.server,

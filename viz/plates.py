@@ -22,6 +22,7 @@ from solvers.errors import SolverError
 from twin.errors import OutsideError, TwinError
 from twin.units import kelvin
 from viz.field import Lines, Texture, encode_frame, probe
+from viz.plate_cases import PlateCases, Stamp, other_fluid, plain
 from viz.source import LiveSource, fit_frame
 
 if TYPE_CHECKING:
@@ -53,6 +54,10 @@ class Unwanted(Exception):  # noqa: N818  no error: nobody waits for the solve a
 
 class Unsteady(Exception):  # noqa: N818  no error: the plate is on its way
     """The plate has no steady state at what flows now; says why."""
+
+
+class Mismatch(Exception):  # noqa: N818  the operator's to mend
+    """The design is not of the plates that the loop flows through; says how."""
 
 
 class Look(NamedTuple):
@@ -89,6 +94,7 @@ class Watched:
     fault : str    Why there is no picture though there should be one.
     unsteady : str    Why there is no steady state to be shown now.
     past : list of Look    The branch within the last `WINDOW`.
+    files : tuple    The design's files as they were when it was solved.
     design_flow : float    Of all plates, by their design file; 0 until it was read. [m3/s]
     """
 
@@ -102,6 +108,7 @@ class Watched:
     unsteady: str = ""
     past: list[Look] = field(default_factory=list, repr=False)
     design_flow: float = 0.0
+    files: Stamp = ()
     task: asyncio.Task[None] | None = field(default=None, repr=False)
 
 
@@ -171,6 +178,10 @@ def averaged(lines: np.ndarray, field: np.ndarray, most: int = MOST_COLUMNS) -> 
     return np.append(lines[first], lines[-1]), merged
 
 
+def _rounded(value: float | None, digits: int) -> float | None:
+    return None if value is None else round(float(value), digits)
+
+
 def plate_frame(header: dict[str, Any], view: PlateView) -> bytes:
     """Encode a plate for the browser, as the room's air is.
 
@@ -214,7 +225,7 @@ def plate_frame(header: dict[str, Any], view: PlateView) -> bytes:
             "hottest_c": round(max((box.highest for box in chips.values()), default=high), 3),
             "coolant_rise_k": round(float(numbers["coolant_rise_k"]), 3),
             "pressure_drop_pa": round(float(numbers["pressure_drop_pa"]), 1),
-            "thermal_resistance_k_w": round(float(numbers["thermal_resistance_k_w"]), 6),
+            "thermal_resistance_k_w": _rounded(numbers["thermal_resistance_k_w"], 6),
             "warnings": [str(text) for text in numbers["warnings"]],
             "wall_s": round(float(numbers["wall_s"]), 3),
         },
@@ -228,17 +239,19 @@ class PlateDesk:
     Parameters
     ----------
     source : LiveSource
+    folder : Path, optional
+        Of the layout, which design files are relative to; the working directory without it.
 
     Attributes
     ----------
     worker : ThreadPoolExecutor    Of one thread, that solves.
     """
 
-    def __init__(self, source: LiveSource) -> None:
+    def __init__(self, source: LiveSource, folder: Path | None = None) -> None:
         self.source = source
         self._watched: dict[str, Watched] = {}
         self.worker = ThreadPoolExecutor(1, thread_name_prefix="plate")
-        self._cases: dict[tuple[str, int], Any] = {}
+        self.cases = PlateCases(folder or Path.cwd())
 
     def close(self) -> None:
         """Let the running solve end, and start no other."""
@@ -367,11 +380,14 @@ class PlateDesk:
         if watched.task is not None and not watched.task.done():
             return
         last, age = watched.point, now - watched.solved
+        if last is not None and watched.files != self.cases.stamp(path):
+            last = None  # a file has changed
         due = PERIOD if last is None or not last.moved(whole) else SETTLE
         if last is not None and (last == whole or age < due):
             return
+        fluid = ((self.source.snapshot or {}).get("loops") or {}).get(loop, {}).get("fluid")
         watched.task = asyncio.get_running_loop().create_task(
-            self._solve(loop, branch, path, whole, watched), name=f"plate {branch}"
+            self._solve(loop, branch, path, whole, watched, fluid), name=f"plate {branch}"
         )
 
         def ended(task: asyncio.Task[None]) -> None:
@@ -395,7 +411,9 @@ class PlateDesk:
             return low_flow(whole.flow, design)
         return moving and f"{moving}. The picture comes back when it has settled."
 
-    async def _solve(self, loop: str, branch: str, path: str, whole: Point, watched: Watched) -> None:
+    async def _solve(
+        self, loop: str, branch: str, path: str, whole: Point, watched: Watched, fluid: str | None
+    ) -> None:
         header = {
             "number": watched.number + 1,
             "loop": loop,
@@ -405,38 +423,37 @@ class PlateDesk:
         }
         try:
             view, frame = await asyncio.get_running_loop().run_in_executor(
-                self.worker, self._work, header, path, whole, watched
+                self.worker, self._work, header, path, whole, watched, fluid
             )
         except Unwanted:
             return
         except Unsteady as reason:
             watched.fault, watched.unsteady, watched.frame = "", str(reason), b""
+        except Mismatch as reason:
+            watched.fault, watched.frame = str(reason), b""
         except (TwinError, SolverError) as error:
-            if watched.fault != str(error):
+            if watched.fault != plain(error):
                 log.warning("plate of branch %r: %s", branch, error)
-            watched.fault = str(error)
+            watched.fault = plain(error)
         else:
             watched.view, watched.frame, watched.fault = view, frame, ""
             watched.number += 1
         watched.point, watched.solved = whole, time.monotonic()
 
     def _work(
-        self, header: dict[str, Any], path: str, whole: Point, watched: Watched
+        self, header: dict[str, Any], path: str, whole: Point, watched: Watched, fluid: str | None
     ) -> tuple[PlateView, bytes]:
         """Solve one plate and encode it; runs in the worker's thread."""
         if time.monotonic() - watched.asked > LOOKED_AWAY:
             raise Unwanted
-        from twin.plates.spec_reader import read_plate  # noqa: PLC0415  a page without plates needs no solver
         from twin.plates.view import plate_view  # noqa: PLC0415
 
-        try:
-            key = (path, Path(path).stat().st_mtime_ns)
-        except OSError as error:
-            raise OutsideError(f"cold plate {path}: {error.strerror}. Mend cold_plates.spec.") from error
-        case = self._cases.get(key)
-        if case is None:
-            self._cases = {key: read_plate(Path(path))}
-            case = self._cases[key]
+        watched.files = self.cases.stamp(path)
+        case = self.cases.read(path)
+        watched.files = self.cases.stamp(path)
+        wrong = other_fluid(case, fluid)
+        if wrong:
+            raise Mismatch(wrong)
         count = case.spec.plates
         one = Point(whole.flow / count, whole.inlet_c, max(whole.heat, 0.0) / count)
         if one.flow < LEAST_FLOW:

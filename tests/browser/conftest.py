@@ -30,7 +30,8 @@ CHROMIUM_ARGUMENTS = [
 ]
 SERVE = (
     "import sys, pathlib; from viz.app import serve; state = pathlib.Path(sys.argv[1]); "
-    "serve(state / 'feed.sock', state / 'history.db', port=0, on_ready=lambda url: print(url, flush=True))"
+    "serve(state / 'feed.sock', state / 'history.db', port=0, on_ready=lambda url: print(url, flush=True), "
+    "layout='layouts/liquid_row.yaml')"
 )
 PATIENCE = 30.0  # s; a busy machine starts Python slowly
 

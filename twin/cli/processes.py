@@ -47,7 +47,7 @@ def run_web_process(path: Path) -> None:
     from viz.app import serve
 
     state, settings = _open(path)
-    serve(state.feed, state.history, settings.host, settings.port)
+    serve(state.feed, state.history, settings.host, settings.port, layout=settings.layout)
 
 
 def run_twin_process(path: Path) -> None:

@@ -62,7 +62,7 @@ def load_layout(path: str | Path, overrides: Sequence[str] = (), *, settles: boo
         _override(source, override)
     layout, dropped = _validate(source)
     if layout is not None:
-        layout = _with_specs(layout, source)
+        source.add_all(list(_missing_specs(layout, source.file)))
         source.add_all(check_layout(layout, source.file, dropped, settles))
         source.findings = [_with_cell(layout, source, finding) for finding in source.findings]
     errors = [finding for finding in source.findings if finding.severity is Severity.ERROR]
@@ -76,26 +76,18 @@ def load_layout(path: str | Path, overrides: Sequence[str] = (), *, settles: boo
     return layout
 
 
-def _with_specs(layout: Layout, source: Source) -> Layout:
-    """Return a layout whose design files of cold plates are found from anywhere; say which are not there."""
-    folder = Path(source.file).resolve().parent
-    loops = []
+def _missing_specs(layout: Layout, file: str) -> Iterator[Finding]:
+    """Name the design files of cold plates that are not beside the layout."""
+    folder = Path(file).parent
     for n, loop in enumerate(layout.loops):
-        branches = []
         for k, branch in enumerate(loop.branches):
             spec = branch.cold_plates.spec
-            path = None if spec is None else folder / spec
-            if path is not None and not path.is_file():
-                field = f"loops[{n}].branches[{k}].cold_plates.spec"
-                rule = "there is no such file beside the layout"
-                remedy = "Give the path of a cold plate's design, or leave the field out"
-                source.add_all(
-                    [Finding(source.file, f"branch '{branch.id}'", field, str(spec), rule, remedy)]
-                )
-            plates = branch.cold_plates.model_copy(update={"spec": None if path is None else str(path)})
-            branches.append(branch.model_copy(update={"cold_plates": plates}))
-        loops.append(loop.model_copy(update={"branches": tuple(branches)}))
-    return layout.model_copy(update={"loops": tuple(loops)})
+            if spec is not None and not (folder / spec).is_file():
+                yield Finding(
+                    file, f"branch '{branch.id}'", f"loops[{n}].branches[{k}].cold_plates.spec", spec,
+                    "there is no such file beside the layout",
+                    "Give the path of a cold plate's design, or leave the field out",
+                )  # fmt: skip
 
 
 def _with_cell(layout: Layout, source: Source, finding: Finding) -> Finding:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import math
+import os
 import threading
 import time
 from collections.abc import Iterator
@@ -21,10 +22,12 @@ from twin.model.operating import CoolantSettings
 from twin.runtime.feed import FeedServer
 from viz.app import create_app
 from viz.field import FRAME_LIMIT, decode_frame
+from viz.plate_cases import PlateCases
 from viz.plates import LOOKED_AWAY, MOST_WATCHED, Look, PlateDesk, Point, averaged, find_branch, restless
 from viz.source import LiveSource
 
 LAYOUT = Path(__file__).parents[3] / "layouts" / "liquid_row.yaml"
+DESIGN = LAYOUT.parent / "coldplates" / "racklet_30kw.yaml"
 AIR_K = 293.15
 HELLO = {"scene": [], "grid": {"x": [0.0, 1.0], "y": [0.0, 1.0], "z": [0.0, 1.0]}, "layout": "liquid row"}
 
@@ -123,7 +126,7 @@ def test_a_plate_is_solved_for_its_branch_and_probed(
     async def scenario() -> None:
         source = LiveSource(tmp_path / "feed.sock")
         following = asyncio.create_task(source.run())
-        app = create_app(source, tmp_path / "history.db")
+        app = create_app(source, tmp_path / "history.db", layout=LAYOUT)
         transport = httpx.ASGITransport(app=app.server)
         async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:8050") as client:
             assert (await client.get("/api/plates/B01")).status_code == 503
@@ -200,7 +203,7 @@ def desk(server: FeedServer, tmp_path: Path, loops: dict[str, Any]) -> Iterator[
         await asyncio.gather(following, return_exceptions=True)
 
     asyncio.run(hear())
-    made = PlateDesk(source)
+    made = PlateDesk(source, LAYOUT.parent)
     yield made
     made.close()
 
@@ -272,3 +275,56 @@ def test_a_plate_is_shown_again_when_its_branch_has_settled(desk: PlateDesk, loo
         assert again["operating"]["flow_m3_s"] == pytest.approx(0.5 * design / 24)
 
     asyncio.run(scenario())
+
+
+def test_a_changed_design_is_solved_anew_and_another_coolant_is_not(
+    desk: PlateDesk, loops: dict[str, Any], tmp_path: Path
+) -> None:
+    design = tmp_path / "designs" / "plate.yaml"
+    design.parent.mkdir()
+    text = DESIGN.read_text()
+    desk.cases.folder = tmp_path  # relative to the layout's folder
+    feed = changed(loops, plate_spec="designs/plate.yaml")
+
+    async def ask(number: int, kind: str) -> dict[str, Any]:
+        desk.source.feed.snapshot = {"sequence": 2, "time": 0.0, "loops": feed}
+        end = time.monotonic() + 60  # a first solve compiles
+        while True:
+            header, _ = decode_frame(await desk.frame_after("B01", number))
+            if kind in {header["type"], header.get("plate")}:
+                assert str(tmp_path) not in json.dumps(header)
+                return header
+            assert time.monotonic() < end, header
+            await asyncio.sleep(0.05)
+
+    async def scenario() -> None:
+        assert "cannot be read" in (await ask(-1, "fault"))["message"]
+        design.write_text(text)
+        assert (await ask(-1, "field"))["operating"]["plates"] == 24
+        design.write_text(text.replace("plates: 24", "plates: 20"))
+        os.utime(design, (1.0, 1.0))  # a change shows even where the clock is coarse
+        assert (await ask(0, "field"))["operating"]["plates"] == 20
+        design.write_text(text.replace("fluid: pg25", "fluid: water"))
+        os.utime(design, (2.0, 2.0))
+        told = (await ask(1, "fault"))["message"]
+        assert "designed for water, the loop carries PG25" in told
+        design.write_text(text.replace("plates: 24", "plates: many"))
+        os.utime(design, (3.0, 3.0))
+        while "carries" in (faulty := await ask(1, "fault"))["message"]:
+            pass
+        assert "log" in faulty["message"]
+
+    asyncio.run(scenario())
+
+
+def test_a_design_is_read_again_when_one_of_its_maps_changes(tmp_path: Path) -> None:
+    text = DESIGN.read_text().replace("power: 500, limit: 85}", "map: die.csv, limit: 85}", 1)
+    (tmp_path / "plate.yaml").write_text(text)
+    table = tmp_path / "die.csv"
+    table.write_text("100, 100\n100, 200\n")
+    cases = PlateCases(tmp_path)
+    first = cases.read("plate.yaml")
+    assert cases.read("plate.yaml") is first
+    table.write_text("200, 200\n200, 400\n")
+    os.utime(table, (1.0, 1.0))
+    assert cases.read("plate.yaml").heat == pytest.approx(first.heat + 500.0)  # W in the table
