@@ -69,8 +69,8 @@ class PlateCases:
         files = (self.folder / name,) if known is None else tuple(Path(file) for file, _ in known.stamp)
         return stamp_of(files)
 
-    def read(self, name: str) -> PlateCase:
-        """Return a design, read anew where one of its files has changed.
+    def read(self, name: str) -> Known:
+        """Return a design and its files' stamp, read anew where one of its files has changed.
 
         Raises
         ------
@@ -79,15 +79,19 @@ class PlateCases:
         from twin.plates.spec_reader import read_plate  # noqa: PLC0415  a page without plates needs no solver
 
         known = self._known.get(name)
-        if known is not None and known.stamp == self.stamp(name):
-            return known.case
-        self._known.pop(name, None)
-        before = stamp_of((self.folder / name,))  # of before it is read: a change meanwhile is read again
+        before = self.stamp(name)
+        if known is not None and known.stamp == before:
+            return known
         case = read_plate(self.folder / name)
-        self._known[name] = Known(before + stamp_of(files_of(case)[1:]), case)
+        if files_of(case) != tuple(Path(file) for file, _ in before):  # it names other maps than were known
+            before = stamp_of(files_of(case))
+            case = read_plate(self.folder / name)
+        made = Known(before, case)  # of before it was read: a change meanwhile is read again
+        self._known.pop(name, None)
+        self._known[name] = made
         while len(self._known) > MOST_CASES:
             del self._known[next(iter(self._known))]
-        return case
+        return made
 
 
 def other_fluid(case: PlateCase, carried: str | None) -> str:
@@ -110,6 +114,21 @@ def other_fluid(case: PlateCase, carried: str | None) -> str:
     return "The plates are designed for {}, the loop carries {}: a picture would mislead.".format(*names)
 
 
+def uncovered(error: InputError) -> str:
+    """Say that a sound design does not stand what its branch does now: a flow, a coolant that would boil.
+
+    Parameters
+    ----------
+    error : InputError
+
+    Returns
+    -------
+    str
+    """
+    told = "; ".join(f"{fault.field} {fault.value}: {fault.rule}" for fault in error.findings)
+    return f"The design does not cover what the branch does now. {told or LOG}"
+
+
 def plain(error: TwinError | SolverError) -> str:
     """Put an error into an operator's sentence, without the server's paths.
 
@@ -122,11 +141,7 @@ def plain(error: TwinError | SolverError) -> str:
     str
     """
     if isinstance(error, InputError):
-        faults = error.findings
-        if faults and all(fault.object == "operating point" for fault in faults):
-            told = "; ".join(f"{fault.field} {fault.value}: {fault.rule}" for fault in faults)
-            return f"The design does not cover what the branch does now. {told}."
-        count = "is faulty" if len(faults) < 2 else f"has {len(faults)} faults"
+        count = "is faulty" if len(error.findings) < 2 else f"has {len(error.findings)} faults"
         return f"The design file of these plates cannot be read or {count}. {LOG}"
     if isinstance(error, NotConvergedError | SolverError):
         return f"The solver found no answer for this plate at what flows now. {LOG}"

@@ -19,11 +19,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from solvers.errors import SolverError
-from twin.errors import OutsideError, TwinError
+from twin.errors import InputError, OutsideError, TwinError
 from twin.units import kelvin
-from viz.field import Lines, Texture, encode_frame, probe
-from viz.plate_cases import PlateCases, Stamp, other_fluid, plain
-from viz.source import LiveSource, fit_frame
+from viz.field import Lines, encode_frame, probe
+from viz.plate_cases import PlateCases, Stamp, other_fluid, plain, uncovered
+from viz.plate_frame import plate_frame, resistances
+from viz.source import LiveSource
 
 if TYPE_CHECKING:
     from twin.plates.view import PlateView
@@ -35,7 +36,6 @@ SETTLE = 1.5  # s between solves of one that moves fast
 MOST_WATCHED = 4  # plates; the one that was not asked for the longest makes room
 LOOKED_AWAY = 15.0  # s after which a solve that waits for its turn is not worth it
 FORGOTTEN = 600.0  # s after which a plate that nobody asked for is let go
-HEIGHT_FACTOR = 4.0  # a plate is flat; it is shown taller, and its texture is made for that
 MOVED_K = 0.25  # inlet temperature
 MOVED_SHARE = 0.02  # of flow and power
 LEAST_FLOW = 1e-7  # m3/s through one plate; below it none has a steady state worth the name
@@ -44,8 +44,6 @@ WINDOW = 5.0  # s over which a branch is seen to move
 MOVING_FLOW = 0.10  # of the flow, within the window: it decays or comes back
 MOVING_CHIP_K = 1.5  # within the window: chips of 10 to 20 s are far from steady then
 STOPPED = "No flow in this branch: a plate without flow has no steady temperature."
-MOST_COLUMNS = 90  # across the channels in the texture
-STEP_C = 5.0  # ends of the colour scale are multiples of it
 
 
 class Unwanted(Exception):  # noqa: N818  no error: nobody waits for the solve any more
@@ -57,7 +55,7 @@ class Unsteady(Exception):  # noqa: N818  no error: the plate is on its way
 
 
 class Mismatch(Exception):  # noqa: N818  the operator's to mend
-    """The design is not of the plates that the loop flows through; says how."""
+    """The design is not of the plates that the loop flows through, or not for what flows; says how."""
 
 
 class Look(NamedTuple):
@@ -81,6 +79,17 @@ class Point(NamedTuple):
             abs(a - b) > MOVED_SHARE * max(abs(a), abs(b))
             for a, b in ((self.flow, other.flow), (self.heat, other.heat))
         )
+
+
+class Wish(NamedTuple):
+    """What is to be solved: a branch, its design file, its operating point, coolant, mean chip [degC]."""
+
+    loop: str
+    branch: str
+    path: str
+    whole: Point
+    fluid: str | None
+    chip_c: float | None
 
 
 @dataclass
@@ -145,92 +154,6 @@ def find_branch(summary: dict[str, Any] | None, name: str) -> tuple[str, dict[st
         if name in (body.get("branches") or {}):
             return loop, body["branches"][name]
     return None
-
-
-def averaged(lines: np.ndarray, field: np.ndarray, most: int = MOST_COLUMNS) -> tuple[np.ndarray, np.ndarray]:
-    """Merge neighbouring columns of a plate, fins with the channels between them, until there are few enough.
-
-    A texture that is coarser than the channels would show stripes that are not there.
-
-    Parameters
-    ----------
-    lines : float64[nx + 1]
-        Faces across the channels. [m]
-    field : float32[nx, ny, nz]
-        NaN where nothing is. [degC]
-    most : int
-        Columns that may be left.
-
-    Returns
-    -------
-    tuple of float64[mx + 1] and float32[mx, ny, nz]
-    """
-    columns = field.shape[0]
-    if columns <= most:
-        return lines, field
-    first = np.arange(0, columns, 2 * math.ceil(columns / most / 2))
-    width = np.diff(lines)[:, None, None]
-    known = np.isfinite(field)
-    weight = np.add.reduceat(np.where(known, width, 0.0), first, axis=0)
-    total = np.add.reduceat(np.where(known, field * width, 0.0), first, axis=0)
-    with np.errstate(invalid="ignore"):
-        merged = (total / np.where(weight > 0.0, weight, np.nan)).astype(np.float32)
-    return np.append(lines[first], lines[-1]), merged
-
-
-def _rounded(value: float | None, digits: int) -> float | None:
-    return None if value is None else round(float(value), digits)
-
-
-def plate_frame(header: dict[str, Any], view: PlateView) -> bytes:
-    """Encode a plate for the browser, as the room's air is.
-
-    Parameters
-    ----------
-    header : dict
-        Its ``type`` becomes ``field``; gets ``shape``, ``range`` [degC], ``lo``, ``hi`` [m],
-        ``height_factor``, ``boxes`` and ``numbers``.
-    view : PlateView
-
-    Returns
-    -------
-    bytes
-    """
-    lines = Lines(*(np.asarray(line, dtype=np.float64) for line in (view.x, view.y, view.z)))
-    low, high = float(np.nanmin(view.temperature)), float(np.nanmax(view.temperature))
-    span = (
-        math.floor(low / STEP_C) * STEP_C,
-        max(math.ceil(high / STEP_C), math.floor(low / STEP_C) + 1) * STEP_C,
-    )
-    across, shown = averaged(lines.x, view.temperature)
-    texture = Texture(lines._replace(x=across, z=lines.z * HEIGHT_FACTOR), span=span)
-    chips = {box.name: box for box in view.boxes if box.kind == "chip"}
-    numbers = view.summary
-    body = header | {
-        "type": "field",
-        "lo": [float(line[0]) for line in lines],
-        "hi": [float(line[-1]) for line in lines],
-        "height_factor": HEIGHT_FACTOR,
-        "boxes": [
-            {"name": box.name, "kind": box.kind, "lo": list(box.low), "hi": list(box.high),
-             "highest_c": round(box.highest, 3), "limit_c": box.limit}
-            for box in view.boxes
-        ],
-        "numbers": {
-            "name": numbers["name"],
-            "model": numbers["model"],
-            "cells": numbers["cells"],
-            "coolant": numbers["coolant"],
-            "hottest": max(chips, key=lambda name: chips[name].highest, default=None),
-            "hottest_c": round(max((box.highest for box in chips.values()), default=high), 3),
-            "coolant_rise_k": round(float(numbers["coolant_rise_k"]), 3),
-            "pressure_drop_pa": round(float(numbers["pressure_drop_pa"]), 1),
-            "thermal_resistance_k_w": _rounded(numbers["thermal_resistance_k_w"], 6),
-            "warnings": [str(text) for text in numbers["warnings"]],
-            "wall_s": round(float(numbers["wall_s"]), 3),
-        },
-    }  # fmt: skip
-    return fit_frame(body, texture, shown)
 
 
 class PlateDesk:
@@ -380,14 +303,15 @@ class PlateDesk:
         if watched.task is not None and not watched.task.done():
             return
         last, age = watched.point, now - watched.solved
-        if last is not None and watched.files != self.cases.stamp(path):
-            last = None  # a file has changed
+        if watched.files != self.cases.stamp(path) or (watched.fault and age >= PERIOD):
+            last = None  # a file has changed, or what was wrong may have been mended
         due = PERIOD if last is None or not last.moved(whole) else SETTLE
         if last is not None and (last == whole or age < due):
             return
         fluid = ((self.source.snapshot or {}).get("loops") or {}).get(loop, {}).get("fluid")
+        wish = Wish(loop, branch, path, whole, fluid, body.get("chip_c"))
         watched.task = asyncio.get_running_loop().create_task(
-            self._solve(loop, branch, path, whole, watched, fluid), name=f"plate {branch}"
+            self._solve(wish, watched), name=f"plate {branch}"
         )
 
         def ended(task: asyncio.Task[None]) -> None:
@@ -395,6 +319,7 @@ class PlateDesk:
             if error is not None:
                 log.critical("plate of branch %r", branch, exc_info=error)
                 watched.fault = "The solve of this plate failed; the log of the web process says why."
+                watched.point, watched.solved = whole, time.monotonic()  # not at once again
 
         watched.task.add_done_callback(ended)
 
@@ -411,19 +336,17 @@ class PlateDesk:
             return low_flow(whole.flow, design)
         return moving and f"{moving}. The picture comes back when it has settled."
 
-    async def _solve(
-        self, loop: str, branch: str, path: str, whole: Point, watched: Watched, fluid: str | None
-    ) -> None:
+    async def _solve(self, wish: Wish, watched: Watched) -> None:
         header = {
             "number": watched.number + 1,
-            "loop": loop,
-            "branch": branch,
+            "loop": wish.loop,
+            "branch": wish.branch,
             "sequence": (self.source.snapshot or {}).get("sequence"),
             "time": (self.source.snapshot or {}).get("time"),
         }
         try:
             view, frame = await asyncio.get_running_loop().run_in_executor(
-                self.worker, self._work, header, path, whole, watched, fluid
+                self.worker, self._work, header, wish, watched
             )
         except Unwanted:
             return
@@ -433,25 +356,23 @@ class PlateDesk:
             watched.fault, watched.frame = str(reason), b""
         except (TwinError, SolverError) as error:
             if watched.fault != plain(error):
-                log.warning("plate of branch %r: %s", branch, error)
+                log.warning("plate of branch %r: %s", wish.branch, error)
             watched.fault = plain(error)
         else:
             watched.view, watched.frame, watched.fault = view, frame, ""
             watched.number += 1
-        watched.point, watched.solved = whole, time.monotonic()
+        watched.point, watched.solved = wish.whole, time.monotonic()
 
-    def _work(
-        self, header: dict[str, Any], path: str, whole: Point, watched: Watched, fluid: str | None
-    ) -> tuple[PlateView, bytes]:
+    def _work(self, header: dict[str, Any], wish: Wish, watched: Watched) -> tuple[PlateView, bytes]:
         """Solve one plate and encode it; runs in the worker's thread."""
         if time.monotonic() - watched.asked > LOOKED_AWAY:
             raise Unwanted
         from twin.plates.view import plate_view  # noqa: PLC0415
 
-        watched.files = self.cases.stamp(path)
-        case = self.cases.read(path)
-        watched.files = self.cases.stamp(path)
-        wrong = other_fluid(case, fluid)
+        whole = wish.whole
+        watched.files = self.cases.stamp(wish.path)  # where it cannot be read
+        watched.files, case = self.cases.read(wish.path)
+        wrong = other_fluid(case, wish.fluid)
         if wrong:
             raise Mismatch(wrong)
         count = case.spec.plates
@@ -461,6 +382,11 @@ class PlateDesk:
         watched.design_flow = count * case.spec.coolant.flow
         if whole.flow < LEAST_SHARE * watched.design_flow:
             raise Unsteady(low_flow(whole.flow, watched.design_flow))
-        view = plate_view(case, one.flow, kelvin(one.inlet_c), one.heat)
+        try:
+            view = plate_view(case, one.flow, kelvin(one.inlet_c), one.heat)
+        except InputError as error:  # the file itself was found good
+            log.warning("plate of branch %r: %s", wish.branch, error)
+            raise Mismatch(uncovered(error)) from error
         operating = {"plates": count, "flow_m3_s": one.flow, "inlet_c": one.inlet_c, "heat_w": one.heat}
-        return view, plate_frame(header | {"operating": operating}, view)
+        compared = resistances(view, one.inlet_c, one.heat, wish.chip_c)
+        return view, plate_frame(header | {"operating": operating, "compared": compared}, view)

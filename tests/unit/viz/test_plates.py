@@ -23,7 +23,8 @@ from twin.runtime.feed import FeedServer
 from viz.app import create_app
 from viz.field import FRAME_LIMIT, decode_frame
 from viz.plate_cases import PlateCases
-from viz.plates import LOOKED_AWAY, MOST_WATCHED, Look, PlateDesk, Point, averaged, find_branch, restless
+from viz.plate_frame import averaged
+from viz.plates import LOOKED_AWAY, MOST_WATCHED, Look, PlateDesk, Point, find_branch, restless
 from viz.source import LiveSource
 
 LAYOUT = Path(__file__).parents[3] / "layouts" / "liquid_row.yaml"
@@ -146,6 +147,11 @@ def test_a_plate_is_solved_for_its_branch_and_probed(
             assert numbers["coolant_rise_k"] == pytest.approx(rise, rel=0.02)
             low, high = header["range"]
             assert low <= branch["supply_c"] < numbers["hottest_c"] < high
+            compared = header["compared"]
+            assert branch["supply_c"] < compared["mean_c"] < numbers["hottest_c"]
+            assert compared["mean_resistance_k_w"] < numbers["thermal_resistance_k_w"]
+            own = 24 * (branch["chip_c"] - branch["supply_c"]) / branch["liquid_heat_w"]
+            assert compared["loop_resistance_k_w"] == pytest.approx(own, abs=1e-6)  # as it is rounded
             chip = next(box for box in header["boxes"] if box["name"] == numbers["hottest"])
             place = [0.5 * (a + b) for a, b in zip(chip["lo"], chip["hi"], strict=True)]
             inside = dict(zip("xyz", place, strict=True))
@@ -308,9 +314,15 @@ def test_a_changed_design_is_solved_anew_and_another_coolant_is_not(
         os.utime(design, (2.0, 2.0))
         told = (await ask(1, "fault"))["message"]
         assert "designed for water, the loop carries PG25" in told
+        design.write_text(text)
+        os.utime(design, (2.5, 2.5))
+        feed["L1"]["branches"]["B01"]["liquid_heat_w"] *= 60  # and the chips as they were: a meter that errs
+        while "designed" in (boils := await ask(1, "fault"))["message"]:
+            pass
+        assert "does not cover what the branch does now" in boils["message"]
         design.write_text(text.replace("plates: 24", "plates: many"))
         os.utime(design, (3.0, 3.0))
-        while "carries" in (faulty := await ask(1, "fault"))["message"]:
+        while "cover" in (faulty := await ask(1, "fault"))["message"]:
             pass
         assert "log" in faulty["message"]
 
@@ -325,6 +337,8 @@ def test_a_design_is_read_again_when_one_of_its_maps_changes(tmp_path: Path) -> 
     cases = PlateCases(tmp_path)
     first = cases.read("plate.yaml")
     assert cases.read("plate.yaml") is first
+    assert first.stamp == cases.stamp("plate.yaml")
+    assert [Path(file).name for file, _ in first.stamp] == ["plate.yaml", "die.csv"]
     table.write_text("200, 200\n200, 400\n")
     os.utime(table, (1.0, 1.0))
-    assert cases.read("plate.yaml").heat == pytest.approx(first.heat + 500.0)  # W in the table
+    assert cases.read("plate.yaml").case.heat == pytest.approx(first.case.heat + 500.0)  # W in the table
