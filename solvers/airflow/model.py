@@ -332,7 +332,7 @@ def balances(model: AirModel, state: AirState, inputs: UnitInputs) -> Balances:
         Q_out=Q_out,
         V_supply=units.V_supply,
         heat_corrected=float(state.heat_corrected),
-        stored=units.heat_and_capacity()[0] - Q_in,
+        stored=float(inputs.Q_flow[np.isnan(inputs.T_supply)].sum()) - Q_in,
     )
 
 

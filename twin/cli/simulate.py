@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from rich.progress import TaskID
+from rich.text import Text
 
 from twin.cli.solve import describe, print_loops, racks_table, started
 from twin.cli.terminal import (
@@ -17,7 +19,6 @@ from twin.cli.terminal import (
     SetOption,
     ThreadsOption,
     find_layout,
-    has_loops,
     out,
     parse,
     prepare_kernels,
@@ -67,10 +68,14 @@ def simulate(
         file = events if events.exists() or events.suffix else example_events(str(events))
 
         with progress_bar() as bar:
-            prepare_kernels(bar, loops=has_loops(layout))
-            task = bar.add_task("Settling the room", total=1.0)
+            tasks: list[TaskID] = []
+
+            def prepare(found: Any) -> None:
+                prepare_kernels(bar, loops=bool(found.loops))
+                tasks.append(bar.add_task("Settling the room", total=1.0))
 
             def show(now: Any) -> None:
+                task = tasks[0]
                 if now.settling is not None:
                     bar.update(task, completed=now.settling.fraction, description=describe(now.settling))
                     return
@@ -90,6 +95,7 @@ def simulate(
                 out=out_,
                 threads=threads,
                 progress=show,
+                checked=prepare,
                 cfl=cfl,
                 frozen=frozen,
                 checkpoint_every=parse("checkpoint-every", checkpoint_every, "s"),
@@ -116,7 +122,6 @@ def _print_chips(body: dict[str, Any], whole: str) -> None:
             f"{1e3 * now[name]['flow_m3_s']:.3f}", f"{1e-3 * now[name]['liquid_heat_w']:.1f}",
         )  # fmt: skip
     out.print(table)
-    print_loops(body["loops"])
 
 
 def _when(at: float, end: float) -> str:
@@ -147,19 +152,12 @@ def _print_result(result: Any) -> None:
     out.print(table)
     if body["chips"]:
         _print_chips(body, whole)
-    elif body["loops"]:
-        print_loops(body["loops"])
+    print_loops(body["loops"], findings=False)
+    for text in body["warnings"]:
+        out.print(Text(text, style="yellow"))
     for event in body["events"]:
         out.print(f"{event['at_s']:7.0f} s  {event['text']}", markup=False)
-    balances = body["balances"]
-    heat = {
-        name: balances[f"{name}_j"] / 1e6 for name in ("released", "taken", "stored_air", "stored_servers")
-    }
-    out.print(
-        f"{heat['released']:.2f} MJ released, {heat['taken']:.2f} MJ taken by coolers, "
-        f"{heat['stored_air']:+.2f} MJ in the air, {heat['stored_servers']:+.2f} MJ in servers; "
-        f"the account closes to {100 * balances['energy_relative']:.2f} %"
-    )
+    _print_heat(body)
     out.print(f"steps limited: {body['step']['why']}")
     out.print(
         f"{body['cells']} cells, {body['steps']} steps, {body['wall_s']:.1f} s: "
@@ -168,6 +166,24 @@ def _print_result(result: Any) -> None:
     start = body["start"]
     out.print(f"settled before the first event: {start['steps']} steps from {started(start['started_from'])}")
     out.print(f"results in {result.folder}")
+
+
+def _print_heat(body: dict[str, Any]) -> None:
+    """Say where the heat went: of the air, and of the chips on coolant loops."""
+    balances, loops = body["balances"], body["loops"].values()
+    heat = {name.removesuffix("_j"): value / 1e6 for name, value in balances.items() if name.endswith("_j")}
+    takers = "coolers and coils" if any(loop["coils"] for loop in loops) else "coolers"
+    out.print(
+        f"{heat['released']:.2f} MJ released into the air, {heat['taken']:.2f} MJ taken from it by {takers}, "
+        f"{heat['stored_air']:+.2f} MJ in the air, {heat['stored_servers']:+.2f} MJ in servers; "
+        f"the account closes to {100 * balances['energy_relative']:.2f} %"
+    )
+    if heat["chips"] > 0.0:
+        under = heat["chips"] - heat["chips_to_air"]
+        out.print(
+            f"racks on coolant loops drew {heat['chips']:.2f} MJ: {heat['chips_to_air']:.2f} MJ of it went "
+            f"into the air, {under:.2f} MJ into chips, plates and coolant"
+        )
 
 
 def _critical(time: float | None, whole: str, style: str) -> str:

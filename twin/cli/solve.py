@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 from rich.measure import Measurement
+from rich.progress import TaskID
 from rich.table import Table
 from rich.text import Text
 
@@ -21,7 +22,6 @@ from twin.cli.terminal import (
     SetOption,
     ThreadsOption,
     find_layout,
-    has_loops,
     out,
     parse,
     prepare_kernels,
@@ -58,11 +58,14 @@ def solve(
         from twin.planning.solve import solve as solve_layout
 
         with progress_bar() as bar:
-            prepare_kernels(bar, loops=has_loops(layout))
-            task = bar.add_task("Solving", total=1.0)
+            tasks: list[TaskID] = []
+
+            def prepare(found: Any) -> None:
+                prepare_kernels(bar, loops=bool(found.loops))
+                tasks.append(bar.add_task("Solving", total=1.0))
 
             def show(progress: Any) -> None:
-                bar.update(task, completed=progress.fraction, description=describe(progress))
+                bar.update(tasks[0], completed=progress.fraction, description=describe(progress))
 
             result = solve_layout(
                 find_layout(layout),
@@ -73,6 +76,7 @@ def solve(
                 cold=cold,
                 influence=influence,
                 progress=show,
+                checked=prepare,
             )
         if json_:
             print_json(result.as_json())
@@ -128,8 +132,8 @@ def fitting_table(
     return table, dropped
 
 
-def print_loops(loops: dict[str, Any]) -> None:
-    """Print a line for each coolant loop."""
+def print_loops(loops: dict[str, Any], *, findings: bool = True) -> None:
+    """Print a line for each coolant loop, and what is wrong with it now."""
     for name, loop in loops.items():
         out.print(
             f"{name}: {loop['fluid']}, supply {loop['supply_c']:.1f}, return {loop['return_c']:.1f} degC, "
@@ -137,7 +141,7 @@ def print_loops(loops: dict[str, Any]) -> None:
             f"pumps {loop['pump_power_w']:.0f} W, level {loop['level']:.0%}; "
             f"its heat closes to {100 * loop['energy_relative']:.1g} %"
         )
-        for text in loop["findings"]:
+        for text in loop["findings"] if findings else ():
             out.print(f"[yellow]{name}: {text}[/]")
 
 

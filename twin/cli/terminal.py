@@ -174,18 +174,6 @@ def prepare_kernels(bar: Progress, *, loops: bool = False) -> TaskID:
     return task
 
 
-def has_loops(layout: Path) -> bool:
-    """Say whether a layout file has coolant loops.
-
-    Raises
-    ------
-    InputError : the file cannot be read as YAML.
-    """
-    from twin.model.source import read_source
-
-    return bool(read_source(find_layout(layout)).tree.get("loops"))
-
-
 def find_layout(layout: Path) -> Path:
     """Return the layout file: the path itself, or the example of that name."""
     from twin.model.load import example_layout

@@ -67,6 +67,23 @@ class Coil(NamedTuple):
     T_in: float
 
 
+class Alarm(NamedTuple):
+    """What an operator must hear of a loop.
+
+    Attributes
+    ----------
+    name : str        What it is about, the same for as long as it lasts.
+    value : float     How bad it is, comparable under one name: larger is worse.
+    text : str
+    passes : bool     A value has passed its limit; False of a part that is out of work.
+    """
+
+    name: str
+    value: float
+    text: str
+    passes: bool = True
+
+
 class Circuit:
     """One loop: its network, its control, its chips.
 
@@ -248,37 +265,43 @@ class Circuit:
     def findings(self) -> tuple[str, ...]:
         """Say what is wrong with the loop's present state."""
         said = self.network.findings(self.inputs), self.network.hot_and_cold(self.state.warmth.T)
-        return (*self._alarms(), *(text for group in said for text in group))
+        alarms = (alarm.text for alarm in self.alarms())
+        return (*alarms, *(text for group in said for text in group))
 
-    def _alarms(self) -> list[str]:
-        """Say what an operator must hear: a pump that is down, a low tank, chips above their limit."""
+    def alarms(self) -> tuple[Alarm, ...]:
+        """Say what an operator must hear: pumps that are down, the tank, the supply, chips, boiling."""
         cdu, state = self.loop.cdu, self.state
         alarms = [
-            f"pump {pump.id} is down"
+            Alarm(pump.id, 0.0, f"pump {pump.id} is down", passes=False)
             for pump, runs in zip(cdu.pumps, self.inputs.drive.tolist(), strict=True)
             if not runs and not pump.standby
         ]
         level = float(state.level[0])
         if level < cdu.reservoir.alarm_level:
-            alarms.append(f"level {level:.0%} in {cdu.id}, alarm at {cdu.reservoir.alarm_level:.0%}")
+            text = f"level {level:.0%} in {cdu.id}, alarm at {cdu.reservoir.alarm_level:.0%}"
+            alarms.append(Alarm("level", -level, text))
+        alarms += [Alarm("empty", 0.0, text) for text in transient.findings(self.network, state)]
         supply, wanted = float(state.warmth.T[self.parts.supply]), float(self.controls.target[0])
         valve = float(state.setting[self.parts.facility])
         if self.inputs.drive.any() and supply > wanted + _OFF_TARGET and valve >= _ALL_OPEN:
-            alarms.append(
+            text = (
                 f"supply {supply - ZERO_CELSIUS:.1f} °C, set {wanted - ZERO_CELSIUS:.1f} °C: "
                 f"the facility's valve of {cdu.id} is fully open"
             )
+            alarms.append(Alarm("supply", supply - wanted, text))
         for branch, T in zip(self.loop.branches, state.warmth.T_solid.tolist(), strict=True):
             limit = branch.cold_plates.limit_temperature
             if limit < T:
                 chips = f"chips of {self.rack_of[branch.id]} ({branch.id})"
-                alarms.append(f"{chips} {T - ZERO_CELSIUS:.1f} °C, limit {limit - ZERO_CELSIUS:.0f} °C")
+                text = f"{chips} {T - ZERO_CELSIUS:.1f} °C, limit {limit - ZERO_CELSIUS:.0f} °C"
+                alarms.append(Alarm(f"{branch.id}.chips", T, text))
             if self.fluid.T_hot < T and self.fluid.hot_is == "boiling":
-                alarms.append(
+                text = (
                     f"{self.loop.fluid} boils at {self.fluid.T_hot - ZERO_CELSIUS:.1f} °C: under chips of "
                     f"{T - ZERO_CELSIUS:.0f} °C in {branch.id} it may, and what follows is not modelled"
                 )
-        return alarms
+                alarms.append(Alarm(f"{branch.id}.boiling", T, text))
+        return tuple(alarms)
 
     def pack(self) -> dict[str, NDArray[np.float64]]:
         """Return all that `unpack` needs to go on bit by bit."""

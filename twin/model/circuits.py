@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from twin.model.circuit import Circuit, Coil, Exhaust
+from solvers.errors import CaseError, ConvergenceError
+from twin.errors import InputError
+from twin.model.circuit import Alarm, Circuit, Coil, Exhaust
 from twin.model.loop_summary import summary
 from twin.model.operating import CoolantSettings
 from twin.model.schema import Layout
 
-__all__ = ["Coil", "Coolant", "Exhaust"]
+__all__ = ["Alarm", "Coil", "Coolant", "Exhaust"]
 
 
 class Coolant:
@@ -28,10 +31,19 @@ class Coolant:
     ----------
     racks : tuple of str        Racks whose chips hang on a loop.
     coil_racks : tuple of str   Racks whose exhaust air a coil cools.
+
+    Raises
+    ------
+    InputError : a loop makes no network that can be solved; names it.
     """
 
     def __init__(self, layout: Layout) -> None:
-        self._loops = [Circuit(layout, loop) for loop in layout.loops]
+        self._loops: list[Circuit] = []
+        for loop in layout.loops:
+            try:
+                self._loops.append(Circuit(layout, loop))
+            except CaseError as error:
+                raise InputError(f"{layout.name}: loop '{loop.id}': {error}") from error
         self.racks = tuple(dict.fromkeys(rack for circuit in self._loops for rack in circuit.racks))
         coils = [coil for loop in layout.loops for coil in loop.coils]
         self.coil_racks = tuple(dict.fromkeys(coil.rack for coil in coils))
@@ -51,9 +63,14 @@ class Coolant:
         T_air : mapping      By rack: air at its inlet. [K]
         settings : CoolantSettings
         exhaust : mapping    By rack with coils: the air before them; without it they stand in still air.
+
+        Raises
+        ------
+        ConvergenceError : a loop has no steady state that can be found; names it.
         """
         for circuit in self._loops:
-            circuit.settle(power, T_air, settings, exhaust)
+            with _naming(circuit):
+                circuit.settle(power, T_air, settings, exhaust)
 
     def advance(
         self,
@@ -63,9 +80,10 @@ class Coolant:
         settings: CoolantSettings,
         exhaust: Mapping[str, Exhaust] = MappingProxyType({}),
     ) -> None:
-        """Carry the loops on by a duration [s]; parameters as `settle`, held over it."""
+        """Carry the loops on by a duration [s]; parameters, held over it, and errors as `settle`."""
         for circuit in self._loops:
-            circuit.advance(duration, power, T_air, settings, exhaust)
+            with _naming(circuit):
+                circuit.advance(duration, power, T_air, settings, exhaust)
 
     def air_heat(self, rack: str) -> float:
         """Heat that the chips of a rack gave to its air, mean over the last `advance`. [W]."""
@@ -92,6 +110,10 @@ class Coolant:
         """Say what is wrong with the loops' present state."""
         return [f"loop '{circuit.loop.id}': {text}" for circuit in self._loops for text in circuit.findings()]
 
+    def alarms(self) -> dict[str, tuple[Alarm, ...]]:
+        """Return what an operator must hear now, by loop."""
+        return {circuit.loop.id: circuit.alarms() for circuit in self._loops}
+
     def pack(self) -> dict[str, NDArray[np.float64]]:
         """Return all that `unpack` needs to go on bit by bit."""
         return {
@@ -105,3 +127,13 @@ class Coolant:
         for circuit in self._loops:
             start = f"{circuit.loop.id}."
             circuit.unpack({k.removeprefix(start): v for k, v in packed.items() if k.startswith(start)})
+
+
+@contextmanager
+def _naming(circuit: Circuit) -> Iterator[None]:
+    """Name the loop in what its solver says."""
+    try:
+        yield
+    except ConvergenceError as error:
+        said = f"loop '{circuit.loop.id}': {error}"
+        raise ConvergenceError(said, error.history, error.place) from error

@@ -68,10 +68,11 @@ def load_layout(path: str | Path, overrides: Sequence[str] = (), *, settles: boo
     errors = [finding for finding in source.findings if finding.severity is Severity.ERROR]
     if errors and layout is not None and not dropped and not any(_PLACED.search(e.field) for e in errors):
         source.add_all(_faults_of_space(layout, source.file))
-        errors = [finding for finding in source.findings if finding.severity is Severity.ERROR]
+    found = source.once()
+    errors = [finding for finding in found if finding.severity is Severity.ERROR]
     if errors or layout is None:
         raise InputError(sorted(errors, key=lambda finding: (finding.line or 1 << 30, finding.field)))
-    for finding in source.findings:
+    for finding in found:
         logger.warning("%s", finding)
     return layout
 
@@ -281,8 +282,10 @@ def _note(source: Source, fault: ErrorDetails, path: Location) -> None:
         rule = "must be a list"
     elif rule.startswith("input should be"):
         rule = "must be" + rule.removeprefix("input should be")
+    own, _, remedy = rule.partition(". ") if kind == "value_error" else (rule, "", "")
+    remedy = remedy or (f"Give {about}" if about else "Change what the rule names")
     shown = "" if isinstance(fault["input"], dict | list) else repr(fault["input"])
-    source.add(path, shown, rule, f"Give {about}" if about else "Mend it")
+    source.add(path, shown, own, remedy)
 
 
 def _ids(item: Any) -> Iterator[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -22,7 +23,7 @@ Location = tuple[str | int, ...]
 
 @dataclass
 class Source:
-    """A file being read: plain data, the line of every path, which paths an override set, and the faults."""
+    """A file being read: plain data, line and node of every path, paths an override set, and the faults."""
 
     file: str
     tree: Any = None
@@ -30,6 +31,7 @@ class Source:
     overridden: set[Location] = field(default_factory=set)
     findings: list[Finding] = field(default_factory=list)
     kept: dict[str, list[int]] = field(default_factory=dict)
+    nodes: dict[Location, Node] = field(default_factory=dict)
     _yaml: YAML = field(default_factory=lambda: YAML(typ="safe", pure=True))
 
     def scalar(self, node: Node) -> Any:
@@ -58,6 +60,28 @@ class Source:
         for finding in findings:
             path = self.original(undotted(finding.field))
             self.findings.append(self._placed(replace(finding, field=dotted(path)), path))
+
+    def once(self) -> list[Finding]:
+        """Return the faults, those of one thing that anchors and aliases use in many places as one."""
+        groups: dict[Any, list[Finding]] = {}
+        times: Counter[Any] = Counter()
+        for n, finding in enumerate(self.findings):
+            written = self._written(finding) or n
+            nth = times[written, finding.field]  # several of one field are several faults
+            times[written, finding.field] += 1
+            groups.setdefault((written, nth), []).append(finding)
+        return [_as_one(findings) for findings in groups.values()]
+
+    def _written(self, finding: Finding) -> Any:
+        """Return what in the file a finding is about and what it says; None of what an override set."""
+        path = undotted(finding.field)
+        if finding.file != self.file or not finding.line:
+            return None
+        at = path
+        while at and at not in self.nodes:
+            at = at[:-1]
+        said = (finding.value, finding.rule, finding.remedy, finding.severity)
+        return (id(self.nodes[at]), path[len(at) :], said) if at else None
 
     def _placed(self, finding: Finding, path: Location) -> Finding:
         if any(path[:n] in self.overridden for n in range(1, len(path) + 1)):
@@ -111,6 +135,7 @@ def _plain(node: Node | None, path: Location, source: Source, above: frozenset[i
     if node is None:
         return None
     source.lines.setdefault(path, node.start_mark.line + 1)
+    source.nodes[path] = node
     if id(node) in above:
         source.findings.append(
             Finding(source.file, "", dotted(path), "", "an alias must not hold itself", "Write it out",
@@ -144,6 +169,16 @@ def _plain(node: Node | None, path: Location, source: Source, above: frozenset[i
     return {**merged, **result}
 
 
+def _as_one(findings: list[Finding]) -> Finding:
+    """Return the first of some findings that say the same, with the places of all."""
+    first, others = findings[0], list(dict.fromkeys(f.object for f in findings))
+    if len(others) < 2:
+        return first
+    kinds = {name.partition(" ")[0] for name in others}
+    short = [name.partition(" ")[2] for name in others[1:]] if len(kinds) == 1 else others[1:]
+    return replace(first, object=", ".join([others[0], *short]))
+
+
 def dotted(path: Location) -> str:
     """Write a path like ``racks[2].power``."""
     return "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path).removeprefix(".")
@@ -171,6 +206,11 @@ def split_path(name: str) -> list[str | int]:
     return found
 
 
+def singular(name: str) -> str:
+    """Name one of a list: ``rack`` of racks, ``branch`` of branches."""
+    return name.removesuffix("es") if name.endswith("ches") else name.removesuffix("s")
+
+
 def subject_of(tree: Any, path: Location) -> str:
     """Name the innermost object with an id around a path: ``rack 'R03'``; else ``racks[2]``."""
     subject = ""
@@ -179,7 +219,7 @@ def subject_of(tree: Any, path: Location) -> str:
             break
         tree = tree[step]  # type: ignore[index]
         if isinstance(step, int):
-            kind = str(path[n - 1]).removesuffix("s")
+            kind = singular(str(path[n - 1]))
             named = isinstance(tree, dict) and isinstance(tree.get("id"), str)
             subject = f"{kind} '{tree['id']}'" if named else (subject or dotted(path[: n + 1]))
     return subject or (str(path[0]) if path else "layout")

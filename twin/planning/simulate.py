@@ -87,6 +87,7 @@ def simulate(
     threads: int | None = None,
     progress: Callable[[SimulateProgress], None] | None = None,
     *,
+    checked: Callable[[Layout], None] | None = None,
     cfl: float = 4.0,
     max_dt: float = 1.0,
     frozen: bool = False,
@@ -115,6 +116,8 @@ def simulate(
     threads : int, optional
     progress : callable, optional
         Called with a SimulateProgress.
+    checked : callable, optional
+        Called with the layout when all input is found good, before the solver is needed.
     cfl : float
         Largest Courant number of a step. [1]
     max_dt : float
@@ -174,6 +177,8 @@ def simulate(
     options = {"cell": cell, "cfl": cfl, "max_dt": max_dt, "frozen": frozen, **times}
     run = Run(loaded, script, options, kept, progress)
     check_moves(run.scene, source)
+    if checked is not None:
+        checked(loaded)
     try:
         if resume:
             run.resume()

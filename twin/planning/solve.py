@@ -69,6 +69,7 @@ def solve(
     progress: Callable[[SolveProgress], None] | None = None,
     seed: int = 0,
     *,
+    checked: Callable[[Layout], None] | None = None,
     cold: bool = False,
     influence: bool = False,
     write: bool = True,
@@ -90,6 +91,8 @@ def solve(
         Threads of the solver; all without it.
     progress : callable, optional
         Called with a SolveProgress about every 20 steps.
+    checked : callable, optional
+        Called with the layout when all input is found good, before the solver is needed.
     seed : int
         Kept in the result; the solver itself draws no random numbers.
     cold : bool
@@ -120,6 +123,8 @@ def solve(
     use_threads(threads)
     scene = build_scene(loaded, cell)
     check_moves(scene, source)
+    if checked is not None:
+        checked(loaded)
     operating = Operating.nominal(loaded)
     settled, start = start_and_settle(scene, operating, cell, cold=cold, progress=progress)
     state = settled.result.state

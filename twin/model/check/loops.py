@@ -16,6 +16,8 @@ BLOCKED = 0.98
 """Part of a filter's area, blocked, from which it lets next to nothing through: 2500 times its loss. [1]"""
 WORST_PUMP, BEST_PUMP = 0.05, 0.9
 """Efficiencies that pumps have. [1]"""
+HOTTEST_CHIP = 150.0
+"""Chips that are hotter at nominal power do not work: silicon is rated for 105 to 125. [degC]"""
 FREEZE_MARGIN = 3.0
 """Nearer to its freezing point than this a coolant may gel at a cold spot. [K]"""
 
@@ -83,7 +85,7 @@ def _check_cdu(report: Report, n: int, loop: Loop) -> None:
         report.error(
             subject, f"loops[{n}].cdu.supply_temperature", f"{celsius(cdu.supply_temperature):g} degC",
             f"facility water of {celsius(cdu.facility.supply_temperature):g} degC cannot cool it so far",
-            "Raise the set point, or lower the facility's supply temperature",
+            "Raise the set point above it, or lower the facility's supply temperature",
         )  # fmt: skip
     wanted = sum(taker.design_flow for taker in loop.takers)
     working = [pump for pump in cdu.pumps if not pump.standby]
@@ -170,7 +172,7 @@ def _check_branch(report: Report, field: str, loop: Loop, branch: Branch, fed: C
         if fed[branch.racklet] > 1:
             report.error(
                 subject, f"{field}.racklet", branch.racklet, "is fed by more than one branch",
-                "Give each racklet one branch",
+                "Name the racklet that this branch feeds, or leave the branch out",
             )  # fmt: skip
 
 
@@ -215,12 +217,26 @@ def _check_plates(report: Report, field: str, loop: Loop, branch: Branch) -> Non
             "Raise the design flow, or lower the supply temperature",
         )  # fmt: skip
         return
-    chip = inlet + plates.resistance * heat
-    if chip > plates.limit_temperature:
+    chip = celsius(inlet + plates.resistance * heat)
+    limit = celsius(plates.limit_temperature)
+    value = f"{plates.resistance:g} K/W"
+    if chip > HOTTEST_CHIP:
+        report.error(
+            f"branch '{branch.id}'", f"{field}.cold_plates.resistance", value,
+            f"with {heat:g} W the chips would reach {chip:.0f} degC; none works above {HOTTEST_CHIP:g} degC",
+            f"Give mean chip over inlet temperature per heat of all plates: {limit:g} degC need at most "
+            f"{max(limit - celsius(inlet), 0.0) / max(heat, 1.0):.2g} K/W; or put less heat under them",
+        )  # fmt: skip
+    elif chip > limit:
+        boils = liquid.hot_is == "boiling" and chip > celsius(liquid.T_hot)
+        also = (
+            f"; {loop.fluid} boils at {celsius(liquid.T_hot):.1f} degC and may do so under them"
+            if boils
+            else ""
+        )
         report.warn(
-            f"branch '{branch.id}'", f"{field}.cold_plates.resistance", f"{plates.resistance:g} K/W",
-            f"with {heat:g} W the chips reach {celsius(chip):.0f} degC, over their limit of "
-            f"{celsius(plates.limit_temperature):g} degC",
+            f"branch '{branch.id}'", f"{field}.cold_plates.resistance", value,
+            f"with {heat:g} W the chips reach {chip:.0f} degC, over their limit of {limit:g} degC{also}",
             "Lower the resistance or the supply temperature, or put less heat under the plates",
         )  # fmt: skip
 

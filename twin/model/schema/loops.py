@@ -56,7 +56,10 @@ class Pump(Part):
     @model_validator(mode="after")
     def _falls(self) -> Pump:
         if self.design_pressure >= self.shutoff_pressure:
-            raise ValueError("design_pressure must lie below shutoff_pressure")
+            raise ValueError(
+                "design_pressure must lie below shutoff_pressure. Raise shutoff_pressure or lower "
+                "design_pressure: a pump's pressure falls with its flow"
+            )
         return self
 
     @property
@@ -195,7 +198,7 @@ class Loop(Part):
     @model_validator(mode="after")
     def _feeds(self) -> Loop:
         if not (self.branches or self.coils):
-            raise ValueError("a loop needs a branch or a coil")
+            raise ValueError("a loop needs a branch or a coil. Add branches or coils, or leave the loop out")
         return self
 
     @property

@@ -23,7 +23,7 @@ from twin.files import COMMON, write_atomically
 from twin.planning.transient.ledger import Ledger
 from twin.planning.transient.series import Series
 
-VERSION = 3
+VERSION = 4
 
 
 @dataclass(frozen=True)

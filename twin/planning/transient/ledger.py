@@ -34,6 +34,8 @@ class Ledger:
     stored : dict               Heat that air, walls, servers and coils took up, negative if they gave. [J]
     limits : dict               Steps by what limited them, the keys of ``WHY``.
     reshaped : float            Heat that the air gained where its geometry changed under it. [J]
+    chips, chips_to_air : float
+        Electric energy of the racks on coolant loops, and what of it their chips gave to the air. [J]
     rows : list                 Of the account over time.
     """
 
@@ -43,6 +45,8 @@ class Ledger:
     )
     limits: dict[str, int] = field(default_factory=lambda: dict.fromkeys(WHY, 0))
     reshaped: float = 0.0
+    chips: float = 0.0
+    chips_to_air: float = 0.0
     rows: list[list[float]] = field(default_factory=list)
 
     def add(
@@ -78,6 +82,8 @@ class Ledger:
             **{f"{name}_j": value for name, value in totals.items()},
             "corrected_j": passed.corrected,
             "reshaped_j": self.reshaped,
+            "chips_j": self.chips,
+            "chips_to_air_j": self.chips_to_air,
             "air_relative": abs(into_air - self.stored["air"]) / released,
             "energy_relative": abs(self._unexplained()) / released,
         }

@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from solvers.airflow.case import AirState, UnitInputs
-from solvers.airflow.model import restart, unit_inlet_temperature
+from solvers.airflow.model import AirModel, restart, unit_inlet_temperature
 from solvers.airflow.transient import air_heat, follow
 from solvers.errors import CaseError, ConvergenceError
 from twin import __version__
@@ -28,6 +28,7 @@ from twin.model.schema import Layout, Part
 from twin.planning.numbers import room_numbers, too_hot
 from twin.planning.settle import SolveProgress, fans_at, prepare_room
 from twin.planning.solve import start_and_settle
+from twin.planning.transient.alarms import AlarmLog
 from twin.planning.transient.checkpoint import Checkpoint, read_checkpoint
 from twin.planning.transient.course import Course, Shape, shaped
 from twin.planning.transient.events import Script
@@ -107,7 +108,6 @@ class Run:
         self._duration: float = options["duration"]
         self._scenes = [self._scene_of(at, shape) for at, shape in self._course.shapes]
         self._shape = 0
-        self._model = prepare_room(self.scene)
         self._began = time.perf_counter()
         self._spent = 0.0
         self._about: dict[str, Any] = {}
@@ -115,9 +115,9 @@ class Run:
             [self.scene.cooler_units[c.id] for c in layout.coolers if c.fan_curve is not None], np.int64
         )
         self._yield = np.ones(self._curved.size)  # of the flow at design pressure
-        flow = self.scene.unit_inputs(Operating.nominal(layout)).V_flow
-        self._ice = Ice(settling_time(self._model, flow))
-        self.series, self._ledger = Series(), Ledger()
+        self.series, self._ledger, self._alarms = Series(), Ledger(), AlarmLog()
+        self._model: AirModel
+        self._ice: Ice
         self.state: AirState
         self.kept_at: float | None = None
 
@@ -133,6 +133,7 @@ class Run:
             if self._progress is not None:
                 self._progress(SimulateProgress(now))
 
+        self._prepare()
         operating = Operating.nominal(self._layout)
         settled, start = start_and_settle(self.scene, operating, self._cell, cold=cold, progress=show)
         numbers = room_numbers(self.scene, settled, operating)
@@ -150,6 +151,8 @@ class Run:
         self.state = _single(settled.result.state)._replace(time=0.0, heat_corrected=0.0)
         self._ledger.note(0.0)
         self._coolant = settled.coolant
+        if self._coolant is not None:
+            self._alarms.note(0.0, self._coolant.alarms())
         self._observe(self._inputs(0.0, 0.0))
         self._keep_old()
         self._checkpoint()
@@ -159,10 +162,12 @@ class Run:
         if self._kept is None:
             raise InputError("resume needs a result folder: checkpoints lie beside it.")
         stored = read_checkpoint(self._kept, self._identity())
+        self._prepare()
         self.kept_at = stored.state.time
         self.state, self.series, self._ledger = stored.state, stored.series, stored.ledger
         self._about, self._spent = stored.about, stored.about["wall_s"]
         self._yield = np.array(stored.about["yield"], np.float64)
+        self._alarms = AlarmLog(stored.about["alarms"])
         flow = stored.about["V_flow"]
         self._ice.until = stored.about["followed_until"]
         self._ice.V_flow = None if flow is None else np.array(flow)
@@ -235,7 +240,15 @@ class Run:
         wall = self._spent + time.perf_counter() - self._began
         warnings = [*self.scene.findings, *too_hot(self.scene, self.state)]
         loops = {} if self._coolant is None else self._coolant.summary()
-        warnings += [] if self._coolant is None else self._coolant.findings()
+        warnings += self._alarms.texts()
+        if self._coolant is not None:
+            now = [
+                f"loop '{loop}': {alarm.text}"
+                for loop, said in self._coolant.alarms().items()
+                for alarm in said
+                if alarm.passes
+            ]
+            warnings += [text for text in self._coolant.findings() if text not in now]
         return {
             "wall_s": round(wall, 3),
             "steps": steps,
@@ -259,6 +272,7 @@ class Run:
             "racks": racks,
             "loops": loops,
             "cdus": [loop.cdu.id for loop in self._layout.loops],
+            "alarms": self._alarms.as_json(),
             "chips": chips_over_time(self._layout, self.series),
             "coolers": [cooler.id for cooler in self._layout.coolers],
             "start": self._about["start"],
@@ -267,6 +281,12 @@ class Run:
         }
 
     # -- parts -----------------------------------------------------------------------------------------------
+
+    def _prepare(self) -> None:
+        """Prepare the solver; up to here the run looks for faults only."""
+        self._model = prepare_room(self.scene)
+        flow = self.scene.unit_inputs(Operating.nominal(self._layout)).V_flow
+        self._ice = Ice(settling_time(self._model, flow))
 
     def _scene_of(self, at: float, shape: Shape) -> Scene:
         try:
@@ -287,6 +307,10 @@ class Run:
         self._coolant.advance(
             end - begin, felt.power, felt.T_air, self._course.coolant(begin, end), felt.exhaust
         )
+        self._alarms.note(end, self._coolant.alarms())
+        for rack in self._coolant.racks:
+            self._ledger.chips += (end - begin) * felt.power[rack]
+            self._ledger.chips_to_air += (end - begin) * self._coolant.air_heat(rack)
         return self._with_chips(inputs)
 
     def _with_chips(self, inputs: UnitInputs) -> UnitInputs:
@@ -356,6 +380,7 @@ class Run:
             "shape": self._shape,
             "yield": self._yield.tolist(),
             "followed_until": self._ice.until,
+            "alarms": self._alarms.rows,
             "V_flow": None if self._ice.V_flow is None else self._ice.V_flow.tolist(),
         }
         self._about["wall_s"] = self._spent + time.perf_counter() - self._began

@@ -1,5 +1,6 @@
 """What scripts get: one JSON object on standard output, errors included, and the exit code."""
 
+import importlib
 import json
 import logging
 import sys
@@ -10,6 +11,10 @@ from typer.testing import CliRunner
 
 from twin.cli.commands import app, main
 from twin.cli.terminal import progress_bar, reporting, telling_of_compilation
+from twin.errors import InputError
+from twin.model.load import example_layout
+from twin.planning.simulate import simulate
+from twin.planning.transient.events import Script
 
 RUNNER = CliRunner()
 
@@ -112,3 +117,38 @@ def test_every_command_has_its_line_of_help():
     text = RUNNER.invoke(app, ["--help"]).stdout
     for command in ("solve", "simulate", "validate", "bench", "run", "doctor"):
         assert command in text
+
+
+@pytest.mark.parametrize("command", ["twin.planning.solve.solve", "twin.planning.simulate.simulate"])
+@pytest.mark.parametrize(
+    "fault", [{"cell": 1e-4}, {"overrides": ["racks[R01].power=-1"]}, {"overrides": ["coolers=[]"]}]
+)
+def test_nothing_is_prepared_for_bad_input(command, fault, tmp_path):
+    module, _, name = command.rpartition(".")
+    work = getattr(importlib.import_module(module), name)
+    events = tmp_path / "e.yaml"
+    events.write_text("duration: 2 s\nevents: [{at: 1, kind: cooler_trip, cooler: C1}]\n")
+    given = (events,) if name == "simulate" else ()
+    prepared = []
+    with pytest.raises(InputError):
+        work(example_layout("one_rack"), *given, checked=prepared.append, write=False, **fault)
+    assert prepared == []
+
+
+def test_nothing_is_prepared_for_bad_events(tmp_path):
+    events = tmp_path / "e.yaml"
+    events.write_text("events: [{at: 1, kind: cooler_trip, cooler: C9}]\n")
+    prepared = []
+    with pytest.raises(InputError):
+        simulate(example_layout("one_rack"), events, checked=prepared.append, write=False)
+    assert prepared == []
+
+
+def test_sound_input_is_handed_over_before_the_solver_is_needed(tmp_path):
+    told = []
+    work = simulate(
+        example_layout("one_rack"), Script(), 2.0, 2.0, 0.6, checked=lambda found: told.append(found.name),
+        progress=lambda now: told.append("works"), write=False, cold=True,
+    )  # fmt: skip
+    assert told[0] == work.scene.layout.name
+    assert told.count(told[0]) == 1

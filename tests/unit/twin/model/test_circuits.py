@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 
 from solvers.coolant.fluids import fluid
+from solvers.errors import ConvergenceError
+from twin.errors import InputError
 from twin.model.circuits import Coolant
 from twin.model.coolant import build_loop, plate_conductance
 from twin.model.load import example_layout, load_layout
@@ -156,7 +158,50 @@ def test_what_the_coolant_leaves_goes_into_the_room(layout):
     # 7 kW more in 0.3 m3/s are 18 K; servers of 60 kJ/K lag by 165 s, of which 45 have passed
     assert 2.0 < outlet[-1] - outlet[0] < 6.0
     assert body["balances"]["air_relative"] < 1e-3
+    assert any("chips of R0" in text and "limit 75 °C (first seen at" in text for text in body["warnings"])
+    balances = body["balances"]
+    assert balances["chips_j"] == pytest.approx(120e3 * 60, rel=1e-9)
+    # no rack gives air heat but from its chips, and the air's account counts the same passages
+    assert balances["chips_to_air_j"] == pytest.approx(balances["released_j"], rel=1e-6)
     json.dumps(body)
+
+
+def test_chips_that_were_too_hot_for_a_while_are_told_at_the_end(layout):
+    events = [{"at": 2, "kind": "pump_trip", "pump": f"L1P{n}"} for n in (1, 2)]
+    events += [{"at": 30, "kind": "pump_restart", "pump": f"L1P{n}"} for n in (1, 2)]
+    result = simulate(
+        layout, Script.model_validate({"events": events}), duration=70, every=10, cell=CELL, write=False
+    )
+    body = result.as_json()
+    assert not body["loops"]["L1"]["findings"]  # all is well again
+    (said,) = [text for text in body["warnings"] if "chips of" in text]
+    (row,) = [row for row in body["alarms"] if row["name"] == "B01.chips"]
+    peak = body["chips"]["B01"]["peak_c"]
+    assert row["first_s"] == pytest.approx(body["chips"]["B01"]["time_to_limit_s"], abs=10.0)  # of outputs
+    assert 26.0 < row["worst_s"] < 40.0 < row["last_s"] + 20.0
+    assert peak - 2.0 < float(row["text"].split(") ")[1].split()[0]) < peak + 2.0  # of the next look
+    assert "5 others alike" in said
+
+
+def test_an_empty_tank_is_an_alarm(layout, running):
+    for _ in range(30):
+        running.advance(2.0, *surroundings(layout), CoolantSettings(leak={"B03": 3e-4}))
+    (empty,) = [alarm for alarm in running.alarms()["L1"] if alarm.name == "empty"]
+    assert "is empty since" in empty.text
+    assert any("is empty since" in text for text in running.findings())
+
+
+def test_a_loop_that_cannot_be_solved_is_named(layout):
+    tight = layout.loops[0].model_copy(update={"id": "LX"})
+    cdu = tight.cdu.model_copy(update={"pumps": ()})
+    with pytest.raises(InputError, match=r"Liquid row: loop 'LX': "):
+        Coolant(layout.model_copy(update={"loops": (tight.model_copy(update={"cdu": cdu}),)}))
+
+
+def test_a_loop_without_an_answer_is_named(layout, running):
+    # a filter of no flow at all, from one moment to the next: no step is short enough
+    with pytest.raises(ConvergenceError, match=r"^loop 'L1': "):
+        running.advance(2.0, *surroundings(layout), CoolantSettings(fouling={"CDU1": 1e300}))
 
 
 def test_a_stopped_run_resumes_bit_by_bit(layout, tmp_path):

@@ -131,6 +131,21 @@ def test_doors_and_cooler_share_the_heat_of_the_room(layout):
     assert body["metrics"]["liquid_kw"] == pytest.approx(coils / 1e3)
 
 
+def test_a_room_without_coolers_settles_on_its_doors():
+    alone = load_layout(example_layout("rear_doors"), ["coolers=[]", "tiles=[]"], settles=True)
+    body = solve(alone, cell=CELL, cold=True, write=False).as_json()
+    coils = body["loops"]["L1"]["coils"]
+    heat = sum(coil["liquid_heat_w"] for coil in coils.values())
+    assert heat == pytest.approx(72e3, rel=0.005)  # what is settled: the doors' heat to 0.5 % of all
+    assert body["balances"]["energy_relative"] < 1e-3
+    assert abs(body["balances"]["stored_w"]) < 0.01 * 72e3  # all racks' heat is in the air, doors or not
+    assert body["loops"]["L1"]["heat_w"] == pytest.approx(heat + body["metrics"]["pump_kw"] * 1e3, rel=0.005)
+    for rack in body["racks"].values():
+        # the door takes what its rack gives, so air leaves as it came; it is above the coolant of 18 degC
+        assert rack["outlet_mean_c"] == pytest.approx(rack["inlet_mean_c"], abs=0.5)
+        assert 18.0 < rack["inlet_mean_c"] < 30.0
+
+
 def test_doors_without_pumps_let_the_heat_into_the_room(layout):
     pumps = [{"at": 10, "kind": "pump_trip", "pump": f"L1P{n}"} for n in (1, 2, 3)]
     script = Script.model_validate({"events": pumps})

@@ -54,6 +54,64 @@ def test_a_fault_is_named(override, said):
         load(override)
 
 
+def test_chips_that_no_plate_of_the_kind_could_cool_are_refused():
+    with pytest.raises(InputError, match=r"would reach 25630 degC.*75 degC need at most 0\.0028 K/W"):
+        load("loops[L1].branches[B01].cold_plates.resistance=1.6")
+
+
+def test_chips_over_boiling_are_warned_of_with_the_liquid():
+    findings = check_layout(load("loops[L1].branches[B04].cold_plates.resistance=5e-3"))
+    (said,) = [str(finding) for finding in findings if "over their limit" in str(finding)]
+    assert "pg25 boils at 100.9 degC" in said
+
+
+def written(tmp_path, *changes):
+    text = (
+        example_layout("liquid_row").read_text().replace("spec: coldplates/racklet_30kw.yaml", "spec: null")
+    )
+    for old, new in changes:
+        assert old in text
+        text = text.replace(old, new)
+    path = tmp_path / "room.yaml"
+    path.write_text(text)
+    return path
+
+
+def test_a_fault_of_an_anchor_is_told_once_with_all_its_users(tmp_path):
+    path = written(tmp_path, ("resistance: 1.6e-3", "resistance: 1.6"))
+    with pytest.raises(InputError) as caught:
+        load_layout(path)
+    (found,) = caught.value.findings
+    assert found.object == "branch 'B01', 'B02', 'B03', 'B04', 'B05', 'B06'"
+    assert found.field == "loops[0].branches[0].cold_plates.resistance"
+    assert found.line > 0
+
+
+def test_an_unknown_key_under_an_anchor_is_told_once_of_branches(tmp_path):
+    path = written(tmp_path, ("thermal_mass: 8e3", "thermal_mas: 8e3"))
+    with pytest.raises(InputError) as caught:
+        load_layout(path)
+    (found,) = caught.value.findings
+    assert found.object == "branch 'B01', 'B02', 'B03', 'B04', 'B05', 'B06'"
+    assert found.remedy == "Did you mean 'thermal_mass'?"
+
+
+def test_faults_that_are_written_twice_are_told_twice(tmp_path):
+    path = written(tmp_path, ("racklet: K02", "racklet: K8"), ("racklet: K03", "racklet: K8"))
+    with pytest.raises(InputError) as caught:
+        load_layout(path)
+    missing = [f.object for f in caught.value.findings if "there is no racklet" in f.rule]
+    assert missing == ["branch 'B02'", "branch 'B03'"]
+
+
+def test_a_rule_of_a_pump_comes_with_its_remedy():
+    with pytest.raises(InputError) as caught:
+        load("loops[L1].cdu.pumps[L1P1].shutoff_pressure=100e3")
+    (found,) = caught.value.findings
+    assert found.object == "pump 'L1P1'"
+    assert found.remedy.startswith("Raise shutoff_pressure or lower design_pressure")
+
+
 def doors(*overrides: str, settles: bool = False):
     return load_layout(example_layout("rear_doors"), overrides, settles=settles)
 
