@@ -33,7 +33,8 @@ SERVE = (
     "serve(state / 'feed.sock', state / 'history.db', port=0, on_ready=lambda url: print(url, flush=True), "
     "layout='layouts/liquid_row.yaml')"
 )
-PATIENCE = 30.0  # s; a busy machine starts Python slowly
+PATIENCE = 120.0  # s; only a hang takes so long: a busy machine starts Python, and fills a history, slowly
+ENDING = 60.0  # s; a solve of a plate that is under way ends first
 
 
 class Site:
@@ -58,7 +59,14 @@ class Site:
         """Start the stand-in and wait until the web process has its snapshot."""
         command = [sys.executable, str(ROOT / "tests/browser/producer.py"), str(self.state), *arguments]
         self.producer = subprocess.Popen(command, cwd=ROOT, env=os.environ | {"PYTHONPATH": str(ROOT)})
-        wait_until(lambda: self.health()[0] == 200, "the twin's stand-in is up")
+
+        def up() -> bool:
+            for name, process in (("stand-in", self.producer), ("web process", self.web)):
+                assert process is not None
+                assert process.poll() is None, f"the {name} ended with {process.returncode}"
+            return self.health()[0] == 200
+
+        wait_until(up, "the twin's stand-in is up")
 
     def health(self) -> tuple[int, dict[str, Any]]:
         """Return status code and body of /healthz."""
@@ -91,7 +99,7 @@ class Site:
         started = time.monotonic()
         self.web.terminate()
         try:
-            self.web.wait(timeout=10)
+            self.web.wait(timeout=ENDING)
         finally:
             self.web.kill()
             self.web.wait()

@@ -77,7 +77,7 @@ def test_a_fault_while_following_the_twin_ends_the_process(new_site: Callable[[]
     site = new_site()
     twin = FeedServer(site.state / "feed.sock", {"layout": "a greeting without a grid"})
     try:
-        assert site.web.wait(timeout=20) == 1  # the supervisor starts it again
+        assert site.web.wait(timeout=60) == 1  # the supervisor starts it again
     finally:
         twin.close()
 
