@@ -218,7 +218,7 @@ def _navigation() -> html.Nav:
 def _header() -> html.Header:
     stats = (
         ("Real-time factor", "stat-factor", "How many times faster than the clock the twin can run"),
-        ("Racklets", "stat-agents", "Racklet agents on the mesh"),
+        ("Devices", "stat-agents", "Racklets and coolant units that speak: present of expected"),
         ("Mode", "stat-mode", "Advise proposes; auto commits"),
     )
     return html.Header(

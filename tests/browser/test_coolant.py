@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -113,6 +114,20 @@ def test_a_pump_trip_shows_in_the_diagram(loop_site: Site, visit: Callable[..., 
     expect(page.locator("#loop-state")).to_have_text("Normal", timeout=15_000)
 
 
+def test_a_slow_pump_is_not_called_running(loop_site: Site, visit: Callable[..., Visit]) -> None:
+    page = visit(loop_site, query="coolant").page
+    expect(page.locator("#loop-pumps-note")).to_have_text("2 of 2 running")
+    faults = loop_site.state / "faults.json"
+    faults.write_text(json.dumps({"speed": {"L1P1": 0.7}}))
+    try:
+        expect(page.locator("#loop-cdu")).to_contain_text(re.compile("L1P1(slowing|slow)"), timeout=15_000)
+        expect(page.locator("#loop-pumps-note")).to_have_text("1 of 2 running")
+        expect(page.locator("#loop-state")).to_have_text(re.compile("Pump slow"))
+    finally:
+        faults.unlink()
+    expect(page.locator("#loop-state")).to_have_text("Normal", timeout=30_000)
+
+
 def test_a_selected_branch_shows_its_history_and_its_plate(
     loop_site: Site, visit: Callable[..., Visit]
 ) -> None:
@@ -178,6 +193,33 @@ def test_the_page_asks_again_after_a_refusal(loop_site: Site, visit: Callable[..
     expect(page.locator("#plate-waiting-text")).to_have_text("none there")
     refused.unroute("**/api/plates/**")
     expect(page.locator("#plate-state")).to_contain_text("One of 24 plates", timeout=FIRST_SOLVE)
+    expect(page.locator("#plate-note")).to_contain_text("mean chip, by the loop's model")
+
+
+def test_the_plate_outlives_a_broken_frame_and_lost_graphics(
+    loop_site: Site, visit: Callable[..., Visit]
+) -> None:
+    page = visit(loop_site, query="coolant").page
+    page.context.route("**/api/plates/**", lambda route: route.fulfill(body=b"\x00\x00\x00\x05nonsense"))
+    rung(page, "B06").click()
+    expect(page.locator("#plate-waiting-text")).to_contain_text("could not be shown")
+    page.context.unroute("**/api/plates/**")
+    page.wait_for_function(SOLVED, timeout=FIRST_SOLVE)
+    expect(page.locator("#plate-waiting")).to_be_hidden()
+    page.evaluate(
+        "window.lose = rackletViewer.coolant.plate.stage.renderer.getContext()"
+        ".getExtension('WEBGL_lose_context'); lose.loseContext()"
+    )
+    expect(page.locator("#plate-waiting-title")).to_have_text("The 3-D picture is lost")
+    expect(page.locator("#plate-state")).to_contain_text("One of 24 plates")  # the numbers stay
+    painted = page.evaluate("rackletViewer.coolant.plate.stats.painted")
+    page.evaluate("lose.restoreContext()")
+    page.wait_for_function(
+        "before => rackletViewer.coolant.plate.stats.painted > before", arg=painted, timeout=FIRST_SOLVE
+    )
+    expect(page.locator("#plate-waiting")).to_be_hidden()
+    warm = picture(page)
+    assert ((warm[:, :, 0] > 0.8) & (warm[:, :, 2] < 0.5)).mean() > 0.02  # the dies are back
 
 
 DIE_B = """() => {  // a place on it behind the cut

@@ -131,14 +131,16 @@ def branch_figure(
             line={"color": colours.over, "width": 1, "dash": "dot"},
         )
     if not temperatures and not flows:
+        figure.update_xaxes(visible=False)
+        figure.update_yaxes(visible=False)
         figure.add_annotation(
-            text="No history of this branch yet",
+            text="No history yet",
             showarrow=False,
             xref="paper",
             yref="paper",
             x=0.5,
             y=0.5,
-            font={"size": 12, "color": colours.muted},
+            font={"size": 14, "color": colours.ink},
         )
     return figure
 

@@ -28,6 +28,15 @@ PATH = "/coolant"
 TITLE = "Coolant"
 WATER = 1000.0  # kg/m3, for a coolant whose density is not known yet
 LEAST_FLOW = 1e-5  # m3/s
+BLANK = go.Figure(
+    layout={
+        "paper_bgcolor": "rgba(0,0,0,0)",
+        "plot_bgcolor": "rgba(0,0,0,0)",
+        "xaxis": {"visible": False},
+        "yaxis": {"visible": False},
+    }
+)
+"""What stands where the chart comes: nothing, in either theme."""
 FIGURES = (
     ("heat", "Heat to facility water", "kW"),
     ("flow", "Coolant flow", "L/min"),
@@ -172,7 +181,7 @@ def _branch() -> html.Section:
                         className="chart-head",
                     ),
                     html.Div(
-                        dcc.Graph(id=ids.BRANCH_CHART, figure=go.Figure(), config=GRAPH),
+                        dcc.Graph(id=ids.BRANCH_CHART, figure=BLANK, config=GRAPH),
                         className="chart branch-chart",
                     ),
                 ],
@@ -200,6 +209,7 @@ def _plate() -> html.Section:
                 [
                     html.Div(id="plate-canvas", className="viewer-canvas"),
                     html.Div(id="plate-state", className="plate-caption", role="status"),
+                    html.Div(id="plate-note", className="plate-caption plate-note", role="note"),
                     html.Div(
                         [html.Strong(id="plate-waiting-title"), html.P(id="plate-waiting-text")],
                         id="plate-waiting",

@@ -41,7 +41,9 @@ def test_the_limit_is_drawn_when_it_is_near() -> None:
 
 def test_without_history_it_says_so() -> None:
     figure = branch_figure("B01", {}, None, WINDOW)
-    assert figure.layout.annotations[0].text == "No history of this branch yet"
+    assert figure.layout.annotations[0].text == "No history yet"
+    assert figure.layout.annotations[0].font.color == PALETTES["dark"].ink  # readable
+    assert not any(axis.visible for axis in (figure.layout.xaxis, figure.layout.yaxis, figure.layout.yaxis2))
     assert branch_points("B01")[0] == "B01.chip_temperature"
 
 

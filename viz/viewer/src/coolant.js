@@ -1,11 +1,11 @@
 // The coolant page: figures of a loop, its diagram and table, the selected branch, its cold plate.
 import { byId, fixed, h, kilo, litres, percent, setData, setText } from "./dom.js";
 import { cssGradient } from "./colormap.js";
-import { BranchTable, LoopDiagram, chipTone, degrees, leaks, pumpState, sensed, sensedFlow } from "./diagram.js";
+import { BranchTable, LoopDiagram, PumpWatch, chipTone, degrees, leaks, pumpState, pumpTone, sensed, sensedFlow, sound } from "./diagram.js";
 import { PlateView } from "./plate.js";
 
 const TONE_TEXT = { recommended: "Below limit", allowable: "Near limit", over: "Over limit", unknown: "Unknown" };
-const SOUND = new Set(["live", "degraded"]);
+const FRESH = new Set(["live", "degraded"]);
 const FLUIDS = { water: "Water", pg25: "PG25", hfe7200: "HFE-7200", novec649: "Novec 649", pao2: "PAO 2", mineral_oil: "Mineral oil" };
 
 const tabs = (entries, label, onPick) => {
@@ -21,6 +21,7 @@ export class CoolantPage {
     this.visible = false;
     this.status = "starting";
     this.facts = new Map();
+    this.pumps = new PumpWatch();
     this.diagram = new LoopDiagram(config.coolant, (name) => this.select(name));
     this.table = new BranchTable(config.columns);
     this.plate = new PlateView(webgl);
@@ -28,7 +29,7 @@ export class CoolantPage {
     byId("loop-views").append(this.views.group);
     this.setView("diagram");
     const [low, high] = config.coolant;
-    const ticks = [0, 1, 2, 3, 4, 5].map((i) => h("span", {}, `${low + ((high - low) * i) / 5}`));
+    const ticks = [0, 1, 2, 3, 4, 5].map((i) => h("span", {}, `${["≤ ", "", "", "", "", "≥ "][i]}${low + ((high - low) * i) / 5}`));
     byId("legend-coolant").append(
       h("div", { class: "legend-title" }, "Coolant, °C"),
       h("div", { class: "scale" },
@@ -60,6 +61,7 @@ export class CoolantPage {
 
   take(summary) {
     this.summary = summary;
+    for (const loop of Object.values(summary.loops ?? {})) this.pumps.mark(loop, summary.sensors, summary.time);
     if (this.visible) this.refresh();
   }
 
@@ -121,10 +123,11 @@ export class CoolantPage {
     figure("supply", fixed(loop.supply_c, 1), [`set ${fixed(loop.supply_set_c, 1)}`, of("supply_temperature", (v) => fixed(v, 1))].filter(Boolean).join(" · "),
       off > 2 ? "allowable" : "");
     figure("pressure", kilo(loop.pressure_difference_pa, 0), `${kilo(loop.supply_pressure_pa, 0)} over ${kilo(loop.return_pressure_pa, 0)}`);
-    const pumps = Object.entries(loop.pumps ?? {});
-    const tripped = pumps.filter(([, pump]) => !["running", "standby"].includes(pumpState(pump)));
-    const running = pumps.filter(([, pump]) => pumpState(pump) === "running");
-    figure("pumps", fixed(loop.pump_power_w, 0), `${running.length} of ${pumps.length} running`, tripped.length ? "over" : "");
+    const pumps = Object.entries(loop.pumps ?? {}).map(([name, pump]) => [name, pumpState(pump, loop)]);
+    const unsound = pumps.filter(([, state]) => !sound(state));
+    const tripped = unsound.filter(([, state]) => pumpTone(state) === "over");
+    const running = pumps.filter(([, state]) => state === "running");
+    figure("pumps", fixed(loop.pump_power_w, 0), `${running.length} of ${pumps.length} running`, tripped.length ? "over" : unsound.length ? "allowable" : "");
     const worst = this.hottest(loop);
     const tone = worst ? chipTone(worst[1]) : "unknown";
     const left = worst ? worst[1].limit_c - worst[1].chip_c : NaN;
@@ -135,7 +138,7 @@ export class CoolantPage {
     const leaking = Object.entries(loop.branches ?? {}).filter(([, b]) => leaks(b)).map(([name]) => name);
     const known = (loop.findings ?? []).join(" ");
     const faults = [ // what the twin does not say by itself
-      ...tripped.filter(([name]) => !known.includes(name)).map(([name, pump]) => `${name}: ${pumpState(pump)}`),
+      ...unsound.filter(([name]) => !known.includes(name)).map(([name, state]) => `${name}: ${state}`),
       ...(low && !/level/i.test(known) ? [`Reservoir level ${fixed(100 * loop.level, 0)} % is below its alarm at ${percent(loop.alarm_level)} %`] : []),
       ...leaking.filter((name) => !known.includes(name)).map((name) => `${name} leaks`),
       ...(loop.findings ?? []),
@@ -145,10 +148,11 @@ export class CoolantPage {
     faults.forEach((text, i) => setText(list.children[i] ?? list.appendChild(h("li", {})), text));
     list.hidden = !faults.length;
     const state = byId("loop-state");
-    const sound = SOUND.has(this.status);
-    setText(state, !sound ? { stale: "Stale: last picture", offline: "Offline: last picture" }[this.status] ?? "Starting"
-      : tone === "over" ? "Chips over limit" : tripped.length ? "Pump down" : low ? "Level low" : leaking.length ? "Leak" : faults.length ? "Look" : "Normal");
-    setData(state, "band", !sound || tone === "over" || tripped.length || low || leaking.length ? "over" : faults.length ? "allowable" : "recommended");
+    const fresh = FRESH.has(this.status);
+    const slow = unsound.length > 0;
+    setText(state, !fresh ? { stale: "Stale: last picture", offline: "Offline: last picture" }[this.status] ?? "Starting"
+      : tone === "over" ? "Chips over limit" : tripped.length ? "Pump down" : low ? "Level low" : leaking.length ? "Leak" : slow ? `Pump ${unsound[0][1]}` : faults.length ? "Look" : "Normal");
+    setData(state, "band", !fresh || tone === "over" || tripped.length || low || leaking.length ? "over" : faults.length ? "allowable" : "recommended");
   }
 
   select(name) {

@@ -14,6 +14,10 @@ const TRUNK = 76; // height above the ladder
 const PUMP_PITCH = 50;
 const RUNG = [46, 60]; // height of a branch, least and most
 const STANDS = 0.01; // speed below which a pump does not turn
+const SLOW = 0.85; // of the nominal speed: a pump below it no longer does its part
+const LOW_FLOW = 0.6; // of the design flow at that speed
+const FALLS = 0.05; // of the speed, lost within the window: more than a sensor's noise
+const WINDOW = 8; // s
 const NEAR = 5; // K below the limit
 const SILENT = 15; // s since a sensor's last reading
 const LEAKS = 1e-4; // kg/s
@@ -39,11 +43,43 @@ export function sensedFlow(sensors, point, loop) {
   return sensed(sensors, point, (value) => (density ? litres(value / density) : `${fixed(value, 3)} kg/s`));
 }
 
-/** running, coasting, standby or tripped. */
-export function pumpState(pump) {
-  if (pump.speed > STANDS) return pump.on ? "running" : "coasting down";
-  return pump.standby ? "standby" : "tripped";
+/**
+ * running, slowing, slow, low flow, coasting down, standby or tripped. A pump is slow against its nominal speed where the
+ * twin gives it, else against the fastest of its loop; the same for its flow.
+ */
+export function pumpState(pump, loop = {}) {
+  if (!(pump.speed > STANDS)) return pump.standby ? "standby" : "tripped";
+  if (!pump.on) return "coasting down";
+  if (pump.falls) return "slowing";
+  const turning = Object.values(loop.pumps ?? {}).filter((other) => other.on && other.speed > STANDS);
+  const share = pump.speed / (pump.nominal_speed ?? Math.max(pump.speed, ...turning.map((other) => other.speed)));
+  if (share < SLOW) return "slow";
+  const flow = pump.design_flow_m3_s ?? Math.max(0, ...turning.map((other) => other.flow_m3_s ?? 0));
+  return pump.flow_m3_s < LOW_FLOW * share * flow ? "low flow" : "running";
 }
+
+/** Notes which pumps lose speed: `falls` of each, from what was seen of them before and what their sensors say. */
+export class PumpWatch {
+  constructor() {
+    this.seen = new Map();
+  }
+
+  mark(loop, sensors, time) {
+    for (const [name, pump] of Object.entries(loop.pumps ?? {})) {
+      const past = (this.seen.get(name) ?? []).filter((look) => look.time < time && time - look.time <= WINDOW);
+      const fastest = Math.max(0, ...past.map((look) => look.speed));
+      const before = past.at(-1)?.speed ?? 0;
+      past.push({ time, speed: pump.speed });
+      this.seen.set(name, past);
+      const { measured, age_s: old } = sensors?.[`${name}.pump_speed`] ?? {};
+      const behind = measured != null && !(old > SILENT) && measured < SLOW * pump.speed;
+      pump.falls = pump.speed > STANDS && (behind || (pump.speed <= before && pump.speed < (1 - FALLS) * fastest));
+    }
+  }
+}
+
+/** Whether a pump does what it is there for. */
+export const sound = (state) => state === "running" || state === "standby";
 
 /** Tone of chips against their limit. */
 export function chipTone({ chip_c: chip, limit_c: limit }) {
@@ -54,7 +90,8 @@ export function chipTone({ chip_c: chip, limit_c: limit }) {
 
 export const leaks = (branch) => branch.leak_kg_s > LEAKS;
 
-const pumpTone = (pump) => ({ running: "recommended", standby: "unknown" })[pumpState(pump)] ?? "over";
+const PUMP_TONES = { running: "recommended", standby: "unknown", slowing: "allowable", slow: "allowable", "low flow": "allowable" };
+export const pumpTone = (state) => PUMP_TONES[state] ?? "over";
 /** A standing pump has the others' pressure over its check valve; that is no rise of its own. */
 const rise = (pump) => (pump.speed > STANDS ? ` · +${kilo(pump.pressure_rise_pa, 0)} kPa` : "");
 const valveTone = (opening) => (opening == null || opening > 0.005 ? "open" : "shut");
@@ -156,13 +193,13 @@ export class LoopDiagram {
     const wheel = s("g", { class: "d-pump", transform: `translate(66 ${y})` },
       s("circle", { r: 14 }), s("path", { d: "M-5 -9 L12 0 L-5 9 Z" }));
     drawing.add(wheel, (element, state) => {
-      setData(element, "tone", pumpTone(pump(state)));
+      setData(element, "tone", pumpTone(pumpState(pump(state), state.loop)));
       setData(element, "turns", pump(state).speed > STANDS ? "yes" : "no");
     });
-    const state = drawing.line(88, y - 9, [["name", name], ["state", (now) => pumpState(pump(now))],
+    const state = drawing.line(88, y - 9, [["name", name], ["state", (now) => pumpState(pump(now), now.loop)],
       ["label", (now) => (pump(now).speed > STANDS ? `${percent(pump(now).speed)} %` : "")],
       ["sensor", (now) => sensed(now.sensors, `${name}.pump_speed`, (v) => `${percent(v)} %`)]]);
-    drawing.updates.push((now) => setData(state, "tone", pumpTone(pump(now))));
+    drawing.updates.push((now) => setData(state, "tone", pumpTone(pumpState(pump(now), now.loop))));
     drawing.text(88, y + 17, "number", (now) =>
       `${litres(pump(now).flow_m3_s)} L/min${rise(pump(now))} · ${fixed(pump(now).power_w, 0)} W`);
   }

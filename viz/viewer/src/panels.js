@@ -267,7 +267,7 @@ export class Panels {
     if (agents.length) {
       const cpu = agents.reduce((sum, [, body]) => sum + (body.cpu_percent ?? 0), 0);
       const up = agents.filter(([, body]) => body.running !== false && body.alive !== false).length;
-      items.push([`agents ${up}/${agents.length}`, up === agents.length, { cpu_percent: cpu }]);
+      items.push([`racklets ${up}/${agents.length}`, up === agents.length, { cpu_percent: cpu }]);
     }
     while (list.children.length > items.length) list.lastChild.remove();
     items.forEach(([name, up, body], i) => {
@@ -275,7 +275,7 @@ export class Panels {
       setData(item, "up", up ? "yes" : "no");
       const cpu = Number.isFinite(body.cpu_percent) ? ` ${fixed(body.cpu_percent, 0)} %` : "";
       const again = body.restarts ? ` ↻${body.restarts}` : "";
-      setText(item.lastChild, `${name}${cpu}${again}`);
+      setText(item.lastChild, `${name.replace(/^agent[-_. ]/, "")}${cpu}${again}`);
     });
   }
 }

@@ -1,6 +1,6 @@
 // The cold plate of a branch in 3-D: a block painted with its temperature, which can be cut open.
 import * as THREE from "three";
-import { byId, fixed, h, kilo, litres, setText } from "./dom.js";
+import { byId, fixed, h, kilo, litres, setData, setText } from "./dom.js";
 import { cssGradient } from "./colormap.js";
 import { decodeFrame } from "./field.js";
 import { Hover } from "./hover.js";
@@ -16,6 +16,8 @@ const POLL = 2000; // ms
 const SOON = 400; // ms, while a solve is under way
 const INSIDE = 2e-5; // m below a surface, where its number is asked for
 const ROOMY = 480; // px of width for the names of all chips
+const APART = 1.25; // layout and design file differ by more: said
+const LOST = ["The 3-D picture is lost", "The graphics were reset. The picture comes back with them; the numbers stand below."];
 const VIEWS = [["chips", "Chip side"], ["section", "Section"], ["lid", "Lid side"]];
 
 export class PlateView {
@@ -60,6 +62,7 @@ export class PlateView {
     this.data = null;
     setText(byId("plate-numbers"), "");
     setText(byId("plate-state"), "");
+    setText(byId("plate-note"), "");
     byId("plate-numbers").title = "";
     byId("plate-dock").hidden = true;
     byId("plate-views").hidden = true;
@@ -85,9 +88,8 @@ export class PlateView {
       const reply = await this.ask();
       if (turn !== this.turn) return;
       if (reply?.ok) {
-        const frame = await this.decoded(reply);
+        pause = await this.shown(reply, turn);
         if (turn !== this.turn) return;
-        if (frame) pause = await this.shown(frame);
       } else if (reply?.status === 404) {
         const why = await this.detail(reply);
         if (turn !== this.turn) return;
@@ -98,12 +100,17 @@ export class PlateView {
     }
   }
 
-  /** Take a picture; a fault of ours is told, and the next picture is asked for all the same. */
-  async shown(frame) {
+  /** Take what a reply holds. A broken frame or a fault of ours is told, and the next one is asked for all the same. */
+  async shown(reply, turn) {
     try {
+      const frame = await this.decoded(reply);
+      if (!frame || turn !== this.turn) return POLL;
       return await this.take(frame);
     } catch (error) {
-      window.reportError(error);
+      console.error("plate:", error);
+      if (turn !== this.turn) return POLL;
+      this.clear();
+      this.wait("No picture of this plate", "What the server sent could not be shown. The page asks again.");
       return POLL;
     }
   }
@@ -149,12 +156,29 @@ export class PlateView {
     this.number = header.number;
     this.wait("", "");
     this.showNumbers(header);
+    this.note(header);
     if (!this.webgl) {
       this.wait("This browser has no WebGL 2", "The numbers of the plate stand below.");
       return POLL;
     }
-    await this.paint(header, texture);
+    if (!this.stage && !this.start()) {
+      this.wait("No 3-D picture", "The browser gives no more 3-D graphics; the numbers of the plate stand below. Close other pages with 3-D pictures, then load this one anew.");
+      return POLL;
+    }
+    if (this.lost) this.wait(...LOST);
+    else await this.paint(header, texture);
     return POLL;
+  }
+
+  /** Which chip temperature is which: the loop's model knows one mean, this picture every place. */
+  note({ numbers, compared }) {
+    const { mean_c: mean, mean_resistance_k_w: design, loop_resistance_k_w: loop } = compared ?? {};
+    const place = byId("plate-note");
+    const apart = design > 0 && loop > 0 && Math.max(design / loop, loop / design) > APART;
+    const perKw = (value) => fixed(1000 * value, 0);
+    setText(place, `Above: mean chip, by the loop's model. Here: the design file's plate, hottest ${fixed(numbers.hottest_c, 1)} °C, mean ${fixed(mean, 1)} °C.`
+      + (apart ? ` Its resistance is ${perKw(design)} K/kW, the layout's ${perKw(loop)} K/kW, each mean chip over inlet: they differ, mend one.` : ""));
+    setData(place, "apart", apart ? "yes" : "no");
   }
 
   showNumbers({ numbers, operating, range, height_factor: height }) {
@@ -178,9 +202,16 @@ export class PlateView {
 
   // --- the picture ---------------------------------------------------------------------------------------
 
+  /** Make the stage; false where the browser gives none. */
   start() {
     const place = byId("plate-canvas");
-    this.stage = new Stage(place, () => this.afterDraw(), CAMERA);
+    try {
+      this.stage = new Stage(place, () => this.afterDraw(), CAMERA);
+    } catch (error) {
+      console.warn("plate:", error);
+      return false;
+    }
+    this.stage.onLost = (lost) => this.setLost(lost);
     this.fieldPaint = new FieldPaint([20, 90], 1);
     this.group = new THREE.Group();
     this.stage.scene.add(this.group);
@@ -210,6 +241,15 @@ export class PlateView {
       return { range, value };
     });
     this.paintBackground();
+    return true;
+  }
+
+  /** The graphics card let go of the picture, or gives it back: then it is asked for anew. */
+  setLost(lost) {
+    this.lost = lost;
+    this.hover?.leave();
+    if (lost && this.data) this.wait(...LOST);
+    if (!lost) this.number = -1; // asks anew; the reply clears the message
   }
 
   paintBackground() {
@@ -220,7 +260,6 @@ export class PlateView {
   }
 
   paint(header, texture) {
-    if (!this.stage) this.start();
     const before = this.data;
     this.data = header;
     this.scaleOf = [UNITS, UNITS, UNITS * header.height_factor];

@@ -45,6 +45,12 @@ export class Stage {
     this.parent = parent;
     this.resize();
     this.canvas.addEventListener("keydown", (event) => this.key(event));
+    this.onLost = () => {}; // told true when the graphics are gone, false when they are back
+    this.canvas.addEventListener("webglcontextlost", () => this.onLost(true));
+    this.canvas.addEventListener("webglcontextrestored", () => {
+      this.onLost(false);
+      this.invalidate();
+    });
   }
 
   resize() {
@@ -64,11 +70,14 @@ export class Stage {
     requestAnimationFrame(() => {
       this.pending = false;
       const start = performance.now();
-      this.renderer.render(this.scene, this.camera);
-      this.drawTime = performance.now() - start;
-      this.frames += 1;
-      this.onDrawn();
-      for (const resolve of this.waiting.splice(0)) resolve();
+      try {
+        this.renderer.render(this.scene, this.camera);
+        this.drawTime = performance.now() - start;
+        this.frames += 1;
+        this.onDrawn();
+      } finally { // who waits for a picture goes on, even without one
+        for (const resolve of this.waiting.splice(0)) resolve();
+      }
     });
   }
 
