@@ -4,7 +4,10 @@
          dP/ds = -f / D rho V^2 / 2 - r rho d(V^2)/ds        along each header, V from the flow that is left
 
 The term with r is the momentum that the leaving (or joining) flow does not take along: pressure rises along
-the dividing header and falls along the combining one. With the outlet at the inlet's end (U) both pressures
+the dividing header and falls along the combining one. r = 1 - beta / 2 with beta, the axial velocity of that
+flow over the mean of the header (Bassiouny and Martin 1984, Chem. Eng. Sci. 39, 693 and 701: their 2 - beta
+stands before V dV). r = 1: it leaves or joins square to the header; r = 1/2: Bernoulli. One r holds for both
+headers. With the outlet at the inlet's end (U) both pressures
 rise alike away from it, and friction alone favours the near channels; with it at the other end (Z) they part,
 and the far channels get more. Ports in the middle of both headers (central) feed two halves, each a U.
 
@@ -44,7 +47,7 @@ class Manifold(NamedTuple):
         both in the middle.
     width, height : float    Of each header's cross-section. [m]
     pitch : float    Distance of two channels. [m]
-    recovery : float    r of K8; 1: leaving flow takes no momentum along the header. [-]
+    recovery : float    r of K8; 1: leaving flow takes no momentum along the header, 1/2: Bernoulli. [-]
     """
 
     arrangement: Arrangement
@@ -86,7 +89,7 @@ def split(
     ------
     ConvergenceError : the headers are so narrow that flows do not settle, or a channel would run backwards.
 
-    Source : momentum balance as in Bajura and Jones 1976, J. Fluids Eng. 98, 654.
+    Source : momentum balance as in Bajura and Jones 1976, J. Fluids Eng. 98, 654; Bassiouny and Martin 1984.
     Check  : tests/unit/solvers/coldplate/test_manifold.py
     """
     q = np.full(count, total / count)

@@ -48,6 +48,33 @@ def test_a_z_without_momentum_is_symmetric():
     assert q[0] > q[20]
 
 
+@pytest.mark.parametrize("recovery", [0.5, 1.0])
+def test_a_z_without_friction_has_flows_on_a_straight_line(recovery):
+    """Closed form of K8: d(P_in - P_out) = -2 r rho V0 dV, and channels that lose b q^2 give q linear along.
+
+    Its ends differ by r rho V0^2 / (b q^2) of the mean; more recovery means more for the last channels.
+    """
+    count, mean, b, rho, side = 400, 1e-3, 1.4e9, 1000.0, 25e-3
+    manifold = Manifold("Z", side, side, 0.6e-3, recovery)
+    q, _ = split(manifold, count * mean, count, rho, 1e-12, lambda q: b * q**2)
+    V0 = count * mean / (rho * side**2)
+    apart = recovery * rho * V0**2 / (b * mean**2)
+    assert 0.1 < apart < 0.6  # far from even, nowhere still
+    place = (np.arange(count) + 0.5) / count - 0.5
+    # channels one by one against a continuum: of the order of 1 / count; smooth headers hardly resist
+    np.testing.assert_allclose(q / mean, 1.0 + apart * place, atol=0.05 * apart)
+    assert np.all(np.diff(q) > 0.0)
+
+
+@pytest.mark.parametrize("recovery", [0.5, 1.0])
+def test_friction_favours_the_first_channels_of_a_u_whatever_the_momentum(recovery):
+    """Headers alike: momentum cancels in P_in - P_out of a U, and friction takes from that on and on."""
+    u, _ = flows("U", recovery=recovery)
+    other, _ = flows("U", recovery=0.0)
+    assert np.all(np.diff(u) < 0.0) and u[0] > 1.005 * u[-1]
+    np.testing.assert_allclose(u, other, rtol=1e-9)  # where the rounds end
+
+
 def test_wide_headers_approach_the_ideal_and_the_drop_contains_the_headers():
     narrow, dp = flows("Z")
     wide, ideal = flows("Z", width=0.2)
