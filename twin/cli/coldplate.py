@@ -63,7 +63,8 @@ def coldplate(
 
 
 def _print_study(study: dict[str, Any]) -> None:
-    table = Table(title=Text("Designs on the front, by pumping power"), title_justify="left")
+    out.print(Text("Designs on the front, by pumping power", style="italic"))
+    table = Table()
     for column in (
         "", "channels", "width mm", "wall mm", "height mm", "fluid", "flow l/min", "kPa", "pump W", "K/kW",
         "chip degC", "checked",
@@ -90,6 +91,11 @@ def _print_study(study: dict[str, Any]) -> None:
     out.print(table)
     left = ", ".join(f"{count}: {reason}" for reason, count in study["skipped"].items())
     out.print(f"{study['designs']} designs compared" + (f"; left out: {left}" if left else ""))
+    kept = ", ".join(f"{part} {text}" for part, text in study["kept"].items() if part != "count")
+    channels = study["kept"]["count"]
+    if channels != "as many as fit":
+        channels = f"{channels}, as the file asks"
+    out.print(f"channels: {channels}" + (f"; of the file: {kept}" if kept else ""))
     chosen = study["chosen"]
     margin = "" if chosen["margin_k"] is None else f", {chosen['margin_k']:.1f} K below the limit"
     text = f"{study['chosen_text']}; hottest chip {chosen['highest_k'] - ZERO_CELSIUS:.1f} degC{margin}"
@@ -109,14 +115,18 @@ def _thinned(rows: list[dict], chosen: dict, checked: list[dict]) -> list[dict]:
 
 def _print_plate(result: Any) -> None:
     body = result.as_json()
-    table = Table(title=Text(f"{body['name']}: {body['model']} model"), title_justify="left")
-    for column in ("probe", "first degC", "highest degC", "at s", "last degC"):
+    out.print(Text(f"{body['name']}: {body['model']} model", style="italic"))
+    over_time = not body["steady"]
+    table = Table()
+    columns = ("first degC", "highest degC", "at s", "last degC") if over_time else ("degC",)
+    for column in ("probe", *columns, *(("limit degC",) if _limits(body) else ())):
         table.add_column(column, justify="left" if column == "probe" else "right")
     for name, series in list(body["probes"].items())[:_ROWS]:
         time, value = max(series, key=lambda moment: moment[1])
-        cells = (series[0][1], value, None, series[-1][1])
+        cells = (series[0][1], value, None, series[-1][1]) if over_time else (value,)
         shown = [f"{time:.6g}" if cell is None else f"{cell - ZERO_CELSIUS:.2f}" for cell in cells]
-        table.add_row(name, *shown)
+        limit = _limits(body).get(name)
+        table.add_row(name, *shown, "" if limit is None else f"{limit - ZERO_CELSIUS:.4g}")
     if body["probes"]:
         out.print(table)
     if len(body["probes"]) > _ROWS:
@@ -124,8 +134,28 @@ def _print_plate(result: Any) -> None:
     drop = body["pressure_drop_pa"]
     shown = "not known" if drop is None else f"{drop / 1e3:.2f} kPa"
     highest = body["max_k"] - ZERO_CELSIUS
-    out.print(f"highest temperature {highest:.2f} degC, coolant +{body['coolant_rise_k']:.3f} K")
+    if "mass_flow_kg_s" in body:
+        _print_operation(body)
+    when = " at the end" if over_time else ""
+    out.print(f"highest temperature {highest:.2f} degC, coolant +{body['coolant_rise_k']:.3f} K{when}")
     out.print(f"pressure drop {shown} ({body['pressure_drop_of']})")
     out.print(f"flow in channels: {body['channel_flow']}")
-    out.print(f"heat closes to {body['energy_relative']:.1e}; {body['cells']} cells, {body['wall_s']:.2f} s")
+    out.print(
+        f"heat closes to {body['energy_relative']:.1e}; {body['cells']:,} cells, {body['wall_s']:.2f} s"
+    )
     out.print(f"results in {result.folder}", markup=False)
+
+
+def _limits(body: dict[str, Any]) -> dict[str, float]:
+    """Highest allowed temperature of each chip that has one. [K]."""
+    return {name: chip["limit_k"] for name, chip in body.get("chips", {}).items() if "limit_k" in chip}
+
+
+def _print_operation(body: dict[str, Any]) -> None:
+    """Heat, flow, resistance and pumping power of a plate; a transient's at all of its heat."""
+    at = "" if body["steady"] else " (steady, all heat)"
+    text = f"{body['heat_w']:.4g} W, {body['coolant']} at {6e4 * body['flow_m3_s']:.3g} l/min"
+    text += f", {body['channels']} channels"
+    if body["thermal_resistance_k_w"] is not None:
+        text += f"; {1e3 * body['thermal_resistance_k_w']:.2f} K/kW{at}"
+    out.print(f"{text}; pumping {body['pumping_power_w']:.2g} W")

@@ -38,8 +38,8 @@ class Series(NamedTuple):
 
     Attributes
     ----------
-    probes : dict    Name -> times [s] and temperatures [K].
-    highest : float    [K]
+    probes : dict    Name -> times [s] and temperatures [K], from the start at 0 s on.
+    highest : float    Of the heated face, the start among it. [K]
     wetted : tuple of float    Lowest and highest of what the coolant wets. [K]
     theta : float64[ny, nx, nz]    Excess at the end. [K]
     account : Balance    Of heat since the start. [J]
@@ -178,24 +178,29 @@ def march_case(
     account = Balance(0.0, 0.0, 0.0, 0.0)
     wetted = (np.inf, -np.inf)
 
-    def visit(moment: Moment) -> None:
-        nonlocal highest, account, wetted
-        fault = case.fluid.faults(bulk_temperature(solution, moment.theta))
+    def take(time: float, theta: Array, factor: float) -> None:
+        nonlocal highest, wetted
+        fault = case.fluid.faults(bulk_temperature(solution, theta))
         if fault:
-            raise _too_hot(case, "transient.powers", f"at {moment.time:.6g} s ", fault)
-        wet = wetted_temperatures(solution, moment.theta)
+            raise _too_hot(case, "transient.powers", f"at {time:.6g} s ", fault)
+        wet = wetted_temperatures(solution, theta)
         wetted = min(wetted[0], float(wet.min())), max(wetted[1], float(wet.max()))
-        T = moment.theta + solution.system.reference
-        heat = factors[moment.number - 1] * solution.heat[:, :, 0]
-        surface = face(solution.stack, heat, T[:, :, 0])
+        T = theta + solution.system.reference
+        surface = face(solution.stack, factor * solution.heat[:, :, 0], T[:, :, 0])
         highest = max(highest, float(surface.max()))
         for name, value in surface_values(case, solution, surface).items():
-            probes[name].append([moment.time, value])
+            probes[name].append([time, value])
+
+    def visit(moment: Moment) -> None:
+        nonlocal account
+        take(round(moment.time, 9), moment.theta, float(factors[moment.number - 1]))
         account = moment.account
         if progress is not None:
             progress(moment.number / steps)
 
     start = solution.theta if asked.start == "steady" else None
+    # what is there before the first step counts, too: a plate may be hottest before its heat falls
+    take(0.0, 0.0 * solution.theta if start is None else start, 0.0 if start is None else 1.0)
     try:
         theta = march_plate(solution, factors.tolist(), asked.step, visit, start)
     except SolverError as error:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import itertools
 import logging
 import math
 from collections.abc import Callable
@@ -12,12 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from solvers.coldplate.channel_flow import LAMINAR
-from solvers.coolant.fluids import fluid
 from twin.errors import Finding, InputError, NotConvergedError
 from twin.plates.compact import AGREED, compact_warning, outside_compact
 from twin.plates.plate_run import plate_of, solve_case, surface_values
 from twin.plates.spec import Sweep
 from twin.plates.spec_reader import PlateCase
+from twin.plates.variants import cannot_be_made, kept, variant, variants
 
 logger = logging.getLogger(__name__)
 
@@ -113,6 +112,7 @@ class Study:
         that differs by more than 3.5 % or breaks a limit; its numbers here are the compact model's.
     skipped : dict    Reason -> number of designs that were left out.
     heat : float    Of a plate. [W]
+    kept : dict    What the lists do not say, as all designs have it.
     warnings : tuple of str    What ought to be known of the comparison.
     """
 
@@ -122,6 +122,7 @@ class Study:
     chosen: Design
     skipped: dict[str, int]
     heat: float
+    kept: dict[str, str]
     warnings: tuple[str, ...] = ()
 
     @property
@@ -143,6 +144,7 @@ class Study:
         return {
             "designs": len(self.designs),
             "skipped": self.skipped,
+            "kept": self.kept,
             "front": [_plain(design) for design in self.front],
             "checks": [
                 {
@@ -191,11 +193,11 @@ def compare(case: PlateCase, progress: Callable[[float], None] | None = None) ->
     if not case.heat > 0.0:
         rule, remedy = "designs cannot be compared: no chip has heat", "Give the chips power"
         raise InputError([Finding(str(case.path), "sweep", "chips", "0 W", rule, remedy)])
-    variants = _variants(case)
-    share = 0.5 / len(variants) if asked.checks else 1.0 / len(variants)
+    cases = variants(case)
+    share = 0.5 / len(cases) if asked.checks else 1.0 / len(cases)
     skipped: dict[str, int] = {}
     designs: list[Design] = []
-    for number, item in enumerate(variants, 1):
+    for number, item in enumerate(cases, 1):
         made = _judge(item, asked)
         if isinstance(made, Design):
             designs.append(made)
@@ -223,7 +225,7 @@ def compare(case: PlateCase, progress: Callable[[float], None] | None = None) ->
             warnings.append(text)
     checks.sort(key=lambda check: check.design != chosen)
     return Study(
-        tuple(designs), front, tuple(checks), chosen, skipped, case.heat,
+        tuple(designs), front, tuple(checks), chosen, skipped, case.heat, kept(case),
         (*warnings, *compact_warning(plate_of(chosen.of(case)))),
     )  # fmt: skip
 
@@ -278,7 +280,7 @@ def _corrected(design: Design, check: Check, inlet: float) -> Design:
 
 def _judge(case: PlateCase, asked: Sweep) -> Design | str:
     """Solve a design, or say why it is left out."""
-    reason = _cannot_be_made(case, asked.aspect_limit)
+    reason = cannot_be_made(case, asked.aspect_limit)
     if reason:
         return reason
     try:
@@ -356,56 +358,6 @@ def _plain(design: Design) -> dict[str, Any]:
         "pressure_drop": "pa", "pumping": "w", "coolant_rise": "k", "margin": "k",
     }  # fmt: skip
     return {f"{key}_{units[key]}" if key in units else key: value for key, value in body.items()}
-
-
-def _variants(case: PlateCase) -> list[PlateCase]:
-    asked, channels, coolant = case.spec.sweep, case.spec.channels, case.spec.coolant
-    assert asked is not None
-    found = []
-    for width, height, between, flow, name in itertools.product(
-        asked.width or (channels.width,),
-        asked.height or (channels.height,),
-        asked.pitch or asked.wall or (channels.between,),
-        asked.flow or (coolant.flow,),
-        asked.fluid or (coolant.fluid,),
-    ):
-        wall = between - width if asked.pitch else between
-        found.append(variant(case, width, height, wall, flow, name))
-    return found
-
-
-def variant(case: PlateCase, width: float, height: float, wall: float, flow: float, name: str) -> PlateCase:
-    """Return a case with another geometry, flow and fluid; as many channels as fit.
-
-    Parameters
-    ----------
-    case : PlateCase
-    width, height, wall : float    Of channels and walls. [m]
-    flow : float    Of the plate. [m3/s]
-    name : str    Of the fluid.
-
-    Returns
-    -------
-    PlateCase
-    """
-    spec = case.spec
-    changes = {"width": width, "height": height, "wall": wall, "pitch": None, "count": None}
-    channels = spec.channels.model_copy(update=changes)
-    coolant = spec.coolant.model_copy(update={"flow": flow, "fluid": name})
-    count = int((spec.plate.width - 2.0 * channels.margin + wall) / max(width + wall, 1e-9) + 1e-9)
-    changed = spec.model_copy(update={"channels": channels, "coolant": coolant})
-    return replace(case, spec=changed, fluid=fluid(name), channels=count)
-
-
-def _cannot_be_made(case: PlateCase, aspect_limit: float) -> str:
-    channels = case.spec.channels
-    if channels.between <= 0.0:
-        return "channel wider than the pitch"
-    if case.channels < 1:
-        return "no channel fits"
-    if channels.height > aspect_limit * min(channels.width, channels.between):
-        return "too deep for its width"
-    return ""
 
 
 def _solve(case: PlateCase, model: str, cells: int | None = None) -> tuple[Design, int]:

@@ -135,10 +135,44 @@ def test_a_sweep_writes_its_designs_and_says_what_to_build(plate):
     body = json.loads((folder / "result.json").read_text())
     chosen = body["study"]["chosen"]
     assert len((folder / "designs.csv").read_text().splitlines()) == 1 + body["study"]["designs"] == 5
-    for part in ("chosen", "4 designs compared", f"Build: {chosen['channels']} channels", "3 such plates"):
+    for part in (
+        "chosen",
+        "4 designs compared",
+        f"Build: {chosen['channels']} channels",
+        "3 such plates",
+        "channels: as many as fit; of the file: height 1.5 mm, wall 0.4 mm",
+        "Designs on the front, by",
+    ):
         assert part in result.stdout, result.stdout
     assert body["channels"] == chosen["channels"] and body["flow_m3_s"] == chosen["flow_m3_s"]
     assert body["energy_relative"] < 1e-6 and {"probes", "max_k", "wall_s"} <= body.keys()
+
+
+def test_a_sweep_says_that_it_keeps_the_number_of_channels(plate):
+    (plate / "small.yaml").write_text(PLATE.replace("wall: 0.4 mm,", "pitch: 0.8 mm, count: 7,"))
+    result = RUNNER.invoke(app, ["coldplate", "small.yaml", "--sweep"])
+    assert result.exit_code == 0, result.output
+    assert "channels: 7, as the file asks; of the file: height 1.5 mm, pitch 0.8 mm" in result.stdout
+    body = json.loads((plate / "results/small-sweep/result.json").read_text())
+    assert body["channels"] == 7 and body["study"]["kept"]["pitch"] == "0.8 mm"
+
+
+def test_a_plate_for_people_has_its_operation_and_limits_and_a_transient_its_times(plate):
+    shown = RUNNER.invoke(app, ["coldplate", "small.yaml"]).stdout
+    for part in (
+        "small plate: four-resistor model",
+        "limit degC",
+        "40 W, water at 0.15 l/min",
+        "K/kW; pumping",
+    ):
+        assert part in shown, shown
+    assert "at s" not in shown and "at the end" not in shown
+    (plate / "small.yaml").write_text(PLATE + "transient: {duration: 0.3, step: 0.1}")
+    shown = RUNNER.invoke(app, ["coldplate", "small.yaml"]).stdout
+    for part in ("at s", "last degC", "at the end", "(steady, all heat)"):
+        assert part in shown, shown
+    body = json.loads((plate / "results/small/result.json").read_text())
+    assert [time for time, _ in body["probes"]["chip"]] == [0.0, 0.1, 0.2, 0.3]  # no digits of rounding
 
 
 def test_the_function_is_the_command(plate):

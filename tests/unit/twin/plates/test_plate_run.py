@@ -99,7 +99,7 @@ def test_a_transient_follows_the_heat_and_accounts_for_it(write_plate):
     time, value = np.array(series.probes["left"]).T
     assert np.all(np.diff(value[time <= 2.0]) > 0.0) and np.all(np.diff(value[time > 2.1]) < 0.0)
     steady = surface_values(case, solution, solution.heated_face)["left"]
-    assert 0.9 * (steady - 303.15) < value[39] - 303.15 < steady - 303.15
+    assert 0.9 * (steady - 303.15) < value[40] - 303.15 < steady - 303.15
     numbers = plate_numbers(case, solution, series)
     assert value.max() <= numbers["max_k"] < value.max() + 0.01  # nothing is hotter than the chip's face
     assert numbers["chips"]["left"]["max_k"] == pytest.approx(value.max())
@@ -114,8 +114,24 @@ def test_a_steady_start_stays_until_the_heat_changes(write_plate):
     series = march_case(case, solution)
     steady = surface_values(case, solution, solution.heated_face)["left"]
     values = np.array(series.probes["left"])
-    assert values[:40, 1] == pytest.approx(np.full(40, steady), abs=1e-4)  # solver 1e-8 of each step
+    assert values[0, 0] == 0.0 and values[-1, 0] == 3.0
+    assert values[:41, 1] == pytest.approx(np.full(41, steady), abs=1e-4)  # solver 1e-8 of each step
     assert values[-1, 1] < steady - 5.0
+
+
+def test_a_hot_start_is_among_what_the_chips_reach(write_plate):
+    """Without heat from the start on a plate is hottest at 0 s; its limit is broken then."""
+    more = "transient: {duration: 1, step: 0.1, start: steady, powers: [[0, 0]]}\n"
+    case = read_plate(write_plate(("limit: 80", "limit: 35"), more=more))
+    solution = solve_case(case, "two_resistor")
+    steady = surface_values(case, solution, solution.heated_face)["left"]
+    numbers = plate_numbers(case, solution, march_case(case, solution))
+    assert numbers["chips"]["left"]["max_k"] == pytest.approx(steady, abs=1e-9)  # the same state
+    assert numbers["max_k"] >= steady
+    assert any("chip 'left' reaches" in text for text in numbers["warnings"])
+    begun = read_plate(write_plate(more=more.replace("start: steady", "start: inlet")))
+    cold = march_case(begun, solution)
+    assert cold.highest == pytest.approx(303.15) and cold.probes["left"][0] == [0.0, pytest.approx(303.15)]
 
 
 def test_a_file_without_transient_says_what_to_add(write_plate):

@@ -13,7 +13,8 @@ from twin.errors import InputError
 from twin.plates.pareto_picture import draw_front
 from twin.plates.plate_run import plate_numbers, solve_case
 from twin.plates.spec_reader import read_plate
-from twin.plates.study import Design, choose, compare, pareto, variant, write_designs
+from twin.plates.study import Design, choose, compare, pareto, write_designs
+from twin.plates.variants import variant
 
 SWEEP = """
 sweep:
@@ -56,18 +57,48 @@ def test_the_choice_pumps_least_within_all_limits_and_their_margin():
     assert choose([design(1, 5), design(2, 3)]).resistance == 3  # no limits: the coolest
 
 
+NO_COUNT = "count: 8, ", ""
+NO_CHECKS = "\nsweep: {width: [0.2 mm, 0.4 mm, 0.7 mm], flow: [0.3 l/min], checks: 0}\n"
+
+
+def test_a_sweep_keeps_the_number_of_channels_that_the_file_asks_for(write_plate):
+    study = compare(read_plate(write_plate(more=NO_CHECKS)))
+    # 8 channels of 0.7 mm and 7 walls of 0.4 mm take 8.4 of 8 mm
+    assert study.skipped == {"8 channels, as the file asks, do not fit": 1}
+    assert [(round(1e4 * d.width), d.channels) for d in study.designs] == [(2, 8), (4, 8)]
+    assert study.as_json(1)["kept"] == {"height": "1.5 mm", "wall": "0.4 mm", "count": "8"}
+
+
+def test_a_sweep_without_a_number_takes_as_many_channels_as_fit_and_says_so(write_plate):
+    study = compare(read_plate(write_plate(NO_COUNT, more=NO_CHECKS)))
+    # 7 mm between margins, walls of 0.4 mm
+    assert [(round(1e4 * d.width), d.channels) for d in study.designs] == [(2, 12), (4, 9), (7, 6)]
+    assert study.kept["count"] == "as many as fit"
+
+
+def test_a_sweep_over_widths_keeps_the_pitch_of_the_file(write_plate):
+    pitch = ("wall: 0.4 mm", "pitch: 0.8 mm")
+    study = compare(read_plate(write_plate(pitch, more=NO_CHECKS)))
+    assert [d.width + d.wall for d in study.designs] == pytest.approx([0.8e-3] * 3)
+    assert [d.channels for d in study.designs] == [8, 8, 8]
+    assert study.kept == {"height": "1.5 mm", "pitch": "0.8 mm", "count": "8"}
+    walls = NO_CHECKS.replace("flow:", "wall: [0.3 mm], flow:")  # what is listed counts
+    listed = compare(read_plate(write_plate(pitch, more=walls)))
+    assert {round(1e4 * d.wall) for d in listed.designs} == {3}
+
+
 def test_a_variant_gets_as_many_channels_as_fit(write_plate):
-    case = read_plate(write_plate())
+    case = read_plate(write_plate(NO_COUNT))
     made = variant(case, 0.2e-3, 1e-3, 0.3e-3, 5e-6, "pg25")
     assert made.channels == 14  # 14 of 0.2 mm and 13 walls of 0.3 mm take 6.7 of the 7 mm
     assert made.fluid.name == made.spec.coolant.fluid == "pg25"
     assert made.spec.channels.between == pytest.approx(0.3e-3)
     assert made.mass_flow == pytest.approx(5e-6 * float(made.fluid.density(303.15)))
-    assert case.channels == 8  # the case itself stays
+    assert case.channels == 9  # the case itself stays
 
 
 def test_a_study_solves_all_and_checks_some(write_plate, tmp_path):
-    case = read_plate(write_plate(more=SWEEP))
+    case = read_plate(write_plate(NO_COUNT, more=SWEEP))
     shares = []
     study = compare(case, shares.append)
     assert len(study.designs) == 8 and not study.skipped
@@ -98,7 +129,7 @@ def test_a_study_solves_all_and_checks_some(write_plate, tmp_path):
 
 
 def test_more_flow_and_narrower_channels_cool_better_and_cost_more(write_plate):
-    study = compare(read_plate(write_plate(more=SWEEP.replace("checks: 2", "checks: 0"))))
+    study = compare(read_plate(write_plate(NO_COUNT, more=SWEEP.replace("checks: 2", "checks: 0"))))
     found = {(round(1e4 * d.width), round(1e4 * d.wall), round(6e7 * d.flow)): d for d in study.designs}
     assert found[2, 2, 300].resistance < found[2, 2, 100].resistance
     assert found[2, 2, 300].pumping > found[2, 2, 100].pumping
@@ -116,7 +147,7 @@ sweep:
   outlet_limit: 40
   checks: 0
 """
-    study = compare(read_plate(write_plate(more=sweep)))
+    study = compare(read_plate(write_plate(NO_COUNT, more=sweep)))
     assert study.skipped == {
         "too deep for its width": 2,
         "no channel fits": 2,
@@ -124,7 +155,7 @@ sweep:
     }
     assert [d.width for d in study.designs] == [0.4e-3]
     pitch = sweep.replace("width: [0.05 mm, 0.4 mm, 9 mm]", "width: [0.4 mm]\n  pitch: [0.3 mm, 0.8 mm]")
-    study = compare(read_plate(write_plate(more=pitch)))
+    study = compare(read_plate(write_plate(NO_COUNT, more=pitch)))
     assert study.skipped == {"channel wider than the pitch": 2, "coolant leaves above the limit": 1}
 
 
