@@ -16,7 +16,7 @@ from solvers.errors import CaseError
 _log = logging.getLogger(__name__)
 _STEP = 0.5  # K, of the table that is interpolated linearly: below 1e-4 in viscosity of water
 _PRESSURE = 3e5  # Pa; liquids hardly feel it, water stays liquid to 406 K
-_POINT = "T = {value:.2f} K"
+_ZERO_CELSIUS = 273.15  # K; messages are for people
 
 FLUIDS = tuple(ABOUT)
 """Names that `fluid` knows."""
@@ -199,12 +199,13 @@ class Fluid:
         str
         """
         T = np.asarray(T, dtype=np.float64)
+        freeze, hot = self.T_freeze - _ZERO_CELSIUS, self.T_hot - _ZERO_CELSIUS
         if T.size and float(T.min()) <= self.T_freeze:
-            value = _POINT.format(value=float(T.min()))
-            return f"{value}: {self.name} freezes or stops to flow at {self.T_freeze:.2f} K"
+            value = float(T.min()) - _ZERO_CELSIUS
+            return f"{value:.1f} degC: {self.name} freezes or stops to flow at {freeze:.1f} degC"
         if T.size and float(T.max()) >= self.T_hot:
-            value = _POINT.format(value=float(T.max()))
-            return f"{value}: above the {self.hot_is} point of {self.name}, {self.T_hot:.2f} K"
+            value = float(T.max()) - _ZERO_CELSIUS
+            return f"{value:.1f} degC: above the {self.hot_is} point of {self.name}, {hot:.1f} degC"
         return ""
 
     def _look_up(self, T: ArrayLike, values: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -213,9 +214,10 @@ class Fluid:
         if not self._told and bool(np.any(inside != T)):
             self._told = True
             _log.warning(
-                "%s: %.2f to %.2f K is outside of the data, %.2f to %.2f K; it keeps the nearer end's values "
-                "(said once)",
-                *(self.name, float(np.min(T)), float(np.max(T)), self.T_min, self.T_max),
+                "%s: %.1f to %.1f degC is outside of the data, %.1f to %.1f degC; it keeps the nearer end's "
+                "values (said once)",
+                self.name,
+                *(float(value) - _ZERO_CELSIUS for value in (np.min(T), np.max(T), self.T_min, self.T_max)),
             )
         i, part = self._place(inside)
         return values[i] + part * (values[i + 1] - values[i])

@@ -32,7 +32,13 @@ from twin.model.packing import flatten, rebuild
 from twin.model.schema import AirCoil, Branch, Layout, Loop
 from twin.units import ZERO_CELSIUS
 
-_GAIN = -0.03  # of the facility valve's range per kelvin of supply
+_SLOPE = (
+    -25.0
+)  # K of supply over the facility valve's range, measured with one pump of the liquid row; 20 with two
+_DELAY = 2.0  # s, from the valve's move to the supply's, measured there
+_LEAD = (
+    0.375  # proportional part of the loop's gain: over 2 to the limit of what answers at once after a delay
+)
 _LEAST_OPEN = 0.02  # of the facility valve under control
 _LEAST_WARMER = 10.0  # K, of chips over air, to give it heat by conduction
 _MOST_BY_AIR = 0.5  # of the conductance to the coolant: air beside a plate is no heat sink
@@ -107,11 +113,13 @@ class Circuit:
             loop, {coil.id: _nominal_air_flow(layout, coil) for coil in loop.coils}
         )
         self.network: Network = prepare(self.parts.case)
+        # a gain with delay, by SIMC (Skogestad 2003): gain / time = 1 / (slope (closed loop's time + delay))
+        integral_time = _LEAD * (max(loop.cdu.valve_time, 1.0) + _DELAY)
         self.controls = control.controls(
             {
                 "quantity": control.TEMPERATURE, "first": self.parts.supply,
                 "target": loop.cdu.supply_temperature,
-                "gain": _GAIN, "time": max(loop.cdu.valve_time, 1.0), "low": _LEAST_OPEN, "high": 1.0,
+                "gain": _LEAD / _SLOPE, "time": integral_time, "low": _LEAST_OPEN, "high": 1.0,
                 "output": self.parts.facility,
             }
         )  # fmt: skip

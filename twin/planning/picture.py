@@ -31,6 +31,13 @@ BAND_COLOURS = {
 _MAP = ListedColormap(colormaps["inferno"](np.linspace(0.13, 0.97, 256)))
 _AXES = "xyz"
 
+_ROW = 0.23  # in, of the table of loops
+_COLUMNS = (
+    ("Coolant loop", 0.0), ("supply °C", 2.6), ("return °C", 3.6), ("flow l/s", 4.6),
+    ("hottest chips °C", 6.4), ("limit °C", 7.4), ("pumps kW", 8.5), ("to the facility kW", 10.0),
+    ("level", 10.8),
+)  # fmt: skip
+"""Of the table of loops, and where each ends from the left, the first where it begins. [in]"""
 CHANGES = 110  # characters of the overrides that the foot of the picture shows
 
 
@@ -60,7 +67,7 @@ def draw_picture(scene: Scene, state: AirState, summary: dict[str, Any], path: P
     low = float(np.floor(np.percentile(T.compressed(), 0.5)))
     high = max(low + 4.0, float(np.ceil(np.percentile(T.compressed(), 99.5))))
     cuts = _cuts(scene, summary)
-    page = _Page(scene.layout.room.size, cuts)
+    page = _Page(scene.layout.room.size, cuts, len(summary["loops"]))
     figure = Figure(figsize=(page.width, page.height), facecolor=PAPER)
     FigureCanvasAgg(figure)
     velocity = cell_velocity(state)
@@ -75,14 +82,18 @@ def draw_picture(scene: Scene, state: AirState, summary: dict[str, Any], path: P
     x, y, width, height = page.scale
     figure.text(x + width + 0.01, y + 0.5 * height, "Air, °C", fontsize=9, color=MUTED, va="center")
     _header(figure, summary, page)
+    _loops(figure, summary["loops"], page)
     figure.savefig(path, dpi=110, facecolor=PAPER)
 
 
 class _Page:
     """Where things go: sections to one scale in the lower row, plan and bars above. Inches, then shares."""
 
-    def __init__(self, size: tuple[float, float, float], cuts: tuple[_Cut, _Cut, _Cut]) -> None:
+    def __init__(self, size: tuple[float, float, float], cuts: tuple[_Cut, _Cut, _Cut], loops: int) -> None:
         self.width, side, gap, header, foot, between = 15.0, 0.72, 0.85, 1.15, 0.95, 0.85
+        self.table = foot - 0.05  # of the loops: from here up, under the sections
+        if loops:
+            foot += _ROW * (loops + 2)
         lengths = [size[1 - cut.axis] for cut in cuts[1:]]
         scale = min((self.width - 2 * side - gap) / sum(lengths), 4.2 / size[2])
         lower = scale * size[2]
@@ -102,6 +113,10 @@ class _Page:
 
     def _share(self, x: float, y: float, width: float, height: float) -> tuple[float, float, float, float]:
         return x / self.width, y / self.height, width / self.width, height / self.height
+
+    def up(self, inches: float) -> float:
+        """Share of the height this far above the lower edge."""
+        return inches / self.height
 
     def down(self, inches: float) -> float:
         """Share of the height this far below the upper edge."""
@@ -312,6 +327,31 @@ def _header(figure: Figure, summary: dict[str, Any], page: _Page) -> None:
         color=MUTED,
         ha="right",
     )
+
+
+def _loops(figure: Figure, loops: dict[str, Any], page: _Page) -> None:
+    """Write a row for each coolant loop under the sections."""
+    rows = [tuple(name for name, _ in _COLUMNS)] if loops else []
+    for name, loop in loops.items():
+        hottest = max(loop["branches"].items(), key=lambda item: item[1]["chip_c"], default=None)
+        chips = ("", "")
+        if hottest is not None:
+            branch, values = hottest
+            chips = (f"{values['chip_c']:.1f} at {branch}", f"{values['limit_c']:.0f}")
+        rows.append(
+            (
+                f"{name}, {loop['fluid']}", f"{loop['supply_c']:.1f}", f"{loop['return_c']:.1f}",
+                f"{1e3 * loop['flow_m3_s']:.2f}", *chips, f"{1e-3 * loop['pump_power_w']:.2f}",
+                f"{1e-3 * loop['heat_w']:.1f}", f"{loop['level']:.0%}",
+            )
+        )  # fmt: skip
+    for n, row in enumerate(rows):
+        y = page.up(page.table + _ROW * (len(rows) - 1 - n))
+        for (_, x), text in zip(_COLUMNS, row, strict=True):
+            hot = n > 0 and x == _COLUMNS[4][1] and bool(row[5]) and float(text.split()[0]) > float(row[5])
+            colour = MUTED if n == 0 else BAND_COLOURS[Band.OVER] if hot else INK
+            side = "left" if x == 0.0 else "right"
+            figure.text(page.left + x / page.width, y, text, fontsize=9, color=colour, ha=side, va="center")
 
 
 def _changes(overrides: list[str]) -> list[str]:

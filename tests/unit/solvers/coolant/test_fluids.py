@@ -75,6 +75,7 @@ def test_out_of_range_is_said_once_and_the_end_is_held(caplog):
 
 def test_freezing_and_boiling_are_named():
     assert "freezes" in fluid("water").faults([300.0, 273.0])
+    assert fluid("water").faults(263.15).startswith("-10.0 degC: water freezes or stops to flow at")
     assert "boiling point" in fluid("novec649").faults(323.0)
     assert "flash point" in fluid("pao2").faults(np.array([430.0]))
     assert fluid("water").faults([280.0, 340.0]) == ""

@@ -127,6 +127,19 @@ def test_a_leak_lowers_the_level(layout, running):
     assert lost == pytest.approx(0.62 * area * math.sqrt(2 * 1018 * pressure) * 10, rel=0.03)
 
 
+def test_the_supply_is_held_again_soon_after_a_restart(layout, running):
+    none, one = {"L1P1": False, "L1P2": False}, {"L1P2": False}
+    for _ in range(30):
+        running.advance(2.0, *surroundings(layout), CoolantSettings(drive=none))
+    off = []
+    for _ in range(60):
+        running.advance(2.0, *surroundings(layout), CoolantSettings(drive=one))
+        off.append(abs(running.points()["CDU1.supply_temperature"] - 30.0))
+    # coolant that stood beside facility water comes first, then what chips of 120 degC have warmed
+    assert max(off[5:]) < 1.5
+    assert max(off[15:]) < 1.0
+
+
 def test_packed_loops_go_on_bit_by_bit(layout, running):
     other = Coolant(layout)
     other.unpack(running.pack())

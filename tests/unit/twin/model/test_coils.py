@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from matplotlib.image import imread
 
 from solvers.airflow.case import CP, RHO, coil_heat
 from solvers.coolant import exchangers
@@ -15,6 +16,7 @@ from twin.model.load import example_layout, load_layout
 from twin.model.loop_air import with_loops
 from twin.model.operating import CoolantSettings, Operating
 from twin.model.scene import build_scene
+from twin.planning.picture import draw_picture
 from twin.planning.simulate import simulate
 from twin.planning.solve import solve
 from twin.planning.transient.events import Script
@@ -131,9 +133,10 @@ def test_doors_and_cooler_share_the_heat_of_the_room(layout):
     assert body["metrics"]["liquid_kw"] == pytest.approx(coils / 1e3)
 
 
-def test_a_room_without_coolers_settles_on_its_doors():
+def test_a_room_without_coolers_settles_on_its_doors(tmp_path):
     alone = load_layout(example_layout("rear_doors"), ["coolers=[]", "tiles=[]"], settles=True)
-    body = solve(alone, cell=CELL, cold=True, write=False).as_json()
+    result = solve(alone, cell=CELL, cold=True, write=False)
+    body = result.as_json()
     coils = body["loops"]["L1"]["coils"]
     heat = sum(coil["liquid_heat_w"] for coil in coils.values())
     assert heat == pytest.approx(72e3, rel=0.005)  # what is settled: the doors' heat to 0.5 % of all
@@ -144,6 +147,13 @@ def test_a_room_without_coolers_settles_on_its_doors():
         # the door takes what its rack gives, so air leaves as it came; it is above the coolant of 18 degC
         assert rack["outlet_mean_c"] == pytest.approx(rack["inlet_mean_c"], abs=0.5)
         assert 18.0 < rack["inlet_mean_c"] < 30.0
+    pictures = []
+    for name, shown in (("with", body), ("without", body | {"loops": {}})):
+        draw_picture(result.scene, result.state, shown, tmp_path / f"{name}.png")
+        pictures.append(imread(tmp_path / f"{name}.png"))
+    taller = pictures[0].shape[0] - pictures[1].shape[0]
+    assert taller > 50  # a table of the loop under the sections
+    assert pictures[0][-105 - taller : -105, :, :3].min() < 0.3  # with ink in it
 
 
 def test_doors_without_pumps_let_the_heat_into_the_room(layout):
