@@ -26,7 +26,7 @@ LOOKS = [((1280, 760), "dark"), ((1920, 1080), "light")]
 BLOCKS = (".topbar", "#loop-panel", "#branch-panel", "#plate-panel", ".statusbar")
 TEXTS = (
     ".loop-figure dt, .loop-figure dd, .loop-note, .fact dt, .fact dd, .stat, .badge, .nav-link, .pill, "
-    ".panel-head, .segmented button, .segment, .chart-legend, .plate-caption, .legends, h1, h2"
+    ".panel-head, .segmented button, .segment, .chart-legend, .plate-caption, .plate-note, .legends, h1, h2"
 )
 SOLVED = "window.rackletViewer?.coolant.plate.stats.painted > 0"
 FIRST_SOLVE = 60_000  # ms; it compiles
@@ -193,7 +193,7 @@ def test_the_page_asks_again_after_a_refusal(loop_site: Site, visit: Callable[..
     expect(page.locator("#plate-waiting-text")).to_have_text("none there")
     refused.unroute("**/api/plates/**")
     expect(page.locator("#plate-state")).to_contain_text("One of 24 plates", timeout=FIRST_SOLVE)
-    expect(page.locator("#plate-note")).to_contain_text("mean chip, by the loop's model")
+    expect(page.locator("#plate-note")).to_contain_text("mean chip of the loop's model")
 
 
 def test_the_plate_outlives_a_broken_frame_and_lost_graphics(

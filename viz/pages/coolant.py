@@ -209,7 +209,6 @@ def _plate() -> html.Section:
                 [
                     html.Div(id="plate-canvas", className="viewer-canvas"),
                     html.Div(id="plate-state", className="plate-caption", role="status"),
-                    html.Div(id="plate-note", className="plate-caption plate-note", role="note"),
                     html.Div(
                         [html.Strong(id="plate-waiting-title"), html.P(id="plate-waiting-text")],
                         id="plate-waiting",
@@ -218,6 +217,7 @@ def _plate() -> html.Section:
                 ],
                 className="viewer-stage",
             ),
+            html.Div(id="plate-note", className="plate-note", role="note"),
             html.Div(
                 [
                     html.Div(

@@ -176,8 +176,9 @@ export class PlateView {
     const place = byId("plate-note");
     const apart = design > 0 && loop > 0 && Math.max(design / loop, loop / design) > APART;
     const perKw = (value) => fixed(1000 * value, 0);
-    setText(place, `Above: mean chip, by the loop's model. Here: the design file's plate, hottest ${fixed(numbers.hottest_c, 1)} °C, mean ${fixed(mean, 1)} °C.`
-      + (apart ? ` Its resistance is ${perKw(design)} K/kW, the layout's ${perKw(loop)} K/kW, each mean chip over inlet: they differ, mend one.` : ""));
+    setText(place, `Above: mean chip of the loop's model. Here: hottest ${fixed(numbers.hottest_c, 1)} °C, mean ${fixed(mean, 1)} °C.`
+      + (apart ? ` A plate resists ${perKw(design)} K/kW by its design file, ${perKw(loop)} K/kW by the layout.` : ""));
+    place.title = apart ? "Mean chip over inlet temperature, per heat of one plate. They should agree: correct the layout's resistance or the design file." : "";
     setData(place, "apart", apart ? "yes" : "no");
   }
 
