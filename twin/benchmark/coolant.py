@@ -16,6 +16,7 @@ from twin.benchmark.plates import (
     measure_plates,
     measure_stacks,
 )
+from twin.errors import OutsideError
 from twin.peers import asking
 
 
@@ -27,7 +28,7 @@ class CoolantSpeed:
     ----------
     halls : list of HallSpeed
     pipes : list of PipesComparison
-    pipes_skipped : str    Why pandapipes was not asked; empty if it was.
+    pipes_skipped : str    Why pandapipes gave nothing; empty if it did.
     plate : PlateSpeed    Fine, with films by correlation.
     compact : CompactSpeed
     stacks : list of StackSpeed
@@ -55,15 +56,35 @@ def measure_coolant(quick: bool, tell: Tell) -> CoolantSpeed:
 
     Raises
     ------
-    OutsideError : a process, or pandapipes, failed.
+    OutsideError : a process failed. Where pandapipes cannot be asked or fails, the result says why.
     """
     sizes, cells = choose_sizes(quick)
     halls = [run_apart(measure_hall, size, tell=tell).value for size in sizes]
-    skipped = asking.why_not()
-    pipes = [] if skipped else run_apart(measure_pipes, tell=tell).value
+    pipes, skipped = compare_pipes(tell)
     plate, compact = run_apart(measure_plates, cells, tell=tell).value
     stacks = run_apart(measure_stacks, tell=tell).value
     return CoolantSpeed(halls, pipes, skipped, plate, compact, stacks)
+
+
+def compare_pipes(tell: Tell) -> tuple[list[PipesComparison], str]:
+    """Compare with pandapipes, or say why not; the rest of the part does not depend on it.
+
+    Parameters
+    ----------
+    tell : callable    Takes what is going on.
+
+    Returns
+    -------
+    pipes : list of PipesComparison
+    skipped : str    Why there are none; empty if there are.
+    """
+    skipped = asking.why_not()
+    if skipped:
+        return [], skipped
+    try:
+        return run_apart(measure_pipes, tell=tell).value, ""
+    except OutsideError as error:
+        return [], str(error)
 
 
 def choose_sizes(quick: bool) -> tuple[tuple[int, ...], int]:

@@ -15,6 +15,10 @@ VARIABLE = "RACKLET_PANDAPIPES"
 """Environment variable that names an interpreter with pandapipes."""
 _SCRIPT = Path(__file__).with_name("pandapipes_script.py")
 _HOME = Path(__file__).parents[2] / ".peers/bin/python"
+_LACKS_IT = 3  # exit code
+_HAS_IT = f"import importlib.util as u, sys; sys.exit(0 if u.find_spec('pandapipes') else {_LACKS_IT})"
+_REMEDY = f"Let {VARIABLE} name a Python with pandapipes, or unset it and run `make .peers/.synced`"
+_LONGEST_LOOK = 30.0  # s; it takes a fraction of one
 _LONGEST = 300.0  # s; it takes a few, most of them to import
 
 
@@ -33,9 +37,23 @@ def interpreter() -> Path | None:
 
 def why_not() -> str:
     """Say why pandapipes cannot be asked; empty if it can."""
-    if interpreter() is None:
+    python = interpreter()
+    if python is None:
         return f"pandapipes is not installed: `make .peers/.synced` does it, or {VARIABLE} names its Python"
-    return ""
+    named = f"{VARIABLE}={python}" if os.environ.get(VARIABLE) else str(python)
+    try:
+        subprocess.run(
+            [str(python), "-c", _HAS_IT], capture_output=True, text=True, check=True, timeout=_LONGEST_LOOK
+        )
+    except subprocess.CalledProcessError as error:
+        fault = f"{named}: has no pandapipes" if error.returncode == _LACKS_IT else f"{named}: is no Python"
+    except subprocess.TimeoutExpired:
+        fault = f"{named}: gave no answer in {_LONGEST_LOOK:g} s"
+    except OSError as error:
+        fault = f"{named}: cannot be run: {error.strerror or error}"
+    else:
+        return ""
+    return f"{fault}. {_REMEDY}"
 
 
 def ask(networks: Sequence[dict[str, Any]]) -> dict[str, Any]:

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+import sys
 from dataclasses import replace
+from pathlib import Path
+
+import pytest
 
 from twin.benchmark.bench import BenchResult
-from twin.benchmark.coolant import CoolantSpeed, choose_sizes
+from twin.benchmark.coolant import CoolantSpeed, choose_sizes, compare_pipes
 from twin.benchmark.halls import HallSpeed, hall, measure_hall
 from twin.benchmark.measure import Memory
 from twin.benchmark.pipes import PipesComparison
@@ -18,7 +22,7 @@ SPEED = CoolantSpeed(
         HallSpeed(10, 77, 127, 2, 3.0, 4.0, 2.0, 3.0, 5.0, 30.0, 1e-15, 1e-15),
         HallSpeed(40, 287, 487, 2, 9.0, 9.0, 5.0, 6.0, 25.0, 90.0, 1e-15, 1e-15),
     ],
-    pipes=[PipesComparison("tree", "pandapipes 0.16.0", 20.0, 2.0, 10.0, 0.001)],
+    pipes=[PipesComparison("tree", "pandapipes 0.16.0", 20.0, 2.0, 10.0, 0.001, 0.5)],
     pipes_skipped="",
     plate=PlateSpeed("correlation", 950_000, 2, 5.0, 36.8, 1e-10),
     compact=CompactSpeed(
@@ -37,11 +41,17 @@ def result(speed):
 
 def test_every_figure_that_is_asked_is_there():
     figures = {figure.name: figure for figure in result(SPEED).figures}
-    assert len(figures) == 8
+    assert len(figures) == 10
     steady = figures["coolant network of 40 racklets: steady state from the last"]
-    slowest = figures["coolant network of 40 racklets: slowest step of 1 s"]
+    slowest = figures["coolant network of 40 racklets: slowest step of 1 s, each best of three"]
+    mean = figures["coolant network of 40 racklets: step of 1 s, mean"]
+    trip = figures["coolant network of 40 racklets: slowest second around a pump's trip, in many parts"]
+    assert (mean.reached, slowest.reached, trip.reached) == (6.0, 25.0, 90.0)
     assert (steady.asked, steady.passed, slowest.passed) == (20.0, True, False)
-    assert figures["tree: times pandapipes 0.16.0"].reached == 10.0
+    (pipes,) = (figure for name, figure in figures.items() if "faster" in name)
+    assert pipes.reached == 10.0
+    for words in ("tree: prepared solve", "pipeflow of pandapipes 0.16.0", "both without building"):
+        assert words in pipes.name
     assert figures["steady cold plate, 950 k cells"].asked == 60.0
     assert figures["compact cold plate: times the resolved one, 1.1 M cells"].asked == 500.0
     assert figures["compact cold plate: off the resolved one, of the rise"].asked == 0.035
@@ -57,6 +67,8 @@ def test_the_object_and_the_tables_hold_it(capsys):
     body = json.loads(json.dumps(result(SPEED).as_json(), allow_nan=False))
     assert body["coolant"]["halls"][1]["steady_ms"] == 5.0
     assert body["coolant"]["compact"]["ratio"] == 600.0
+    (pipes,) = body["coolant"]["pipes"]
+    assert "prepared" in pipes["ours"] and "pipeflow" in pipes["theirs"] and pipes["our_prepare_ms"] == 0.5
     assert result(None).as_json()["coolant"] is None
     _print(result(SPEED))
     shown = capsys.readouterr().out
@@ -64,6 +76,31 @@ def test_the_object_and_the_tables_hold_it(capsys):
         assert words in shown
     _print(result(replace(SPEED, pipes=[], pipes_skipped="not installed")))
     assert "no pandapipes: not installed" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("named", "fault"), [("nowhere/python", "cannot be run"), (sys.executable, "has no pandapipes")]
+)
+def test_without_a_usable_pandapipes_the_rest_goes_on_and_says_why(named, fault, monkeypatch, tmp_path):
+    python = Path(named)
+    if named == sys.executable:  # nothing of an environment around it
+        python = tmp_path / "python"
+        python.write_text(f'#!/bin/sh\nexec "{sys.executable}" -I -S "$@"\n')
+        python.chmod(0o755)
+    monkeypatch.setenv("RACKLET_PANDAPIPES", str(python))
+    pipes, skipped = compare_pipes(lambda text: None)
+    assert pipes == []
+    for part in (f"RACKLET_PANDAPIPES={python}", fault, "Let RACKLET_PANDAPIPES name", "make .peers/.synced"):
+        assert part in skipped
+
+
+def test_a_pandapipes_that_breaks_is_told_and_does_not_stop_the_rest(monkeypatch, tmp_path):
+    python = tmp_path / "python"  # has it, as far as can be seen, and fails when it is asked
+    python.write_text('#!/bin/sh\n[ "$1" = -c ] && exit 0\necho "no module named numpy" >&2\nexit 1\n')
+    python.chmod(0o755)
+    monkeypatch.setenv("RACKLET_PANDAPIPES", str(python))
+    pipes, skipped = compare_pipes(lambda text: None)
+    assert pipes == [] and "pandapipes failed: no module named numpy" in skipped
 
 
 def test_a_small_hall_is_timed():
