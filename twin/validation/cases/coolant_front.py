@@ -84,9 +84,16 @@ def _outlet(dt: float, pipes: int) -> tuple[NDArray[np.float64], NDArray[np.floa
 CASE = Case(
     name="coolant_front",
     title="A temperature front along a pipe",
-    source="Exact: the front arrives after the mass in the pipe over the flow (textbook).",
+    source=(
+        "Exact: the mass flow is given, so the front arrives when as much has come in as the pipe holds, "
+        "rho V over m_flow, at whatever speed the coolant moves. rho is that of 293.15 K, at which a "
+        "pipe's mass is set once: 998.3 kg/m3; with the 996.6 of 300 K it would come 0.17 % sooner."
+    ),
     closure="plug flow by parcels (C22)",
     modelled="A step of 10 K at the inlet of 40 m of pipe, in one piece and in ten; steps of 0.1 s to 3 s.",
-    not_modelled="Dispersion by the velocity profile, and heat stored in the pipe's wall.",
+    not_modelled=(
+        "Dispersion by the velocity profile, heat stored in the pipe's wall, and expansion: the mass in a "
+        "pipe stays as it warms; that of a real pipe is 0.2 % less at 300 K, 0.5 % at 310 K."
+    ),
     run=_run,
 )

@@ -117,8 +117,11 @@ CASE = Case(
     closure="Newton's method on pressures and flows (C14 to C16), loss coefficients (C10), fan curve (C13)",
     modelled="Eight ducts with the handbook's loss coefficients; a fan of quadratic curve on a return duct.",
     not_modelled=(
-        "The fan of example 7 is its flow: no curve is printed. Duct 7's own K, area and flow give 325 Pa, "
-        "the handbook 318 Pa, so its pressure drop is shown beside."
+        "The fan of example 7 is its flow: no curve is printed. Duct 7's own K, area and flow give 325 "
+        "Pa, the handbook 318 Pa, so its pressure drop is shown beside. The fan is partly circular: its "
+        "curve is the example's own, and the density, which is not printed, is fitted to the printed flow "
+        "and pressure. It checks that Newton's method finds where curve and resistance meet, but neither "
+        "of them."
     ),
     run=_run,
 )
