@@ -35,7 +35,8 @@ class HallSpeed:
     steady_ms : float      A steady state from the last one, all heats and a valve changed. [ms]
     step_ms : float        A step of 1 s, heats changing; the mean of all. [ms]
     slowest_ms : float     The slowest of them, each the best of three. [ms]
-    trip_ms : float        The slowest step of 1 s around the trip of a pump, in many parts. [ms]
+    trip_ms : float        The slowest second around the trip of a pump, in many time steps. [ms]
+    trip_steps : int       Time steps in it.
     energy_relative, mass_relative : float    Of the steady state. [-]
     """
 
@@ -49,6 +50,7 @@ class HallSpeed:
     step_ms: float
     slowest_ms: float
     trip_ms: float
+    trip_steps: int
     energy_relative: float
     mass_relative: float
 
@@ -89,7 +91,7 @@ def measure_hall(racklets: int, tell: Tell) -> HallSpeed:
     tell(f"network of {racklets} racklets: steps")
     steps = _march(network, inputs, found[0], change)
     tell(f"network of {racklets} racklets: trip of a pump")
-    trip = _trip(network, inputs, found[0])
+    trip, trip_steps = _trip(network, inputs, found[0])
     return HallSpeed(
         racklets,
         network.case.fluid.size,
@@ -101,6 +103,7 @@ def measure_hall(racklets: int, tell: Tell) -> HallSpeed:
         1e3 * float(np.mean(steps)),
         1e3 * float(np.max(steps)),
         1e3 * trip,
+        trip_steps,
         found[0].energy_relative,
         found[0].mass_relative,
     )
@@ -122,17 +125,18 @@ def _march(network: Network, inputs: Inputs, steady: Steady, change) -> list[flo
     return taken
 
 
-def _trip(network: Network, inputs: Inputs, steady: Steady) -> float:
-    """Slowest of ten steps of 1 s after a pump loses its drive. [s]."""
+def _trip(network: Network, inputs: Inputs, steady: Steady) -> tuple[float, int]:
+    """Slowest of ten seconds after a pump loses its drive [s], and its time steps."""
     state = start(network, inputs, steady)
     drive = inputs.drive.copy()
     drive[0] = False
     tripped = inputs._replace(drive=drive)
-    slowest = 0.0
+    slowest = 0.0, 1
     for _ in range(10):
         now = state
-        slowest = max(slowest, timed(lambda now=now: advance(network, now, tripped, STEP), 0.0, 1).best)
+        taken = timed(lambda now=now: advance(network, now, tripped, STEP), 0.0, 1).best
         state = advance(network, state, tripped, STEP)
+        slowest = max(slowest, (taken, state.steps - now.steps))
     return slowest
 
 

@@ -205,8 +205,8 @@ def _print_coolant(coolant: CoolantSpeed) -> None:
         "first ms",
         "steady ms",
         "step of 1 s ms",
-        "slowest ms",
-        "at a trip ms",
+        "slowest, best of 3 ms",
+        "second of a trip ms",
     )
     table = _table("Coolant networks of halls", "racklets", *columns)
     for hall in coolant.halls:
@@ -214,7 +214,8 @@ def _print_coolant(coolant: CoolantSpeed) -> None:
         table.add_row(f"{hall.racklets}", f"{hall.branches}", *(f"{ms:.1f}" for ms in times))
     out.print(table)
     if coolant.pipes:
-        title = f"Networks beside {coolant.pipes[0].peer}"
+        first = coolant.pipes[0]
+        title = f"Networks beside {first.peer}\nours: {first.ours}; theirs: {first.theirs}"
         table = _table(title, "network", "ours ms", "peer ms", "times faster", "flows off")
         for one in coolant.pipes:
             table.add_row(

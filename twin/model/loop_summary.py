@@ -72,6 +72,8 @@ def summary(circuit: Circuit) -> dict[str, Any]:
                 "speed": points[f"{pump.id}.pump_speed"],
                 "on": bool(circuit.inputs.drive[k]),
                 "standby": pump.standby,
+                "nominal_speed": pump.speed,
+                "design_flow_m3_s": pump.design_flow,
                 "flow_m3_s": float(flow.m_flow[parts.pump[pump.id]]) / rho,
                 "pressure_rise_pa": -float(flow.dp[parts.pump[pump.id]]),
                 "power_w": float(state.power[k]),
@@ -86,6 +88,7 @@ def summary(circuit: Circuit) -> dict[str, Any]:
                 "chip_c": points[f"{branch.id}.chip_temperature"],
                 "limit_c": branch.cold_plates.limit_temperature - ZERO_CELSIUS,
                 "plate_spec": branch.cold_plates.spec,
+                "design_flow_m3_s": branch.design_flow,
             }
             for branch in circuit.loop.branches
         },

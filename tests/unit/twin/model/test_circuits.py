@@ -163,7 +163,8 @@ TRIP = Script.model_validate(
 def test_what_the_coolant_leaves_goes_into_the_room(layout):
     result = simulate(layout, TRIP, duration=60, every=4, cell=CELL, write=False)
     body = result.as_json()
-    assert body["chips"]["B01"]["time_to_limit_s"] == pytest.approx(20.0, abs=8.0)
+    # 30 K of 8 kJ/K at 16 kW are 15 s without coolant; pumps coast down, and what stands in the plates warms
+    assert 4.0 + 15.0 < body["chips"]["B01"]["time_to_limit_s"] < 4.0 + 30.0
     heat = result.heat["released_j"].to_numpy()
     early, late = heat[2] - heat[1], heat[-1] - heat[-2]
     assert late > 1.8 * early  # chips of 110 degC give the air twice what those of 55 degC do
@@ -271,7 +272,7 @@ def test_the_steady_state_is_where_a_march_leads(overrides, settings):
 def test_chips_without_flow_settle_where_the_air_takes_their_heat(layout):
     loops = Coolant(layout)
     loops.settle(*surroundings(layout), CoolantSettings(valve={"B01": 0.0}))
-    nominal = 30.0 + 1.6e-3 * 16e3  # degC, at which the air takes 4 kW
+    nominal = 30.0 + 0.95e-3 * 16e3  # degC, at which the air takes 4 kW
     G = 4e3 / (nominal - 18.0)
     # a shut valve still passes 1e-5 of its flow
     assert loops.points()["B01.chip_temperature"] == pytest.approx(18.0 + 20e3 / G, rel=0.02)

@@ -78,7 +78,7 @@ def written(tmp_path, *changes):
 
 
 def test_a_fault_of_an_anchor_is_told_once_with_all_its_users(tmp_path):
-    path = written(tmp_path, ("resistance: 1.6e-3", "resistance: 1.6"))
+    path = written(tmp_path, ("resistance: 0.95e-3", "resistance: 1.6"))
     with pytest.raises(InputError) as caught:
         load_layout(path)
     (found,) = caught.value.findings
