@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 
 import numpy as np
 from numba import njit
@@ -36,7 +37,18 @@ def f_re(aspect: ArrayLike) -> NDArray[np.float64]:
     Source   : Shah and London 1978, Laminar Flow Forced Convection in Ducts, ch. VII (exact series).
     Check    : tests/unit/solvers/coolant/test_friction.py
     """
-    a = np.asarray(aspect, dtype=np.float64)
+    if isinstance(aspect, float):
+        return _f_re(aspect)
+    return _series(np.asarray(aspect, dtype=np.float64))
+
+
+@lru_cache(1024)
+def _f_re(aspect: float) -> NDArray[np.float64]:
+    """Of one duct: a plate asks for its own again and again."""
+    return _series(np.asarray(aspect))
+
+
+def _series(a: NDArray[np.float64]) -> NDArray[np.float64]:
     wide = np.maximum(a, 1e-9)[..., None]
     series = (np.tanh(_SERIES * math.pi / (2 * wide)) / _SERIES**5).sum(axis=-1)
     return 24 / ((1 + a) ** 2 * (1 - 192 / math.pi**5 * a * series))
